@@ -1,0 +1,1 @@
+"""What was said: items, and the branching log they stand in. Pure."""

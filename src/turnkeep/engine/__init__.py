@@ -1,0 +1,1 @@
+"""Engines: the inference servers we call, one adapter a file where they differ."""

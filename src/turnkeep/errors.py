@@ -1,0 +1,141 @@
+"""Every exception turnkeep raises, by whose fault it is.
+
+    TurnkeepError
+    ├── UsageError             what the person or program asked for cannot be done as asked
+    │   └── MissingExtra       an optional package is not installed
+    ├── WireError              bytes that do not follow the protocol
+    ├── ConversationError      the conversation does not allow it
+    │   ├── ConversationNotFound
+    │   ├── Conflict           another writer holds it, or moved its tip
+    │   └── NothingToDo        no turn to regenerate, edit or undo
+    ├── ContextOverflow        does not fit the context window
+    ├── EngineError            the inference server
+    │   ├── EngineUnreachable  nobody answers at the address
+    │   ├── EngineTimeout      it answered too slowly
+    │   ├── EngineRefused      it answered with an error
+    │   ├── EngineBusy         loading a model, or out of room for now
+    │   └── EngineProtocolError it answered something else than it should
+    └── StoreError             the database
+        ├── StoreDamaged       not a turnkeep database, or a damaged one
+        ├── StoreTooNew        made by a newer turnkeep
+        ├── StoreFull          no space left, or not writable
+        └── LeaseLost          another process took the conversation over
+
+Each message is one sentence that says what to do. `status` is the HTTP status
+a server answers with.
+"""
+
+from typing import ClassVar
+
+
+class TurnkeepError(Exception):
+    """Base of all errors raised on purpose."""
+
+    status: ClassVar[int] = 500
+
+
+class UsageError(TurnkeepError):
+    """What was asked for cannot be done as asked; the message says what can."""
+
+    status = 400
+
+
+class MissingExtra(UsageError):
+    """An optional package is needed; the message is the line that installs it."""
+
+
+class WireError(TurnkeepError):
+    """Bytes or JSON that do not follow the protocol."""
+
+    status = 400
+
+
+class ConversationError(TurnkeepError):
+    """The conversation does not allow what was asked."""
+
+    status = 400
+
+
+class ConversationNotFound(ConversationError):
+    """No conversation of that name or id belongs to this owner."""
+
+    status = 404
+
+
+class Conflict(ConversationError):
+    """Another writer holds the conversation, or has moved its tip meanwhile."""
+
+    status = 409
+
+
+class NothingToDo(ConversationError):
+    """There is no turn to regenerate, edit or undo."""
+
+
+class ContextOverflow(TurnkeepError):
+    """The message and what must stand with it do not fit the context window."""
+
+    status = 400
+
+    def __init__(self, message: str, *, needed: int | None = None, available: int | None = None) -> None:
+        super().__init__(message)
+        self.needed = needed  # tokens of the prompt; None when the engine did not say
+        self.available = available  # tokens the engine can attend to; None when it did not say
+
+
+class EngineError(TurnkeepError):
+    """The inference server failed."""
+
+    status = 502
+
+
+class EngineUnreachable(EngineError):
+    """Nobody answers at the engine's address."""
+
+
+class EngineTimeout(EngineError):
+    """The engine did not answer within one of the four timeouts."""
+
+    status = 504
+
+
+class EngineRefused(EngineError):
+    """The engine answered with an error that repeating would not cure."""
+
+    def __init__(self, message: str, *, http_status: int | None = None) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+
+
+class EngineBusy(EngineError):
+    """The engine is loading a model or has no room for now; trying later may help."""
+
+    status = 503
+
+
+class EngineProtocolError(EngineError):
+    """The engine's answer is not what the protocol says, or ended without an end."""
+
+
+class StoreError(TurnkeepError):
+    """The database failed."""
+
+
+class StoreDamaged(StoreError):
+    """The file is not a turnkeep database, or it is damaged."""
+
+
+class StoreTooNew(StoreError):
+    """The file was made by a newer turnkeep."""
+
+
+class StoreFull(StoreError):
+    """The disk is full, or the place cannot be written to."""
+
+    status = 507
+
+
+class LeaseLost(StoreError):
+    """Another process took the conversation over while this one was writing."""
+
+    status = 409

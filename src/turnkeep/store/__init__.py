@@ -1,0 +1,1 @@
+"""Stores: where conversations are kept. One contract, one file a backend."""
