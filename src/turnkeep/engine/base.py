@@ -104,7 +104,7 @@ class End:
     """
 
     finish_reason: FinishReason
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     tokens_per_second: float | None = None  # generation speed, when the engine says
     read_per_second: float | None = None  # prefill speed, when the engine says
 

@@ -170,6 +170,10 @@ class Store(Protocol):
         """Give it back; nothing happens when it is already lost."""
         ...
 
+    async def held_leases(self, prefix: str, *, now: float) -> list[Lease]:
+        """List unexpired leases whose subject begins with `prefix`."""
+        ...
+
     # -- turns ----------------------------------------------------------------
     async def begin_turn(
         self,

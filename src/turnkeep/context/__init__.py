@@ -1,0 +1,1 @@
+"""What the engine should read next: budget, view, plan, compaction. Pure: values in, decision out."""

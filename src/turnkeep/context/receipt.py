@@ -1,0 +1,78 @@
+"""The receipt of a turn: what the model saw, what it cost, and why it had to read more.
+
+Ranges, not lists, so that a receipt stays small however long the conversation is.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeAlias
+
+TurnRange: TypeAlias = tuple[int, int]  # first and last turn, both included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What went into one turn's prompt, and what the engine made of it.
+
+    Token figures are None where nobody knows them; missing is not zero.
+    """
+
+    engine: str  # kind of the engine
+    model: str
+    window: int  # tokens of the context window
+    reserve: int  # tokens kept free for the reply
+    high: int  # tokens above which a compaction is due
+    low: int  # tokens a compaction leaves
+    view: int | None = None  # number of the view the prompt was built from
+    instructions: int | None = None  # number of the instructions
+    exact: bool = False  # whether prompt_tokens was counted by the engine's own tokenizer
+    prompt_tokens: int = 0  # tokens of the whole prompt, as counted before it was sent
+    base_tokens: int = 0  # of these: instructions, summary and facts
+    log_tokens: int = 0  # of these: earlier turns, verbatim
+    recalled_tokens: int = 0  # of these: lines recalled for this turn
+    new_tokens: int = 0  # of these: the new message
+    verbatim: tuple[TurnRange, ...] = ()  # turns the model read word for word
+    summarised: tuple[TurnRange, ...] = ()  # turns it read as a summary
+    left_out: tuple[TurnRange, ...] = ()  # turns it did not read in any form
+    recalled: tuple[int, ...] = ()  # turns quoted before the new message
+    moved: str | None = (
+        None  # why the front of the prompt is not that of the last prompt; None: it extends it
+    )
+    notices: tuple[str, ...] = ()  # sentences the person was shown
+    max_tokens: int | None = None  # limit of the reply as sent
+    finish_reason: str | None = None
+    engine_prompt_tokens: int | None = None  # tokens of the prompt, as the engine reported
+    reused_tokens: int | None = None  # of these, from its KV cache
+    read_tokens: int | None = None  # of these, read anew
+    reply_tokens: int | None = None
+    seconds_to_first: float | None = None  # from the message to the first piece of the reply
+    seconds: float | None = None
+    tokens_per_second: float | None = None
+
+
+def dump_receipt(receipt: Receipt) -> dict[str, Any]:  # Any: JSON values
+    """Turn a receipt into JSON values, leaving out what equals the default."""
+    defaults = {field.name: field.default for field in fields(Receipt)}
+    return {name: value for name, value in asdict(receipt).items() if value != defaults[name]}
+
+
+def load_receipt(body: Mapping[str, Any]) -> Receipt:  # Any: JSON values of our own making
+    """Inverse of `dump_receipt`; fields of a newer version are passed over."""
+    known = {field.name for field in fields(Receipt)}
+    values = {name: value for name, value in body.items() if name in known}
+    for name in ("verbatim", "summarised", "left_out"):
+        values[name] = tuple((int(first), int(last)) for first, last in values.get(name, ()))
+    values["recalled"] = tuple(values.get("recalled", ()))
+    values["notices"] = tuple(values.get("notices", ()))
+    return Receipt(**values)
+
+
+def turn_ranges(turns: Iterable[int]) -> tuple[TurnRange, ...]:
+    """Fold turn numbers into ranges. Example: 1, 2, 3, 5 → ((1, 3), (5, 5))."""
+    ranges: list[TurnRange] = []
+    for turn in sorted(set(turns)):
+        if ranges and turn == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], turn)
+        else:
+            ranges.append((turn, turn))
+    return tuple(ranges)
