@@ -86,6 +86,7 @@ class Lease:
     holder: str
     fence: int  # rises with each new holder; appends check it
     expires: float
+    note: str = ""  # what the holder is doing; a turn notes its engine, so that upkeep elsewhere makes way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +159,9 @@ class Store(Protocol):
         ...
 
     # -- leases ---------------------------------------------------------------
-    async def take_lease(self, subject: str, holder: str, *, now: float, seconds: float) -> Lease | None:
+    async def take_lease(
+        self, subject: str, holder: str, *, now: float, seconds: float, note: str = ""
+    ) -> Lease | None:
         """Take a free or expired lease; None while another holder has it. The same holder may renew."""
         ...
 
@@ -170,8 +173,8 @@ class Store(Protocol):
         """Give it back; nothing happens when it is already lost."""
         ...
 
-    async def held_leases(self, prefix: str, *, now: float) -> list[Lease]:
-        """List unexpired leases whose subject begins with `prefix`."""
+    async def held_leases(self, prefix: str, *, now: float, note: str | None = None) -> list[Lease]:
+        """List unexpired leases whose subject begins with `prefix`, of that note (None: any)."""
         ...
 
     # -- turns ----------------------------------------------------------------
