@@ -1,0 +1,166 @@
+"""A view: base and cut, and how they are rendered into the messages of a request.
+
+    system      instructions, then the summary of what the cut left behind   ← base
+    user        ┐
+    assistant   │ verbatim items since the cut                                ← log
+    user        ┘ recalled lines and the new message last                     ← tail
+
+The base moves only with the view; no date, counter or other moving text stands in
+it. What comes out satisfies every chat template: at most one system message, first,
+then user and assistant in turn.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..conversation.items import Image, Item, Message, Part, Recalled, Text
+from ..conversation.log import START, Position
+from .receipt import TurnRange
+
+SUMMARY_HEADER = "Summary of the conversation so far:"
+RECALLED_HEADER = "Relevant earlier messages:"
+DEVELOPER_MARK = (
+    "[Instruction: {text}]"  # a system message in mid-conversation, part of the next user message
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of a summary and the turns it was made from."""
+
+    text: str
+    turns: TurnRange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What stands before the log, and where the log begins.
+
+    at: the last folded item; START when nothing is folded.
+    day: the day that pinned template dates show, such as "22 Nov 2026".
+    unsummarised: folded turns that no line speaks of.
+    tries: how often a summary of `unsummarised` was asked for without a usable answer.
+    """
+
+    at: Position = START
+    lines: tuple[Line, ...] = ()
+    unsummarised: tuple[TurnRange, ...] = ()
+    tries: int = 0
+    day: str = ""
+    number: int | None = None  # None: the view of a conversation that was never compacted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An item of the log with its place and size (tokens of the message, its template tokens included)."""
+
+    at: Position
+    turn: int
+    item: Item
+    tokens: int = field(default=0, compare=False)
+
+
+def dump_view(view: View) -> dict[str, Any]:  # Any: JSON values
+    """Turn a view into what the store keeps beside `at`."""
+    return {
+        "lines": [[line.text, *line.turns] for line in view.lines],
+        "unsummarised": [list(span) for span in view.unsummarised],
+        "tries": view.tries,
+        "day": view.day,
+    }
+
+
+def load_view(number: int, at: Position, body: Mapping[str, Any]) -> View:  # Any: JSON of our own making
+    """Inverse of `dump_view`."""
+    return View(
+        number=number,
+        at=at,
+        lines=tuple(Line(text=text, turns=(first, last)) for text, first, last in body.get("lines", ())),
+        unsummarised=tuple((first, last) for first, last in body.get("unsummarised", ())),
+        tries=int(body.get("tries", 0)),
+        day=str(body.get("day", "")),
+    )
+
+
+def render_base(instructions: str, view: View) -> str:
+    """Write the base: the instructions, then the summary if there is one; "" when both are missing."""
+    summary = "\n".join([SUMMARY_HEADER, *(f"- {line.text}" for line in view.lines)]) if view.lines else ""
+    return "\n\n".join(text for text in (instructions, summary) if text)
+
+
+def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: bool = False) -> list[Message]:
+    """Lay a prompt out as messages that every chat template accepts.
+
+    Args:
+        base: text before the log; "" for none.
+        items: the log and the new message, oldest first.
+        base_in_first_user: put the base at the head of the first user message, for templates
+            without a system role and those that print the system message late.
+
+    Returns:
+        An optional system message, then user and assistant (and tool) messages; neighbours
+        of one role are merged, recalled lines and mid-conversation instructions are part of
+        the user message that follows them.
+    """
+    messages: list[Message] = []
+    carried: list[str] = [base] if base and base_in_first_user else []
+    for item in items:
+        if isinstance(item, Recalled):
+            carried.append("\n".join([RECALLED_HEADER, *(f"- {line}" for line in item.lines)]))
+        elif item.role in ("system", "developer"):
+            carried.append(DEVELOPER_MARK.format(text=item.text))
+        else:
+            message = _without_reasoning(item)
+            if message.role == "user" and carried:
+                message = _with_text_before("\n\n".join(carried), message)
+                carried = []
+            _append_merged(messages, message)
+    if carried:
+        _append_merged(messages, Message("user", (Text("\n\n".join(carried)),)))
+    if base and not base_in_first_user:
+        messages.insert(0, Message("system", (Text(base),)))
+    return messages
+
+
+def _without_reasoning(message: Message) -> Message:
+    kept: tuple[Part, ...] = tuple(
+        part for part in message.parts if isinstance(part, Text | Image) or _is_tool(part)
+    )
+    return message if len(kept) == len(message.parts) else replace(message, parts=kept)
+
+
+def _is_tool(part: Part) -> bool:
+    return type(part).__name__ in ("ToolCall", "ToolResult")
+
+
+def _with_text_before(text: str, message: Message) -> Message:
+    first, *rest = message.parts or (Text(""),)
+    if isinstance(first, Text):
+        return replace(message, parts=(Text(f"{text}\n\n{first.text}"), *rest))
+    return replace(message, parts=(Text(f"{text}\n\n"), first, *rest))
+
+
+def _append_merged(messages: list[Message], message: Message) -> None:
+    if not messages or messages[-1].role != message.role or message.role == "tool":
+        messages.append(message)
+        return
+    before = messages[-1]
+    parts: list[Part] = list(before.parts)
+    for part in message.parts:
+        if isinstance(part, Text) and parts and isinstance(parts[-1], Text):
+            parts[-1] = Text(f"{parts[-1].text}\n\n{part.text}")
+        else:
+            parts.append(part)
+    messages[-1] = Message(before.role, tuple(parts))
+
+
+def group_turns(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Group the entries of a log by turn, oldest first."""
+    groups: list[list[Entry]] = []
+    for entry in entries:
+        if groups and groups[-1][0].turn == entry.turn:
+            groups[-1].append(entry)
+        else:
+            groups.append([entry])
+    return groups
