@@ -5,11 +5,33 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol
 
-from ..conversation.items import FinishReason, Usage
+from ..wire.exchange import (
+    Delta,
+    End,
+    Progress,
+    ReasoningDelta,
+    Request,
+    TextDelta,
+    ToolCallDelta,
+    WireMessage,
+)
 
-WireMessage: TypeAlias = dict[str, Any]  # Any: a chat-completions message, made by wire/chat_completions.py
+__all__ = [
+    "Delta",
+    "End",
+    "Engine",
+    "EngineInfo",
+    "Progress",
+    "ReasoningDelta",
+    "Request",
+    "TemplateRules",
+    "TextDelta",
+    "ToolCallDelta",
+    "Warmed",
+    "WireMessage",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +54,7 @@ class TemplateRules:
 class EngineInfo:
     """What an engine is and has loaded, found by `Engine.probe`."""
 
-    url: str  # base address, without a key; the embedded engine's is "embedded"
+    url: str  # base address, without a key; the embedded engine's begins with "embedded:"
     kind: str  # "llama.cpp", "generic", ...
     model: str  # the id that requests name
     models: tuple[str, ...] = ()  # all ids it serves; empty when it does not say
@@ -44,72 +66,9 @@ class EngineInfo:
     template: TemplateRules = TemplateRules()
     reports_cache: bool = False
     vision: bool = False
+    slots: int = 1  # requests it works on at the same time; they may share one pool of tokens
+    takes_minus_one: bool = False  # whether max_tokens -1 may be sent; elsewhere the turn computes the room
     notices: tuple[str, ...] = ()  # sentences the person should read once
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One call to an engine, as values.
-
-    `max_tokens` None leaves it to the engine; -1 is "the room that is left".
-    `sampling` holds any further body fields, sent as given.
-    """
-
-    messages: Sequence[WireMessage]
-    max_tokens: int | None = None
-    temperature: float | None = None
-    sampling: Mapping[str, object] = field(default_factory=dict)
-    tools: Sequence[Mapping[str, object]] = ()
-    template_args: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class TextDelta:
-    """A piece of the reply."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReasoningDelta:
-    """A piece of the reasoning."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCallDelta:
-    """A piece of a tool call; id and name come with its first piece only."""
-
-    index: int
-    call_id: str = ""
-    name: str = ""
-    arguments: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far the engine has read the prompt (llama.cpp's `prompt_progress`)."""
-
-    total: int
-    cached: int
-    processed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """The stream ended as it should; always the last delta.
-
-    A stream without it raised an error instead.
-    """
-
-    finish_reason: FinishReason
-    usage: Usage = field(default_factory=Usage)
-    tokens_per_second: float | None = None  # generation speed, when the engine says
-    read_per_second: float | None = None  # prefill speed, when the engine says
-
-
-Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta | Progress | End
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
