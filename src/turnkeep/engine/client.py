@@ -1,0 +1,230 @@
+"""The client for one engine: JSON calls and streamed replies, repeated until a deadline.
+
+Each call opens a session of its own, so that nothing is bound to an event loop, nothing is
+left open, and closing a stream closes its connection at once, which stops the engine.
+Measured on loopback: 1.4 ms a call, against 0.8 ms over a kept connection; but a kept one
+breaks when the engine closes it first, and then a POST must not be repeated blindly.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from ..errors import EngineBusy, EngineTimeout, EngineUnreachable
+from ..wire.assemble import ReplyStream, read_response
+from ..wire.exchange import Delta, Progress
+from .address import parse_url
+from .transport import Clock, Json, Timeouts, Transport, Wait
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["EngineClient", "Json", "Retries", "Tap", "Timeouts"]
+
+Tap: TypeAlias = Callable[[str, Mapping[str, Any]], None]
+_T = TypeVar("_T")
+
+FIRST_PAUSE_SECONDS = 0.1  # before the first repetition; doubled each time
+LONGEST_PAUSE_SECONDS = 5.0
+USAGE_GRACE_SECONDS = 5.0  # how long a reply that is whole waits for its usage and [DONE]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """How long a call is repeated, in seconds from its beginning; 0: not at all.
+
+    unreachable: nobody listens, or the connection broke before an answer.
+    not_ready: the engine is loading a model (minutes for a large one) or busy, or the gateway before
+        it answers 502, 503 or 504.
+    """
+
+    unreachable: float = 5.0
+    not_ready: float = 300.0
+
+
+class EngineClient:
+    """Calls one engine. Bound to no event loop; there is nothing to close.
+
+    Args:
+        url: http(s) address, with or without a slash, /v1 or /v1/chat/completions at its end.
+        api_key: sent as a Bearer token, shown nowhere.
+        timeouts: see `Timeouts`.
+        retries: see `Retries`.
+        tap: see every request as sent: called with its path and its body ({} for a GET).
+        name: subject of error sentences; None: "The engine at <url>".
+
+    All calls raise `EngineError`s, `stream` and `post` also `ContextOverflow`.
+
+    Raises:
+        UsageError: the address is not one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeouts: Timeouts | None = None,
+        retries: Retries | None = None,
+        tap: Tap | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.url = parse_url(url)
+        self.timeouts = timeouts or Timeouts()
+        self.retries = retries or Retries()
+        self.tap = tap
+        self.name = name or f"The engine at {self.url}"
+        self.outages = 0  # times it was away or not ready; what was probed before may no longer hold
+        self._transport = Transport(
+            self.url, name=self.name, api_key=api_key, connect_seconds=self.timeouts.connect
+        )
+
+    def __repr__(self) -> str:
+        return f"EngineClient({self.url!r})"
+
+    async def get(self, path: str) -> Json:
+        """GET a JSON document."""
+        return (await self._repeat(lambda: self._exchange(path, (None,))))[0]
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Json:
+        """POST a JSON body for a JSON answer."""
+        return (await self._repeat(lambda: self._exchange(path, (body,))))[0]
+
+    async def post_many(self, path: str, bodies: Sequence[Mapping[str, Any]]) -> list[Json]:
+        """POST several bodies, one after another over one connection; all are repeated when one fails."""
+        return await self._repeat(lambda: self._exchange(path, bodies))
+
+    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Delta, None]:
+        """POST a chat request and yield its deltas, `End` last.
+
+        Repeated only while nothing was yielded. Closing the generator closes the connection.
+        """
+        patience = _Patience(self.retries)
+        clock = Clock(self.timeouts)
+        while True:
+            begun = False
+            try:
+                async with aclosing(self._stream_once(path, body, clock)) as deltas:
+                    async for delta in deltas:
+                        begun = True
+                        yield delta
+                return
+            except (EngineUnreachable, EngineBusy) as error:
+                self.outages += 1
+                if begun or not await patience.wait(error):
+                    raise
+
+    async def _repeat(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        patience = _Patience(self.retries)
+        while True:
+            try:
+                return await call()
+            except (EngineUnreachable, EngineBusy) as error:
+                self.outages += 1
+                if not await patience.wait(error):
+                    raise
+
+    async def _exchange(self, path: str, bodies: Sequence[Mapping[str, Any] | None]) -> list[Json]:
+        answers = []
+        async with self._transport.open_session() as session:
+            for body in bodies:
+                wait = Clock(self.timeouts).until(self.timeouts.first_token, "an answer")
+                with self._transport.translated(wait):
+                    async with asyncio.timeout_at(wait.at):
+                        response = await self._send(session, path, body)
+                        answers.append(await self._transport.read_json(response))
+        return answers
+
+    async def _send(
+        self, session: "aiohttp.ClientSession", path: str, body: Mapping[str, Any] | None
+    ) -> "aiohttp.ClientResponse":
+        if self.tap is not None:
+            self.tap(path, {} if body is None else body)
+        return await self._transport.send(session, path, body)
+
+    async def _stream_once(
+        self, path: str, body: Mapping[str, Any], clock: Clock
+    ) -> AsyncGenerator[Delta, None]:
+        async with self._transport.open_session() as session:
+            wait = clock.until(self.timeouts.first_token, "a first token")
+            with self._transport.translated(wait):
+                async with asyncio.timeout_at(wait.at):
+                    response = await self._send(session, path, body)
+            try:
+                if response.content_type != "text/event-stream":  # an engine that does not stream
+                    for delta in await self._read_whole(response, wait):
+                        yield delta
+                    return
+                async with aclosing(self._read_stream(response, clock, wait)) as deltas:
+                    async for delta in deltas:
+                        yield delta
+            finally:
+                response.close()
+
+    async def _read_whole(self, response: "aiohttp.ClientResponse", wait: Wait) -> list[Delta]:
+        with self._transport.translated(wait):
+            async with asyncio.timeout_at(wait.at):
+                return read_response(await self._transport.read_json(response), self.name)
+
+    async def _read_stream(
+        self, response: "aiohttp.ClientResponse", clock: Clock, wait: Wait
+    ) -> AsyncGenerator[Delta, None]:
+        reply, finished = ReplyStream(self.name), False
+        while not reply.complete:
+            data = await self._read_piece(response, reply, wait)
+            if not data:
+                break
+            delta = None
+            for delta in reply.feed(data):
+                yield delta
+            # A wait begins after what was yielded, since a slow reader is no slow engine; bytes
+            # without a delta, such as comments, do not begin a new one.
+            if reply.finished:
+                if finished:
+                    continue
+                finished = True
+                wait = clock.until(USAGE_GRACE_SECONDS, "the end of its reply")
+            elif isinstance(delta, Progress):
+                wait = clock.until(self.timeouts.first_token, "a first token")
+            elif delta is not None:
+                wait = clock.until(self.timeouts.between_tokens, "a next token")
+        yield reply.end()
+
+    async def _read_piece(self, response: "aiohttp.ClientResponse", reply: ReplyStream, wait: Wait) -> bytes:
+        """Read the next bytes; b"" at the stream's end, however it came: `ReplyStream.end` judges it."""
+        try:
+            with self._transport.translated(wait):
+                async with asyncio.timeout_at(wait.at):
+                    return await response.content.readany()
+        except EngineTimeout:
+            if not reply.finished:
+                raise
+            return b""
+        except EngineUnreachable:  # the connection broke
+            return b""
+
+
+class _Patience:
+    """Decides whether a call is repeated, and pauses before it: longer each time, with jitter."""
+
+    def __init__(self, retries: Retries) -> None:
+        self._retries = retries
+        self._began = asyncio.get_running_loop().time()
+        self._pause = FIRST_PAUSE_SECONDS
+
+    async def wait(self, error: EngineUnreachable | EngineBusy) -> bool:
+        """Pause and return True, or return False when the deadline would pass meanwhile."""
+        import aiohttp
+
+        if isinstance(error.__cause__, aiohttp.ClientConnectorDNSError | aiohttp.ClientSSLError):
+            return False  # a wrong name does not become right
+        limit = self._retries.not_ready if isinstance(error, EngineBusy) else self._retries.unreachable
+        pause = self._pause * random.uniform(0.5, 1)  # noqa: S311  # jitter, not a secret
+        if asyncio.get_running_loop().time() + pause > self._began + limit:
+            return False
+        self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+        await asyncio.sleep(pause)
+        return True

@@ -1,0 +1,199 @@
+"""One HTTP exchange with an engine through aiohttp: sent, timed, and its faults put into words.
+
+aiohttp is imported at the first exchange, not with this module. Foreign exceptions are
+translated here and nowhere else; what an engine's error body means, wire/failures.py says.
+Retries and streams belong to client.py.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .._version import __version__
+from ..errors import EngineProtocolError, EngineRefused, EngineTimeout, EngineUnreachable, UsageError
+from ..wire.failures import classify_failure, failure_error
+
+if TYPE_CHECKING:
+    import aiohttp
+
+Json: TypeAlias = Any  # a parsed body; adapters check the fields they read
+
+MAX_BODY_BYTES = (
+    64 * 1024 * 1024
+)  # of an answer that is not streamed; lists of models or tokens are far smaller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long the client waits, in seconds; None: without limit.
+
+    first_token is long: a slow machine reads a long prompt for minutes; it begins anew with each
+    report of progress. Comments that only keep a connection open are no answer.
+    """
+
+    connect: float | None = 10.0
+    first_token: float | None = 600.0
+    between_tokens: float | None = 120.0
+    total: float | None = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A moment on the event loop's clock (None: never) and what is awaited until then, in words."""
+
+    at: float | None
+    what: str
+
+
+class Clock:
+    """Makes the waits of one call; all of them end with the call's total."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self.timeouts = timeouts
+        total = timeouts.total
+        self._end = None if total is None else asyncio.get_running_loop().time() + total
+
+    def until(self, seconds: float | None, what: str) -> Wait:
+        """Begin a wait of `seconds`."""
+        at = None if seconds is None else asyncio.get_running_loop().time() + seconds
+        if self._end is not None and (at is None or self._end < at):
+            return Wait(self._end, f"a whole reply within {self.timeouts.total:g} seconds")
+        return Wait(at, f"{what} within {seconds:g} seconds" if seconds is not None else what)
+
+
+class Transport:
+    """Sends single requests to one address and reads what comes back.
+
+    Args:
+        url: as `parse_url` returns it.
+        name: subject of error sentences.
+        api_key: sent as a Bearer token, shown nowhere.
+        connect_seconds: limit for making a connection.
+    """
+
+    def __init__(self, url: str, *, name: str, api_key: str | None, connect_seconds: float | None) -> None:
+        self.url = url
+        self.name = name
+        self._api_key = api_key
+        self._connect_seconds = connect_seconds
+
+    def __repr__(self) -> str:
+        return f"Transport({self.url!r})"
+
+    def open_session(self) -> "aiohttp.ClientSession":
+        """Open a session for one call, on the running event loop; to be closed by `async with`."""
+        import aiohttp
+
+        headers = {"User-Agent": f"turnkeep/{__version__}", "Content-Type": "application/json"}
+        if self._api_key:
+            headers["Authorization"] = f"Bearer {self._api_key}"
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_seconds)
+        return aiohttp.ClientSession(headers=headers, timeout=limits, cookie_jar=aiohttp.DummyCookieJar())
+
+    async def send(
+        self, session: "aiohttp.ClientSession", path: str, body: Mapping[str, Any] | None
+    ) -> "aiohttp.ClientResponse":
+        """Send a POST, or a GET when `body` is None; returns a response of status 200, still to be read.
+
+        Raises:
+            ContextOverflow, EngineBusy, EngineRefused: by what the error body says.
+            EngineProtocolError: it is no engine that answers.
+        """
+        if body is None:
+            response = await session.get(self.url + path, allow_redirects=False)
+        else:
+            payload = self._encode(body)
+            response = await session.post(self.url + path, data=payload, allow_redirects=False)
+        if response.status == 200:
+            return response
+        try:
+            raise self._refusal(response, await self._read_bytes(response))
+        finally:
+            response.close()
+
+    async def read_json(self, response: "aiohttp.ClientResponse") -> Json:
+        """Read a whole body as JSON.
+
+        Raises:
+            EngineProtocolError: it is not JSON, or too large.
+        """
+        body = await self._read_bytes(response)
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise self._not_an_engine(body) from error
+
+    @contextmanager
+    def translated(self, wait: Wait) -> Iterator[None]:
+        """Turn foreign exceptions into `EngineError`s; `wait` is what a timeout was for."""
+        import aiohttp
+
+        try:
+            yield
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ServerTimeoutError):
+                said = f"{self.name} cannot be reached within {self._connect_seconds:g} seconds: check the address."
+            else:
+                said = f"{self.name} did not give {wait.what}: it may be busy, or the prompt long; try again."
+            raise EngineTimeout(said) from error
+        except aiohttp.ClientConnectorDNSError as error:
+            raise EngineUnreachable(f"{self.name} is not found: no such host; check the address.") from error
+        except aiohttp.ClientSSLError as error:
+            said = f"{self.name} cannot be reached over https ({_plain(error)}): try http, or mend its certificate."
+            raise EngineUnreachable(said) from error
+        except aiohttp.ClientConnectorError as error:
+            said = f"Nobody answers at {self.url}: start the engine, or give the address where it listens."
+            raise EngineUnreachable(said) from error
+        except (aiohttp.ClientResponseError, aiohttp.http.HttpProcessingError) as error:
+            raise EngineProtocolError(
+                f"{self.name} does not answer in HTTP as engines do: check the address and the port."
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            said = (
+                f"{self.name} closed the connection: look at its log, and start it again if it has stopped."
+            )
+            raise EngineUnreachable(said) from error
+
+    def _encode(self, body: Mapping[str, Any]) -> bytes:
+        try:
+            text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"A field of the request cannot be written as JSON: {error}.") from error
+        return text.encode(errors="replace")  # half a surrogate pair is no text that could be sent
+
+    async def _read_bytes(self, response: "aiohttp.ClientResponse") -> bytes:
+        body = bytearray()
+        async for piece in response.content.iter_any():
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                raise EngineProtocolError(f"{self.name} answered with more than {MAX_BODY_BYTES:,} bytes.")
+        return bytes(body)
+
+    def _refusal(self, response: "aiohttp.ClientResponse", body: bytes) -> Exception:
+        status = response.status
+        if 300 <= status < 400:
+            target = response.headers.get("Location", "another address")
+            return EngineRefused(f"{self.name} sends on to {target}: give that address.", http_status=status)
+        is_page = _is_page(body)
+        said = f"HTTP {status}" if is_page or not body.strip() else body.decode(errors="replace")
+        failure = classify_failure(status, said)
+        if is_page and failure.kind in ("fatal", "unknown_model"):
+            return self._not_an_engine(body)
+        return failure_error(failure, self.name, http_status=status)
+
+    def _not_an_engine(self, body: bytes) -> EngineProtocolError:
+        what = "a web page" if _is_page(body) else "something that is not JSON"
+        return EngineProtocolError(
+            f"{self.name} answered with {what}: check that the address is that of an OpenAI-style API."
+        )
+
+
+def _is_page(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"<"
+
+
+def _plain(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
