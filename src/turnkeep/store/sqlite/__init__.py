@@ -1,0 +1,316 @@
+"""The store in one SQLite file: what is durable when, and what runs in one transaction.
+
+`SqliteStore` hands each call to a thread of its own (worker.py) as one function
+of the modules beside this one, wrapped in one transaction. It knows no SQL.
+
+Durable when the call returns: what was said, what the tip and the views are,
+names. Leases, pieces of a streaming reply, counted sizes and small values
+survive the death of the process, but not always a power cut.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from ...conversation.items import Item, TurnState
+from ...conversation.log import Position
+from ...errors import LeaseLost
+from ..base import Conversation, Hit, Lease, StoredItem, StoredView, StoreStats, Turn
+from ..migrations import load_migrations
+from . import conversations, leases, measure, paths, search, turns, values, views
+from .database import BUSY_SECONDS, Database, explain, open_database
+from .worker import Worker
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_EXPORT_TURNS = 64  # turns loaded at a time by an export
+
+
+class SqliteStore:
+    """Keeps conversations in one SQLite file; implements `Store`.
+
+    Opened by the first call, in a thread of its own, and again in a forked
+    process. May be called from any event loop.
+
+    Args:
+        path: the file; made, with its folders, if it is not there. None: in memory.
+        busy_seconds: how long a call waits for other processes that write.
+    """
+
+    def __init__(self, path: str | Path | None, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self.path = None if path is None else Path(path).absolute()
+        opener = partial(open_database, self.path, load_migrations("sqlite"), busy_seconds=busy_seconds)
+        self._worker = Worker(opener, survives_fork=path is not None)
+
+    # -- one call, one transaction ---------------------------------------------
+    async def _read(
+        self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._run(Database.reading, lambda database: work(database, *args, **kwargs))
+
+    async def _write(
+        self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._run(Database.writing, lambda database: work(database, *args, **kwargs))
+
+    async def _note(
+        self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Write what a power cut may take back."""
+        return await self._run(Database.noting, lambda database: work(database, *args, **kwargs))
+
+    async def _run(
+        self,
+        transaction: Callable[[Database], AbstractContextManager[None]],
+        work: Callable[[Database], T],
+    ) -> T:
+        def job(database: Database) -> T:
+            try:
+                with transaction(database):
+                    return work(database)
+            except sqlite3.Error as error:
+                raise explain(error, database.where) from error
+
+        return await self._worker.run(job)
+
+    # -- conversations ---------------------------------------------------------
+    async def create_conversation(self, owner: str, name: str | None, *, now: float) -> Conversation:
+        """Make an empty conversation under a new random key."""
+        return await self._write(conversations.create_conversation, owner, name, now)
+
+    async def load_conversation(self, owner: str, conversation: str) -> Conversation:
+        """Load by id."""
+        return await self._read(conversations.load_conversation, owner, conversation)
+
+    async def find_conversation(self, owner: str, name: str) -> Conversation | None:
+        """Find by exact name, else by id."""
+        return await self._read(conversations.find_conversation, owner, name)
+
+    async def list_conversations(
+        self, owner: str, *, limit: int = 100, offset: int = 0
+    ) -> list[Conversation]:
+        """List, the last updated first."""
+        return await self._read(conversations.list_conversations, owner, limit, offset)
+
+    async def rename_conversation(self, owner: str, conversation: str, name: str) -> None:
+        """Give another name."""
+        await self._write(conversations.rename_conversation, owner, conversation, name)
+
+    async def delete_conversation(self, owner: str, conversation: str) -> None:
+        """Remove it and all that belongs to it, from the file and from the write-ahead log."""
+        await self._write(conversations.delete_conversation, owner, conversation)
+        await self._worker.run(_empty_log)
+
+    async def save_instructions(self, owner: str, conversation: str, text: str, *, now: float) -> int:
+        """Keep instructions and make them current; text kept before keeps its number."""
+        return await self._write(conversations.save_instructions, owner, conversation, text, now)
+
+    async def load_instructions(self, owner: str, conversation: str, number: int) -> str:
+        """Load instructions by number."""
+        return await self._read(conversations.load_instructions, owner, conversation, number)
+
+    # -- leases ----------------------------------------------------------------
+    async def take_lease(self, subject: str, holder: str, *, now: float, seconds: float) -> Lease | None:
+        """Take a free or expired lease, or one the same holder has already."""
+        return await self._note(leases.take_lease, subject, holder, now, seconds)
+
+    async def renew_lease(self, lease: Lease, *, now: float, seconds: float) -> Lease:
+        """Prolong it."""
+        return await self._note(leases.renew_lease, lease, now, seconds)
+
+    async def drop_lease(self, lease: Lease) -> None:
+        """Give it back."""
+        await self._note(leases.drop_lease, lease)
+
+    async def held_leases(self, prefix: str, *, now: float) -> list[Lease]:
+        """List unexpired leases whose subject begins with `prefix`."""
+        return await self._read(leases.held_leases, prefix, now)
+
+    # -- turns -----------------------------------------------------------------
+    async def begin_turn(
+        self,
+        owner: str,
+        conversation: str,
+        items: Sequence[Item],
+        *,
+        after: Position,
+        lease: Lease,
+        now: float,
+    ) -> Turn:
+        """Append a turn's first items after `after`, on a new branch where something follows already.
+
+        Raises `Conflict` when `after` belongs to a turn that is still open.
+        """
+        return await self._write(turns.begin_turn, owner, conversation, items, after, lease, now)
+
+    async def append_items(
+        self, owner: str, conversation: str, turn: int, items: Sequence[Item], *, lease: Lease, now: float
+    ) -> Turn:
+        """Append more items to an open turn; `Conflict` when it is closed."""
+        return await self._write(turns.append_items, owner, conversation, turn, items, lease, now)
+
+    async def save_partial(
+        self, owner: str, conversation: str, turn: int, text: str, *, lease: Lease
+    ) -> None:
+        """Keep a further piece of an open turn's reply."""
+        await self._note(turns.save_partial, owner, conversation, turn, text, lease)
+
+    async def finish_turn(
+        self,
+        owner: str,
+        conversation: str,
+        turn: int,
+        *,
+        state: TurnState,
+        items: Sequence[Item] = (),
+        receipt: Mapping[str, Any] | None = None,  # Any: JSON values of context/receipt.py
+        error: str | None = None,
+        lease: Lease,
+        now: float,
+    ) -> Turn:
+        """Append the reply and the receipt and close the turn, in one transaction."""
+        finished = await self._write(
+            turns.finish_turn, owner, conversation, turn, state, items, receipt, error, lease, now
+        )
+        if not finished.fenced_out:
+            return finished.turn
+        if not items:
+            raise LeaseLost("Another process has taken the conversation over: load it again, then go on.")
+        raise LeaseLost(
+            "Another process took the conversation over before this reply came: "
+            f"the reply is kept beside it as turn {finished.turn.number}."
+        )
+
+    async def settle_turns(self, owner: str, conversation: str, *, lease: Lease, now: float) -> list[Turn]:
+        """Close open turns as failed; a partial reply becomes their last item."""
+        return await self._write(turns.settle_turns, owner, conversation, lease, now)
+
+    async def move_tip(
+        self, owner: str, conversation: str, to: Position, *, lease: Lease, now: float
+    ) -> None:
+        """Point the conversation at an item, or at its start."""
+        await self._write(turns.move_tip, owner, conversation, to, lease, now)
+
+    async def load_turn(self, owner: str, conversation: str, turn: int) -> Turn:
+        """Load a turn by number."""
+        return await self._read(turns.load_turn, owner, conversation, turn)
+
+    async def load_turns(
+        self, owner: str, conversation: str, *, tip: Position, after: int = 0, last: int | None = None
+    ) -> list[Turn]:
+        """Load the turns on the path to `tip` that begin after seq `after`, oldest first."""
+        return await self._read(paths.load_turns, owner, conversation, tip, after, last)
+
+    async def load_turn_items(self, owner: str, conversation: str, turn: int) -> list[StoredItem]:
+        """Load a turn's items, whatever its state."""
+        return await self._read(turns.load_turn_items, owner, conversation, turn)
+
+    async def load_log(
+        self, owner: str, conversation: str, *, tip: Position, after: int = 0, limit: int | None = None
+    ) -> list[StoredItem]:
+        """Load the items on the path to `tip` with seq > `after`, oldest first."""
+        return await self._read(paths.load_log, owner, conversation, tip, after, limit)
+
+    async def is_ancestor(self, owner: str, conversation: str, position: Position, tip: Position) -> bool:
+        """Tell whether `position` lies on the path to `tip`."""
+        return await self._read(paths.is_on_path, owner, conversation, position, tip)
+
+    async def load_receipt(self, owner: str, conversation: str, turn: int) -> Mapping[str, Any] | None:
+        """Load a turn's receipt; None: it has none."""
+        return await self._read(turns.load_receipt, owner, conversation, turn)
+
+    async def load_partial(self, owner: str, conversation: str, turn: int) -> str:
+        """Load what is kept of a reply that is still streaming or was never finished."""
+        return await self._read(turns.load_partial, owner, conversation, turn)
+
+    # -- views -----------------------------------------------------------------
+    async def save_view(
+        self, owner: str, conversation: str, *, at: Position, key: str, body: Mapping[str, Any], now: float
+    ) -> StoredView:
+        """Insert a view."""
+        return await self._write(views.save_view, owner, conversation, at, key, body, now)
+
+    async def point_view(
+        self, owner: str, conversation: str, *, expected: int | None, current: int | None, pending: int | None
+    ) -> bool:
+        """Compare-and-swap the view pointers."""
+        return await self._write(views.point_view, owner, conversation, expected, current, pending)
+
+    async def load_view(self, owner: str, conversation: str, number: int) -> StoredView:
+        """Load a view by number."""
+        return await self._read(views.load_view, owner, conversation, number)
+
+    async def find_view(
+        self, owner: str, conversation: str, *, tip: Position, key: str | None
+    ) -> StoredView | None:
+        """Find the newest view that folded nothing but ancestors of `tip`."""
+        return await self._read(views.find_view, owner, conversation, tip, key)
+
+    # -- sizes -----------------------------------------------------------------
+    async def save_sizes(
+        self, owner: str, conversation: str, tokenizer: str, sizes: Mapping[Position, int]
+    ) -> None:
+        """Keep counted tokens of items."""
+        await self._note(paths.save_sizes, owner, conversation, tokenizer, sizes)
+
+    async def load_sizes(
+        self, owner: str, conversation: str, tokenizer: str, *, tip: Position, after: int = 0
+    ) -> dict[Position, int]:
+        """Load kept sizes of the items on the path to `tip` after seq `after`."""
+        return await self._read(paths.load_sizes, owner, conversation, tokenizer, tip, after)
+
+    # -- everything ------------------------------------------------------------
+    async def search_text(
+        self, owner: str, text: str, *, conversation: str | None = None, limit: int = 20
+    ) -> list[Hit]:
+        """Find items whose text contains `text`, case folded, newest first; in slices, so that turns go on."""
+        hits: list[Hit] = []
+        before: int | None = None
+        while len(hits) < limit:
+            part = await self._read(search.search_slice, owner, text.casefold(), conversation, before)
+            hits.extend(part.hits)
+            if part.before is None:
+                break
+            before = part.before
+        return hits[:limit]
+
+    async def export_items(
+        self, owner: str, conversation: str
+    ) -> AsyncIterator[tuple[Turn, list[StoredItem]]]:
+        """Yield all turns with their items, in the order of asking, all branches."""
+        after = 0
+        while page := await self._read(turns.load_page, owner, conversation, after, _EXPORT_TURNS):
+            for turn, items in page:
+                yield turn, items
+            after = page[-1][0].number
+
+    async def load_value(self, key: str) -> str | None:
+        """Load a small value."""
+        return await self._read(values.load_value, key)
+
+    async def save_value(self, key: str, value: str) -> None:
+        """Keep a small value, in place of the one before."""
+        await self._note(values.save_value, key, value)
+
+    async def stats(self, owner: str | None = None) -> StoreStats:
+        """Count rows and bytes; reads the whole file."""
+        return await self._read(measure.measure, self.path, owner)
+
+    async def close(self) -> None:
+        """Finish what was handed in and close the file."""
+        await self._worker.close()
+
+
+def _empty_log(database: Database) -> None:
+    """Move the write-ahead log into the file and cut it to nothing.
+
+    Where another process reads at this moment nothing happens; a later checkpoint overwrites the log.
+    """
+    try:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        raise explain(error, database.where) from error

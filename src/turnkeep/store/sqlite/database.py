@@ -1,0 +1,261 @@
+"""Open a database file safely, and say what is wrong with it in one sentence.
+
+Knows files, modes, pragmas, migrations and SQLite's error codes; nothing of conversations.
+"""
+
+import errno
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...errors import StoreDamaged, StoreError, StoreFull, StoreTooNew
+from ..migrations import Migration
+
+APPLICATION_ID = 0x746B6570  # "tkep", in the file's header: this is a turnkeep database
+OLDEST_SQLITE = (3, 35, 0)  # RETURNING, and what else the statements use
+BUSY_SECONDS = 30.0  # writes take milliseconds; who waits longer than this waits for something broken
+
+# Errors of the disk itself that mean "cannot write" (sqlite.org/rescode.html); ENOSPC is SQLITE_FULL.
+_WRITE_FAILURES = frozenset(
+    {
+        "SQLITE_IOERR_WRITE",
+        "SQLITE_IOERR_FSYNC",
+        "SQLITE_IOERR_DIR_FSYNC",
+        "SQLITE_IOERR_TRUNCATE",
+        "SQLITE_IOERR_SHMOPEN",
+        "SQLITE_IOERR_SHMSIZE",
+    }
+)
+
+# Making a file means opening and closing it, and closing any descriptor of a file
+# drops all locks that this process holds on it (POSIX). So it is done for a file
+# that is not there yet only, and by one thread at a time.
+_making_file = threading.Lock()
+
+
+class Database(sqlite3.Connection):
+    """A connection that knows its path and how durable its commits are."""
+
+    where: str  # for messages: the path, or what stands for it
+    _synchronous = "FULL"
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read one moment's state, whatever others write meanwhile."""
+        with self._transaction("BEGIN"):
+            yield
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Write all or nothing; on the disk when this ends."""
+        self._set_synchronous("FULL")
+        # IMMEDIATE: a reader that turns writer late can be refused at once, whatever the timeout.
+        with self._transaction("BEGIN IMMEDIATE"):
+            yield
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Write all or nothing, without waiting for the disk.
+
+        The commit survives the death of every process, but a power cut may take it back until
+        the next `writing`: enough for leases (their holders die too), pieces of a streaming
+        reply and counted sizes.
+        """
+        self._set_synchronous("NORMAL")
+        with self._transaction("BEGIN IMMEDIATE"):
+            yield
+
+    def _set_synchronous(self, level: str) -> None:
+        if self._synchronous != level:
+            self.execute(f"PRAGMA synchronous = {level}")
+            self._synchronous = level
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        self.execute(begin)
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self.in_transaction:
+                self.execute("ROLLBACK")
+            raise
+
+
+def open_database(
+    path: Path | None, migrations: Sequence[Migration], *, busy_seconds: float = BUSY_SECONDS
+) -> Database:
+    """Open the database, made and brought up to date where it must be.
+
+    Args:
+        path: its file; None: one in memory.
+        migrations: all steps, in order.
+        busy_seconds: how long to wait for other processes.
+
+    Raises:
+        StoreError: or the subclass that says what is wrong, in one sentence.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StoreError(
+            f"This Python has SQLite {sqlite3.sqlite_version}, and turnkeep needs 3.35 or newer: "
+            "use a newer Python."
+        )
+    where = "The store in memory" if path is None else str(path)
+    try:
+        if path is not None:
+            _make_private(path)
+        return _open(path, where, migrations, busy_seconds)
+    except sqlite3.Error as error:
+        raise explain(error, where) from error
+    except OSError as error:
+        raise StoreFull(_unwritable(where, error.strerror or str(error))) from error
+
+
+def explain(error: sqlite3.Error, where: str) -> StoreError:
+    """Turn SQLite's error into the one to raise: one sentence that says what to do."""
+    code = getattr(error, "sqlite_errorcode", None)
+    name = getattr(error, "sqlite_errorname", "")
+    match None if code is None else code & 0xFF:  # the low byte is the kind, the rest details
+        case sqlite3.SQLITE_NOTADB:
+            return StoreDamaged(f"{where} is not a turnkeep database: name another file.")
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_ERROR:  # ERROR: a table is not what it should be
+            return StoreDamaged(_damaged(where, str(error)))
+        case sqlite3.SQLITE_FULL:
+            return StoreFull(f"No space is left for {where}: free some and try again.")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return StoreFull(_unwritable(where, str(error)))
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreError(f"{where} is held by another program: close that one, or try again.")
+    if name in _WRITE_FAILURES:
+        return StoreFull(_unwritable(where, str(error)))
+    if code is None and "decode" in str(error).lower():  # Python's own: text that is not UTF-8
+        return StoreDamaged(_damaged(where, "text that is not UTF-8"))
+    return StoreError(f"{where} failed ({error}): check the disk, then try again.")
+
+
+def _open(path: Path | None, where: str, migrations: Sequence[Migration], busy_seconds: float) -> Database:
+    deadline = time.monotonic() + busy_seconds
+    while True:
+        database = sqlite3.connect(
+            path or ":memory:", timeout=busy_seconds, isolation_level=None, factory=Database
+        )
+        database.where = where
+        try:
+            _prepare(database, migrations)
+        except sqlite3.OperationalError as error:
+            database.close()
+            # The switch to WAL and the recovery of a log do not wait for the other
+            # process that does the same at this moment, whatever the timeout says.
+            busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)  # this is the store's own thread
+        except BaseException:
+            database.close()
+            raise
+        else:
+            return database
+
+
+def _prepare(database: Database, migrations: Sequence[Migration]) -> None:
+    newest = migrations[-1].number
+    _check_identity(database, newest)  # before anything is written to what may be someone else's file
+    for pragma in (
+        "journal_mode = WAL",
+        "journal_size_limit = 4194304",  # bytes the log keeps after a checkpoint: what 1,000 pages take
+        "synchronous = FULL",  # the user's message is on the disk before the engine is called
+        "secure_delete = ON",  # what is deleted is overwritten
+        "foreign_keys = ON",
+        "temp_store = MEMORY",  # nothing that was said is sorted in a temporary file
+    ):
+        database.execute(f"PRAGMA {pragma}")
+    migrate(database, migrations)
+
+
+def _check_identity(database: Database, newest: int) -> None:
+    with database.reading():
+        application = _pragma(database, "application_id")
+        version = _pragma(database, "user_version")
+        tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application != APPLICATION_ID and (application or version or tables):
+        raise StoreDamaged(f"{database.where} is a database of another program: name another file.")
+    if version > newest:
+        raise StoreTooNew(
+            f"{database.where} was made by a newer turnkeep (its version is {version}, "
+            f"this one knows {newest}): upgrade turnkeep, or name another file."
+        )
+
+
+def migrate(database: Database, migrations: Sequence[Migration]) -> None:
+    """Apply the steps that are missing, each in one transaction with its record.
+
+    Of two processes that come at once, one waits and finds nothing left to do.
+    """
+    for step in migrations:
+        if _pragma(database, "user_version") >= step.number:
+            continue
+        with database.writing():
+            if _pragma(database, "user_version") >= step.number:  # another process was first
+                continue
+            for statement in _split_statements(step.sql):
+                database.execute(statement)
+            database.execute(
+                "INSERT INTO migration (number, name, applied) VALUES (?, ?, ?)",
+                (step.number, step.name, time.time()),
+            )
+            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            database.execute(f"PRAGMA user_version = {step.number}")
+
+
+def _split_statements(sql: str) -> Iterator[str]:
+    # Not executescript(): it commits first, and a step must be one transaction.
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _pragma(database: Database, name: str) -> int:
+    return int(database.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _make_private(path: Path) -> None:
+    """Make the file and its folders, readable by their owner only; tighten a file that is not."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    with _making_file:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            pass
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        _tighten(file)
+
+
+def _tighten(file: Path) -> None:
+    if os.name != "posix":
+        return  # elsewhere the folder of the user's data is private by itself
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return
+    if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077 and found.st_uid == os.geteuid():
+        file.chmod(0o600)
+
+
+def _damaged(where: str, reason: str) -> str:
+    return f"{where} is damaged ({reason}): put back a copy, or name another file."
+
+
+def _unwritable(where: str, reason: str) -> str:
+    return f"{where} cannot be written ({reason}): make room and give leave to write there, or name another file."

@@ -1,0 +1,72 @@
+"""Statements for leases: who may write, proved by a number that only rises.
+
+A lease is a row, not a lock: it is held while an engine streams, without any
+transaction open. When its holder dies it expires; whoever takes it gets the next
+fence, and every later append of the old holder finds its fence outdated.
+"""
+
+from ...errors import LeaseLost
+from ..base import Lease
+from .database import Database
+from .rows import plain
+
+
+def take_lease(database: Database, subject: str, holder: str, now: float, seconds: float) -> Lease | None:
+    """Take it if it is free, expired, or the same holder's; a new holder gets the next fence."""
+    # Writers take turns, so between this read and the write nobody else comes.
+    row = database.execute(
+        "SELECT holder, fence, expires FROM lease WHERE subject = ?", (plain(subject),)
+    ).fetchone()
+    held_by, fence, expires = row or (None, 0, now)
+    if held_by is not None and held_by != plain(holder) and expires > now:
+        return None
+    if held_by != plain(holder):
+        fence += 1
+    database.execute(
+        "INSERT INTO lease (subject, holder, fence, expires) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (subject) DO UPDATE "
+        "SET holder = excluded.holder, fence = excluded.fence, expires = excluded.expires",
+        (plain(subject), plain(holder), fence, now + seconds),
+    )
+    return Lease(subject=subject, holder=holder, fence=fence, expires=now + seconds)
+
+
+def renew_lease(database: Database, lease: Lease, now: float, seconds: float) -> Lease:
+    """Prolong it while its fence is the newest."""
+    check_lease(database, lease)
+    database.execute("UPDATE lease SET expires = ? WHERE subject = ?", (now + seconds, plain(lease.subject)))
+    return Lease(subject=lease.subject, holder=lease.holder, fence=lease.fence, expires=now + seconds)
+
+
+def drop_lease(database: Database, lease: Lease) -> None:
+    """Give it back unless it is lost already."""
+    database.execute(
+        "UPDATE lease SET holder = NULL, expires = 0 WHERE subject = ? AND holder = ? AND fence = ?",
+        (plain(lease.subject), plain(lease.holder), lease.fence),
+    )
+
+
+def held_leases(database: Database, prefix: str, now: float) -> list[Lease]:
+    """List unexpired leases whose subject begins with `prefix`."""
+    # A range, not LIKE: the index answers it, and a prefix may hold % and _.
+    rows = database.execute(
+        "SELECT subject, holder, fence, expires FROM lease "
+        "WHERE subject >= ? AND subject < ? AND holder IS NOT NULL AND expires > ?",
+        (plain(prefix), plain(prefix) + "\U0010ffff", now),
+    )
+    return [Lease(subject=row[0], holder=row[1], fence=row[2], expires=row[3]) for row in rows]
+
+
+def holds_lease(database: Database, lease: Lease) -> bool:
+    """Tell whether nobody has taken the lease since. Expired is not lost: only another taker makes it so."""
+    row = database.execute(
+        "SELECT 1 FROM lease WHERE subject = ? AND holder = ? AND fence = ?",
+        (plain(lease.subject), plain(lease.holder), lease.fence),
+    ).fetchone()
+    return row is not None
+
+
+def check_lease(database: Database, lease: Lease) -> None:
+    """Raise `LeaseLost` unless the lease is still held; called inside the transaction that appends."""
+    if not holds_lease(database, lease):
+        raise LeaseLost("Another process has taken the conversation over: load it again, then go on.")
