@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..conversation.items import Message
 from ..conversation.log import Position
-from .receipt import TurnRange, turn_ranges
+from .receipt import TurnRange
 from .view import Entry, Line, View
 
 INSTRUCTION = (
@@ -24,7 +24,6 @@ INSTRUCTION = (
 LIMIT = ', up to but not including "{words}",'
 LIMIT_WORDS = 8  # words of the first kept turn that the instruction quotes
 LINE_CHARACTERS = 400  # a longer line is not a short line; it is dropped
-GIVE_UP_TRIES = 2  # requests for a summary of the same turns; a model that failed twice will fail again
 
 _BULLET = re.compile(r"^\s*(?:[-*•‣–—]|\(?\d{1,3}[.)])\s+")
 _THINK = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
@@ -91,7 +90,6 @@ def fold_view(
     lines: Sequence[str],
     *,
     day: str,
-    asked: bool,
     budget_tokens: int,
     count: Callable[[str], int],
 ) -> View:
@@ -102,27 +100,49 @@ def fold_view(
         cut: what is folded.
         lines: usable new lines; empty when the model gave none.
         day: the day that pinned template dates show from now on.
-        asked: whether the model was asked, for counting tries.
         budget_tokens: the most tokens that all lines may take; the oldest go first.
         count: tokens of a text.
     """
-    all_lines = [*view.lines, *(Line(text=text, turns=cut.folded) for text in lines)]
-    missing = list(view.unsummarised) if lines else [*view.unsummarised, cut.folded]
-    total = sum(count(f"- {line.text}\n") for line in all_lines)
-    while all_lines and total > budget_tokens:
-        gone = all_lines.pop(0)
+    missing = view.unsummarised if lines else (*view.unsummarised, cut.folded)
+    folded = replace(view, number=None, at=cut.at, unsummarised=merge_ranges(missing), day=day)
+    return fit_lines(_with_lines(folded, cut.folded, lines), budget_tokens=budget_tokens, count=count)
+
+
+def fill_view(
+    view: View, span: TurnRange, lines: Sequence[str], *, budget_tokens: int, count: Callable[[str], int]
+) -> View:
+    """Make the view in which `lines` stand for turns that had been folded without a summary.
+
+    Args:
+        view: the view so far.
+        span: the turns that the lines speak of, all of them in `view.unsummarised`.
+        lines: usable lines, not empty.
+        budget_tokens: the most tokens that all lines may take; the oldest go first.
+        count: tokens of a text.
+    """
+    left: list[TurnRange] = []
+    for first, last in view.unsummarised:
+        left += [(first, min(last, span[0] - 1)), (max(first, span[1] + 1), last)]
+    missing = merge_ranges([(first, last) for first, last in left if first <= last])
+    filled = replace(view, number=None, unsummarised=missing)
+    return fit_lines(_with_lines(filled, span, lines), budget_tokens=budget_tokens, count=count)
+
+
+def _with_lines(view: View, turns: TurnRange, lines: Sequence[str]) -> View:
+    new = [Line(text=text, turns=turns) for text in lines]
+    return replace(view, lines=tuple(sorted([*view.lines, *new], key=lambda line: line.turns)))
+
+
+def fit_lines(view: View, *, budget_tokens: int, count: Callable[[str], int]) -> View:
+    """Drop the oldest lines until the rest fits; turns that no line speaks of any more count as unsummarised."""
+    lines, missing = list(view.lines), list(view.unsummarised)
+    total = sum(count(f"- {line.text}\n") for line in lines)
+    while lines and total > budget_tokens:
+        gone = lines.pop(0)
         total -= count(f"- {gone.text}\n")
-        if not any(line.turns == gone.turns for line in all_lines):
+        if all(line.turns != gone.turns for line in lines):
             missing.append(gone.turns)
-    return replace(
-        view,
-        number=None,
-        at=cut.at,
-        lines=tuple(all_lines),
-        unsummarised=merge_ranges(missing),
-        tries=(1 if asked and not lines else 0),
-        day=day,
-    )
+    return replace(view, lines=tuple(lines), unsummarised=merge_ranges(missing))
 
 
 def merge_ranges(ranges: Sequence[TurnRange]) -> tuple[TurnRange, ...]:
@@ -139,8 +159,3 @@ def merge_ranges(ranges: Sequence[TurnRange]) -> tuple[TurnRange, ...]:
 def summarised_ranges(view: View) -> tuple[TurnRange, ...]:
     """List the turns that the view's lines speak of."""
     return merge_ranges([line.turns for line in view.lines])
-
-
-def folded_turns(entries: Sequence[Entry]) -> tuple[TurnRange, ...]:
-    """List the turns of entries as ranges."""
-    return turn_ranges(entry.turn for entry in entries)

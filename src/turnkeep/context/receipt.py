@@ -23,6 +23,7 @@ class Receipt:
     reserve: int  # tokens kept free for the reply
     high: int  # tokens above which a compaction is due
     low: int  # tokens a compaction leaves
+    strategy: str = ""  # as the user would write it
     view: int | None = None  # number of the view the prompt was built from
     instructions: int | None = None  # number of the instructions
     exact: bool = False  # whether prompt_tokens was counted by the engine's own tokenizer

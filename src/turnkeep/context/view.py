@@ -40,13 +40,11 @@ class View:
     at: the last folded item; START when nothing is folded.
     day: the day that pinned template dates show, such as "22 Nov 2026".
     unsummarised: folded turns that no line speaks of.
-    tries: how often a summary of `unsummarised` was asked for without a usable answer.
     """
 
     at: Position = START
     lines: tuple[Line, ...] = ()
     unsummarised: tuple[TurnRange, ...] = ()
-    tries: int = 0
     day: str = ""
     number: int | None = None  # None: the view of a conversation that was never compacted
 
@@ -66,7 +64,6 @@ def dump_view(view: View) -> dict[str, Any]:  # Any: JSON values
     return {
         "lines": [[line.text, *line.turns] for line in view.lines],
         "unsummarised": [list(span) for span in view.unsummarised],
-        "tries": view.tries,
         "day": view.day,
     }
 
@@ -78,7 +75,6 @@ def load_view(number: int, at: Position, body: Mapping[str, Any]) -> View:  # An
         at=at,
         lines=tuple(Line(text=text, turns=(first, last)) for text, first, last in body.get("lines", ())),
         unsummarised=tuple((first, last) for first, last in body.get("unsummarised", ())),
-        tries=int(body.get("tries", 0)),
         day=str(body.get("day", "")),
     )
 

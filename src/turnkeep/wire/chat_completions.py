@@ -12,7 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ..conversation.items import FinishReason, Image, Message, Text, ToolCall, ToolResult, Usage
+from ..conversation.items import (
+    FinishReason,
+    Image,
+    Message,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
 from ..errors import UsageError, WireError
 from .exchange import Delta, Progress, ReasoningDelta, Request, TextDelta, ToolCallDelta, WireMessage
 
@@ -158,6 +168,33 @@ def parse_chunk(value: object) -> Chunk:
         tokens_per_second=_rate(timings.get("predicted_per_second")),
         read_per_second=_rate(timings.get("prompt_per_second")),
     )
+
+
+def parse_reply(value: object) -> Message:
+    """Read an assistant's message as a program hands it over: its text, or the `message` object of a response.
+
+    Raises:
+        WireError: it is neither.
+    """
+    if isinstance(value, str):
+        return Message("assistant", (Text(value),))
+    if not isinstance(value, Mapping) or value.get("role", "assistant") != "assistant":
+        raise WireError("A reply is a text, or the assistant's message object of a response.")
+    parts: list[Part] = []
+    for delta in _parse_body(value):
+        match delta:
+            case ReasoningDelta(text):
+                parts.append(Reasoning(text))
+            case TextDelta(text):
+                parts.append(Text(text))
+            case ToolCallDelta():
+                parts.append(ToolCall(call_id=delta.call_id, name=delta.name, arguments=delta.arguments))
+    return Message("assistant", tuple(parts) or (Text(""),))
+
+
+def parse_usage(value: object) -> Usage:
+    """Read a response's `usage` object; fields that it lacks are None."""
+    return _parse_usage(_mapping(value), {}) or Usage()
 
 
 def _first_choice(choices: object) -> Json:

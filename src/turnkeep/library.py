@@ -1,0 +1,567 @@
+"""The library's door: `AsyncChat`, one conversation with one engine, remembered.
+
+Everything is made lazily, at the first call that needs it; the object binds nothing
+to one event loop. Closing waits for what was said to be durable, not for upkeep:
+the next process goes on with that.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .context.compaction import summarised_ranges
+from .context.picture import Picture, draw_picture
+from .context.receipt import Receipt, load_receipt
+from .context.strategy import parse_strategy
+from .context.view import Entry, View, load_view, render_base
+from .conversation.items import Item, Message, Part, Text
+from .conversation.log import Position
+from .engine.base import Engine, EngineInfo
+from .errors import Conflict, ConversationNotFound, NothingToDo, UsageError
+from .prepared import Prepared, prepare_turn
+from .prompt import Desk, Options
+from .store.base import Conversation, Hit, Store, StoredItem, Turn
+from .streaming import Streaming
+from .turn import Emit, Reply, hold_conversation, run_turn
+from .upkeep import Upkeep
+
+PICTURE_OLDER = 200  # items before the cut that a picture shows, at most
+LOCAL_OWNER = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What opening a conversation found."""
+
+    conversation: Conversation
+    engine: EngineInfo
+    resumed: bool  # False: the conversation is new
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A turn as people read it."""
+
+    turn: Turn
+    user: str
+    assistant: str
+    reasoning: str = ""
+
+
+class AsyncChat:
+    """One conversation with one engine, remembered across context windows and restarts.
+
+    Args:
+        engine: address of an OpenAI-style engine, such as "http://localhost:8080/v1"; an `Engine`
+            of your own; "none" for programs that use `prepare()` and their own client; None for
+            the embedded engine.
+        conversation: its name or id; it is made when there is none of that name. None makes a
+            new one without a name.
+        new: refuse a name that exists.
+        owner: whose conversation it is; names live within their owner.
+        system: the instructions; None keeps those that the conversation has.
+        model: the model's name at the engine; None takes the loaded one.
+        temperature: as the engine understands it; None leaves it to the engine.
+        max_tokens: limit of a reply; None leaves it to the engine, -1 is the room that is left.
+        window: tokens of the context window to use, at most what the engine has loaded.
+        strategy: "window", "window:N", "summary", or several of them.
+        gguf: a model file for the embedded engine.
+        api_key: the engine's key; never stored or logged.
+        db: the database file, or a `Store` of your own (which you close); None takes the user's own.
+        sampling: further fields of the request's body, sent as given.
+        upkeep: False leaves summaries and warming to other processes.
+    """
+
+    def __init__(
+        self,
+        engine: str | Engine | None = None,
+        *,
+        conversation: str | None = None,
+        new: bool = False,
+        owner: str = LOCAL_OWNER,
+        system: str | None = None,
+        model: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        window: int | None = None,
+        strategy: str | Iterable[str] = ("window", "summary"),
+        gguf: str | Path | None = None,
+        api_key: str | None = None,
+        db: str | Path | Store | None = None,
+        sampling: Mapping[str, object] | None = None,
+        upkeep: bool = True,
+    ) -> None:
+        self._options = Options(
+            temperature=temperature,
+            max_tokens=_check_max_tokens(max_tokens),
+            sampling=dict(sampling or {}),
+            strategy=parse_strategy(strategy),
+        )
+        self._connect = {"model": model, "window": window, "gguf": gguf, "api_key": api_key}
+        engine = None if engine == "embedded" else engine
+        self._engine_given, self._store_given = engine, db
+        self._engine: Engine | None = None if engine is None or isinstance(engine, str) else engine
+        self._store: Store | None = None if db is None or isinstance(db, str | Path) else db
+        self._owner, self._name, self._new, self._system = owner, conversation, new, system
+        self._upkeep_wanted = upkeep
+        self._holder = secrets.token_hex(8)
+        self._desk: Desk | None = None
+        self._upkeep: Upkeep | None = None
+        self._opening: asyncio.Lock | None = None
+
+    # -- opening and closing ----------------------------------------------------------------------
+
+    async def open(self) -> Opened:
+        """Connect, find out what the engine has loaded, and open or make the conversation.
+
+        Raises:
+            UsageError, EngineError: the engine cannot be used as asked.
+            StoreError: the database cannot be used.
+            Conflict: `new` was asked for, and the name exists.
+        """
+        desk, resumed = await self._open_desk()
+        info = await desk.engine.probe()
+        row = await desk.load()
+        if resumed and self._upkeep is not None:
+            self._upkeep.wake()  # the engine may be cold: have it read the prompt before the person speaks
+        return Opened(conversation=row, engine=info, resumed=resumed, notices=info.notices)
+
+    async def _open_desk(self) -> tuple[Desk, bool]:
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._desk is not None:
+                return self._desk, True
+            row, resumed = await self._open_conversation(self._name, new=self._new)
+            return self._seat(row), resumed
+
+    async def _open_conversation(self, name: str | None, *, new: bool) -> tuple[Conversation, bool]:
+        store = self._open_store()
+        row = await store.find_conversation(self._owner, name) if name is not None else None
+        if row is not None and new:
+            raise Conflict(
+                f"There is a conversation named {name!r} already: choose another name, or resume it."
+            )
+        resumed = row is not None
+        if row is None:
+            if name is not None and name.startswith("conv_"):
+                raise ConversationNotFound(
+                    f"There is no conversation {name}: list those there are, or use a name."
+                )
+            row = await store.create_conversation(self._owner, name, now=time.time())
+        if self._system is not None:
+            await store.save_instructions(self._owner, row.id, self._system, now=time.time())
+        return row, resumed
+
+    def _seat(self, row: Conversation) -> Desk:
+        self._desk = Desk(
+            store=self._open_store(),
+            engine=self._open_engine(),
+            owner=self._owner,
+            conversation=row.id,
+            holder=self._holder,
+        )
+        self._desk.options = self._options
+        self._upkeep = Upkeep(self._desk) if self._upkeep_wanted else None
+        return self._desk
+
+    def _open_store(self) -> Store:
+        if self._store is None:
+            from .settings import DATABASE, data_folder
+            from .store.sqlite import SqliteStore
+
+            given = self._store_given
+            self._store = SqliteStore(
+                Path(given) if isinstance(given, str | Path) else data_folder() / DATABASE
+            )
+        return self._store
+
+    def _open_engine(self) -> Engine:
+        if self._engine is None:
+            from .engine.connect import connect
+
+            self._engine = connect(
+                self._engine_given if isinstance(self._engine_given, str) else None, **self._connect
+            )
+        return self._engine
+
+    async def idle(self) -> None:
+        """Wait until upkeep has nothing left to do."""
+        if self._upkeep is not None:
+            await self._upkeep.idle()
+
+    async def close(self) -> None:
+        """Stop upkeep, finish what was written, and close what this object opened."""
+        if self._upkeep is not None:
+            await self._upkeep.pause()
+        if self._engine is not None and (self._engine_given is None or isinstance(self._engine_given, str)):
+            await self._engine.close()
+            self._engine = None
+        if self._store is not None and (
+            self._store_given is None or isinstance(self._store_given, str | Path)
+        ):
+            await self._store.close()
+            self._store = None
+        self._desk = self._upkeep = self._opening = None
+
+    async def __aenter__(self) -> Self:
+        await self._open_desk()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # -- talking ----------------------------------------------------------------------------------
+
+    def stream(
+        self, content: str | Sequence[Part], **request: Any
+    ) -> Streaming:  # Any: sampling fields as given
+        """Say something and stream the reply.
+
+        Args:
+            content: the message: text, or parts with images.
+            request: `temperature`, `max_tokens` and further body fields, for this turn only.
+
+        Returns:
+            An asynchronous iterator over the pieces; it begins when it is iterated.
+
+        Raises (while iterating): what `run_turn` raises, and `UsageError` for an empty message.
+        """
+        items = [_message(content)]
+        return Streaming(lambda emit, stop: self._turn(items, None, request, emit, stop))
+
+    async def ask(
+        self, content: str | Sequence[Part], **request: Any
+    ) -> Reply:  # Any: sampling fields as given
+        """Say something and wait for the whole reply; otherwise as `stream`."""
+        return await self.stream(content, **request)
+
+    def regenerate(self, **request: Any) -> Streaming:  # Any: sampling fields as given
+        """Have the last turn answered again, as a sibling; the answer before never reaches the model again."""
+        return Streaming(lambda emit, stop: self._again(None, None, request, emit, stop))
+
+    def edit(
+        self, content: str | Sequence[Part], turn: int | None = None, **request: Any
+    ) -> Streaming:  # Any: as above
+        """Say something else in place of the last turn, or of `turn`; what followed it is left behind."""
+        message = _message(content)
+        return Streaming(lambda emit, stop: self._again(message, turn, request, emit, stop))
+
+    async def undo(self) -> Turn:
+        """Take the last turn back; it stays in the record. Returns it.
+
+        Raises:
+            NothingToDo: there is no turn.
+        """
+        desk, _ = await self._open_desk()
+        await self._make_way()
+        async with hold_conversation(desk) as lease:
+            last = await self._last_turn(desk)
+            await desk.store.move_tip(
+                self._owner, desk.conversation, last.after, lease=lease, now=time.time()
+            )
+        return last
+
+    async def prepare(
+        self,
+        content: str | Sequence[Part],
+        *,
+        tools: Sequence[Mapping[str, object]] = (),
+        max_tokens: int | None = None,
+    ) -> Prepared:
+        """Plan a turn for a client of your own; nothing is kept until `finish()`.
+
+        Args:
+            content: the message.
+            tools: tools that your request names, for counting.
+            max_tokens: limit of the reply that you will ask for.
+        """
+        desk, _ = await self._open_desk()
+        await self._make_way()
+        options = replace(desk.options, tools=tools, max_tokens=max_tokens or desk.options.max_tokens)
+        return await prepare_turn(desk, [_message(content)], options, self._wake)
+
+    async def _turn(
+        self,
+        items: Sequence[Item],
+        after: Position | None,
+        request: Mapping[str, Any],
+        emit: Emit,
+        stop: asyncio.Event,
+    ) -> Reply:
+        desk, _ = await self._open_desk()
+        await self._make_way()
+        try:
+            return await run_turn(
+                desk, items, options=_with_request(desk.options, request), emit=emit, stop=stop, after=after
+            )
+        finally:
+            self._wake()
+
+    async def _again(
+        self,
+        message: Message | None,
+        turn: int | None,
+        request: Mapping[str, Any],
+        emit: Emit,
+        stop: asyncio.Event,
+    ) -> Reply:
+        desk, _ = await self._open_desk()
+        if turn is None:
+            old = await self._last_turn(desk, failed=True)
+        else:
+            old = await self._turn_on_path(desk, turn)
+        if message is None:
+            stored = await desk.store.load_turn_items(self._owner, desk.conversation, old.number)
+            items: list[Item] = [row.item for row in stored if not _is_reply(row)]
+        else:
+            items = [message]
+        return await self._turn(items, old.after, request, emit, stop)
+
+    async def _make_way(self) -> None:
+        if self._upkeep is not None:
+            await self._upkeep.pause()
+
+    def _wake(self) -> None:
+        if self._upkeep is not None:
+            self._upkeep.wake()
+
+    # -- asking what there is ---------------------------------------------------------------------
+
+    async def history(self, last: int | None = None) -> list[Exchange]:
+        """List the turns that lead to the tip, and failed ones, oldest first; only the `last` ones when given."""
+        desk, _ = await self._open_desk()
+        row = await desk.load()
+        found: list[Exchange] = []
+        number = row.turns
+        while number > 0 and (last is None or len(found) < last):
+            turn = await desk.store.load_turn(self._owner, row.id, number)
+            number -= 1
+            if turn.state not in ("failed", "open") and not await desk.store.is_ancestor(
+                self._owner, row.id, turn.tip, row.tip
+            ):
+                continue
+            found.append(_exchange(turn, await desk.store.load_turn_items(self._owner, row.id, turn.number)))
+        return found[::-1]
+
+    async def why(self, turn: int | None = None) -> Receipt:
+        """Show the receipt of a turn, the last one by default.
+
+        Raises:
+            NothingToDo: there is no turn, or it has no receipt.
+        """
+        desk, _ = await self._open_desk()
+        number = turn if turn is not None else (await self._last_turn(desk, failed=True)).number
+        body = await desk.store.load_receipt(self._owner, desk.conversation, number)
+        if body is None:
+            raise NothingToDo(f"Turn {number} has no receipt: no prompt was made for it.")
+        return load_receipt(body)
+
+    async def prompt(self, turn: int | None = None) -> list[dict[str, Any]]:  # Any: wire messages
+        """Show the messages that a turn sent to the engine, rebuilt from the record; the last turn by default."""
+        desk, _ = await self._open_desk()
+        old = await desk.store.load_turn(
+            self._owner,
+            desk.conversation,
+            turn if turn is not None else (await self._last_turn(desk, failed=True)).number,
+        )
+        receipt = await self.why(old.number)
+        info = await desk.engine.probe()
+        view = View()
+        if receipt.view is not None:
+            stored = await desk.store.load_view(self._owner, desk.conversation, receipt.view)
+            view = load_view(stored.number, stored.at, stored.body)
+        if "summary" not in receipt.strategy:
+            view = replace(view, lines=())
+        instructions = ""
+        if receipt.instructions is not None:
+            instructions = await desk.store.load_instructions(
+                self._owner, desk.conversation, receipt.instructions
+            )
+        log = await desk.store.load_log(self._owner, desk.conversation, tip=old.after, after=view.at.seq)
+        own = await desk.store.load_turn_items(self._owner, desk.conversation, old.number)
+        items = [row.item for row in (*log, *(row for row in own if not _is_reply(row)))]
+        return list(desk.compose(info, render_base(instructions, view), items, view, desk.options).messages)
+
+    async def picture(self) -> Picture:
+        """Draw how the window is filled, and what became of every item."""
+        desk, _ = await self._open_desk()
+        info, row = await desk.engine.probe(), await desk.load()
+        budget = await desk.share(info, desk.options)
+        views = await desk.views(row, row.tip)
+        material = await desk.gather(info, await desk.load_instructions(row), views[0], row.tip)
+        older: list[StoredItem] = []
+        if material.view.at.seq:
+            tip = material.view.at
+            older = await desk.store.load_log(self._owner, row.id, tip=tip, limit=PICTURE_OLDER)
+        return draw_picture(
+            budget=budget,
+            base=material.base,
+            base_tokens=material.base_tokens,
+            view=material.view,
+            summarised=summarised_ranges(material.view),
+            older=[Entry(at=item.at, turn=item.turn, item=item.item) for item in older],
+            log=material.entries,
+        )
+
+    async def summary(self) -> list[str]:
+        """List the lines of the summary that the model reads now."""
+        desk, _ = await self._open_desk()
+        row = await desk.load()
+        return [line.text for line in (await desk.views(row, row.tip))[0].lines]
+
+    async def search(self, text: str, *, everywhere: bool = False, limit: int = 20) -> list[Hit]:
+        """Find what was said, newest first; `everywhere` looks into all conversations of the owner."""
+        desk, _ = await self._open_desk()
+        if not text.strip():
+            raise UsageError("There is nothing to search for: give a word or more.")
+        return await desk.store.search_text(
+            self._owner, text, conversation=None if everywhere else desk.conversation, limit=limit
+        )
+
+    async def conversation(self) -> Conversation:
+        """Load the conversation's row."""
+        desk, _ = await self._open_desk()
+        return await desk.load()
+
+    async def engine_info(self) -> EngineInfo:
+        """Say what the engine is and has loaded."""
+        desk, _ = await self._open_desk()
+        return await desk.engine.probe()
+
+    async def list(self, limit: int = 100) -> list[Conversation]:
+        """List the owner's conversations, the last used first."""
+        return await self._open_store().list_conversations(self._owner, limit=limit)
+
+    # -- changing ---------------------------------------------------------------------------------
+
+    async def set_system(self, text: str) -> None:
+        """Give the conversation other instructions, from the next turn on."""
+        desk, _ = await self._open_desk()
+        await self._make_way()
+        await desk.store.save_instructions(self._owner, desk.conversation, text, now=time.time())
+
+    async def set_options(
+        self,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        strategy: str | Iterable[str] | None = None,
+        sampling: Mapping[str, object] | None = None,
+    ) -> None:
+        """Change how requests are made, from the next turn on; None leaves a thing as it is."""
+        old = self._options
+        self._options = replace(
+            old,
+            temperature=old.temperature if temperature is None else temperature,
+            max_tokens=old.max_tokens if max_tokens is None else _check_max_tokens(max_tokens),
+            strategy=old.strategy if strategy is None else parse_strategy(strategy),
+            sampling={**old.sampling, **(sampling or {})},
+        )
+        if self._desk is not None:
+            self._desk.options = self._options
+
+    async def set_model(self, model: str) -> EngineInfo:
+        """Talk to another model of the same engine, from the next turn on.
+
+        Raises:
+            EngineRefused: the engine does not serve it.
+            UsageError: the engine was given as an object, or is embedded.
+        """
+        if not isinstance(self._engine_given, str):
+            raise UsageError(
+                "The model of this engine is fixed: start again with --engine or --gguf for another."
+            )
+        from .engine.connect import connect
+
+        desk, _ = await self._open_desk()
+        await self._make_way()
+        other = connect(self._engine_given, **{**self._connect, "model": model})
+        info = await other.probe()
+        await desk.engine.close()
+        self._connect["model"] = model
+        self._engine = other
+        self._seat(await desk.load())
+        return info
+
+    async def switch(self, name: str | None, *, new: bool = False) -> Opened:
+        """Go on with another conversation on the same engine; None makes a new one without a name."""
+        await self._open_desk()
+        await self._make_way()
+        row, resumed = await self._open_conversation(name, new=new)
+        self._seat(row)
+        return replace(await self.open(), resumed=resumed)
+
+    async def rename(self, name: str) -> None:
+        """Give the conversation a name, or another one. Raises `Conflict` when it is taken."""
+        desk, _ = await self._open_desk()
+        await desk.store.rename_conversation(self._owner, desk.conversation, name)
+
+    async def _last_turn(self, desk: Desk, *, failed: bool = False) -> Turn:
+        """The turn at the tip; with `failed`, a newer one that failed there goes before it."""
+        row = await desk.load()
+        if failed and row.turns:
+            newest = await desk.store.load_turn(self._owner, row.id, row.turns)
+            if newest.after == row.tip and newest.state in ("failed", "cut_off"):
+                return newest
+        items = await desk.store.load_log(self._owner, row.id, tip=row.tip, limit=1)
+        if not items:
+            raise NothingToDo("Nothing was said yet in this conversation.")
+        return await desk.store.load_turn(self._owner, row.id, items[-1].turn)
+
+    async def _turn_on_path(self, desk: Desk, number: int) -> Turn:
+        row = await desk.load()
+        turn = await desk.store.load_turn(self._owner, row.id, number)
+        if not await desk.store.is_ancestor(self._owner, row.id, turn.tip, row.tip):
+            raise NothingToDo(
+                f"Turn {number} is on a branch that was left: only turns that lead to the last one can be edited."
+            )
+        return turn
+
+
+def _message(content: str | Sequence[Part]) -> Message:
+    parts = (Text(content),) if isinstance(content, str) else tuple(content)
+    if not any(not isinstance(part, Text) or part.text.strip() for part in parts):
+        raise UsageError("The message is empty: say something.")
+    return Message("user", parts)
+
+
+def _with_request(options: Options, request: Mapping[str, Any]) -> Options:  # Any: sampling fields as given
+    fields = dict(request)
+    temperature = fields.pop("temperature", options.temperature)
+    max_tokens = _check_max_tokens(fields.pop("max_tokens", options.max_tokens))
+    return replace(
+        options, temperature=temperature, max_tokens=max_tokens, sampling={**options.sampling, **fields}
+    )
+
+
+def _check_max_tokens(value: int | None) -> int | None:
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int) or value < -1 or value == 0
+    ):
+        raise UsageError(
+            f"max_tokens is {value!r}: use a whole number of 1 or more, or -1 for the room that is left."
+        )
+    return value
+
+
+def _is_reply(row: StoredItem) -> bool:
+    return isinstance(row.item, Message) and row.item.role == "assistant"
+
+
+def _exchange(turn: Turn, rows: Sequence[StoredItem]) -> Exchange:
+    said = [row.item for row in rows if isinstance(row.item, Message)]
+    return Exchange(
+        turn=turn,
+        user="\n".join(item.text for item in said if item.role == "user"),
+        assistant="\n".join(item.text for item in said if item.role == "assistant" and item.text),
+        reasoning="\n".join(item.reasoning for item in said if item.reasoning),
+    )

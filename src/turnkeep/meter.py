@@ -1,0 +1,175 @@
+"""How large texts and prompts are, in tokens of the engine at hand.
+
+Where the engine counts, each item is counted once and the size kept in the store;
+the whole prompt is counted before it is sent. Elsewhere sizes are estimates, put
+right by what the engine reports it read (context/sizes.py). Knows nothing of what
+the sizes are for.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .context.sizes import Calibration, dump_calibration, estimate_tokens, load_calibration
+from .conversation.items import Image, Item, Message, Recalled, Text, ToolCall, ToolResult
+from .conversation.log import Position
+from .engine.base import Engine, EngineInfo, Request
+from .store.base import Store, StoredItem
+
+IMAGE_TOKENS_EST = 800  # until usage has taught better; common vision models take 256 to 1,600
+OVERHEAD_TOKENS_EST = 6  # template tokens around one message; ChatML takes 5 to 7
+KEPT_SIZES = 8_192  # sizes held in memory for one conversation
+ALWAYS_COUNT_BELOW = 16_384  # tokens; counting a prompt of that size takes some milliseconds
+COUNT_ABOVE_SHARE = 0.7  # larger prompts are counted exactly from this share of their limit on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """Tokens of a whole prompt; `exact` when the engine's own tokenizer counted them."""
+
+    tokens: int
+    exact: bool
+
+
+def item_text(item: Item) -> str:
+    """The text of an item whose tokens are counted; images apart."""
+    if isinstance(item, Recalled):
+        return "\n".join(item.lines)
+    pieces: list[str] = []
+    for part in item.parts:
+        if isinstance(part, Text | ToolResult):
+            pieces.append(part.text)
+        elif isinstance(part, ToolCall):
+            pieces.append(f"{part.name}{part.arguments}")
+    return "\n".join(pieces)
+
+
+class Meter:
+    """Sizes for one conversation on one engine."""
+
+    def __init__(self, store: Store, engine: Engine, owner: str, conversation: str) -> None:
+        self._store, self._engine = store, engine
+        self._owner, self._conversation = owner, conversation
+        self._sizes: OrderedDict[tuple[str, Position], float] = OrderedDict()  # tokens, or raw estimates
+        self._loaded: set[str] = set()  # tokenizers whose kept sizes were read from the store
+        self._overhead: dict[str, float] = {}  # tokenizer -> template tokens a message, learned
+        self._calibration: dict[str, Calibration] = {}
+
+    async def prepare(self, info: EngineInfo) -> None:
+        """Load what was learned of this engine before."""
+        if not info.counts and info.tokenizer not in self._calibration:
+            kept = await self._store.load_value(f"calibration:{info.tokenizer}")
+            self._calibration[info.tokenizer] = load_calibration(kept) if kept else Calibration()
+
+    async def item_sizes(
+        self, info: EngineInfo, items: Sequence[StoredItem], *, tip: Position, after: int
+    ) -> list[int]:
+        """Tokens of each item, its template tokens included.
+
+        Args:
+            info: the engine.
+            items: the items to measure, on the path to `tip`, all after seq `after`.
+            tip: the last of them.
+            after: where they begin.
+        """
+        key = info.tokenizer
+        if info.counts and key not in self._loaded:
+            kept = await self._store.load_sizes(self._owner, self._conversation, key, tip=tip, after=after)
+            for at, tokens in kept.items():
+                self._keep(key, at, tokens)
+            self._loaded.add(key)
+        missing = [item for item in items if (key, item.at) not in self._sizes]
+        if missing:
+            sizes = await self._measure(info, [item_text(item.item) for item in missing])
+            for item, size in zip(missing, sizes, strict=True):
+                self._keep(key, item.at, size)
+            if info.counts:
+                counted = {item.at: int(size) for item, size in zip(missing, sizes, strict=True)}
+                await self._store.save_sizes(self._owner, self._conversation, key, counted)
+        overhead = self._overhead.get(key, OVERHEAD_TOKENS_EST)
+        return [
+            round(self._tokens(info, self._sizes[key, item.at]) + overhead + _image_tokens(item.item))
+            for item in items
+        ]
+
+    async def text_size(self, info: EngineInfo, text: str) -> int:
+        """Tokens of a text, template tokens included; 0 for none."""
+        if not text:
+            return 0
+        (size,) = await self._measure(info, [text])
+        return round(self._tokens(info, size) + self._overhead.get(info.tokenizer, OVERHEAD_TOKENS_EST))
+
+    def estimate(self, info: EngineInfo, text: str) -> int:
+        """Tokens of a text without asking anybody: for trimming lists of lines."""
+        return (
+            round(self._tokens(info, estimate_tokens(text)))
+            if not info.counts
+            else round(estimate_tokens(text))
+        )
+
+    async def prompt_size(self, info: EngineInfo, request: Request, *, summed: int, limit: int) -> Size:
+        """Tokens of a whole prompt.
+
+        Args:
+            info: the engine.
+            request: what will be sent.
+            summed: the sum of its items' sizes.
+            limit: the most it may take; a large prompt well below it is not counted again.
+        """
+        if info.counts and (summed <= ALWAYS_COUNT_BELOW or summed >= COUNT_ABOVE_SHARE * limit):
+            tokens = await self._engine.count(request)
+            if tokens is not None:
+                self._learn_overhead(info, tokens - summed, len(request.messages))
+                return Size(tokens=tokens, exact=True)
+        if info.counts:
+            return Size(tokens=summed, exact=False)
+        bound = self._calibration[info.tokenizer].bound(self._raw(request))
+        return Size(tokens=max(bound, 1), exact=False)
+
+    async def learn(self, info: EngineInfo, request: Request, reported: int | None) -> None:
+        """Take in how many prompt tokens the engine says a request had."""
+        if info.counts or not reported:
+            return
+        calibration = self._calibration[info.tokenizer].learn(self._raw(request), reported)
+        self._calibration[info.tokenizer] = calibration
+        await self._store.save_value(f"calibration:{info.tokenizer}", dump_calibration(calibration))
+
+    def _raw(self, request: Request) -> float:
+        texts = sum(
+            estimate_tokens(message["content"])
+            if isinstance(message.get("content"), str)
+            else estimate_tokens(str(message.get("tool_calls", "")))
+            + sum(
+                estimate_tokens(part.get("text", "")) if "text" in part else IMAGE_TOKENS_EST
+                for part in message.get("content") or ()
+            )
+            for message in request.messages
+        )
+        tools = sum(estimate_tokens(str(tool)) for tool in request.tools)
+        return texts + tools + OVERHEAD_TOKENS_EST * len(request.messages)
+
+    async def _measure(self, info: EngineInfo, texts: Sequence[str]) -> list[float]:
+        if info.counts:
+            counted = await self._engine.count_texts(texts)
+            if counted is not None:
+                return [float(size) for size in counted]
+        return [estimate_tokens(text) for text in texts]
+
+    def _tokens(self, info: EngineInfo, size: float) -> float:
+        return size if info.counts else float(self._calibration[info.tokenizer].tokens(size))
+
+    def _keep(self, key: str, at: Position, size: float) -> None:
+        self._sizes[key, at] = size
+        while len(self._sizes) > KEPT_SIZES:
+            self._sizes.popitem(last=False)
+
+    def _learn_overhead(self, info: EngineInfo, missing: int, messages: int) -> None:
+        if messages:
+            before = self._overhead.get(info.tokenizer, OVERHEAD_TOKENS_EST)
+            self._overhead[info.tokenizer] = min(64.0, max(0.0, before + missing / messages))
+
+
+def _image_tokens(item: Item) -> int:
+    if isinstance(item, Message):
+        return IMAGE_TOKENS_EST * sum(isinstance(part, Image) for part in item.parts)
+    return 0

@@ -1,0 +1,155 @@
+"""A turn for programs that keep their own client: turnkeep plans, they call, turnkeep records.
+
+No lease is held in between: `finish()` checks that the conversation has not moved
+on meanwhile, and keeps the turn beside it when it has.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .context.compaction import summarised_ranges
+from .context.receipt import Receipt, dump_receipt, turn_ranges
+from .conversation.items import FinishReason, Item, Message, TurnState, Usage
+from .conversation.log import Position
+from .engine.base import EngineInfo
+from .errors import Conflict, UsageError
+from .prompt import Desk, Options, Plan
+from .store.base import Conversation, Turn
+from .turn import hold_conversation, save_view
+from .wire.chat_completions import parse_reply, parse_usage
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A planned turn.
+
+    messages: ready to send, in the chat-completions format.
+    max_tokens: the limit of the reply that leaves room for it; None when none was asked for.
+    """
+
+    messages: list[dict[str, Any]]  # Any: wire messages
+    max_tokens: int | None
+    receipt: Receipt
+    _desk: Desk
+    _items: tuple[Item, ...]
+    _after: Position
+    _plan: Plan
+    _info: EngineInfo
+    _wake: Callable[[], None]
+
+    async def finish(
+        self,
+        reply: str | Mapping[str, Any] | Message,  # Any: a wire message
+        usage: Usage | Mapping[str, Any] | None = None,  # Any: a wire usage object
+        finish_reason: FinishReason = "stop",
+    ) -> Turn:
+        """Record the turn: the message and the whole reply, tool calls and reasoning included.
+
+        Args:
+            reply: the text, or the `message` object of the engine's response.
+            usage: the `usage` object of the response; it teaches how large texts are.
+            finish_reason: as the engine gave it; "length" and "cancelled" mark the turn cut off.
+
+        Raises:
+            Conflict: the conversation moved on since `prepare()`; the turn is kept beside it.
+            WireError: the reply is not a message.
+        """
+        message = reply if isinstance(reply, Message) else parse_reply(reply)
+        if message.role != "assistant":
+            raise UsageError("A reply is a message of the assistant: hand over the engine's answer.")
+        counted = usage if isinstance(usage, Usage) else parse_usage(usage or {})
+        desk = self._desk
+        await desk.meter.learn(self._info, self._plan.request, counted.prompt_tokens)
+        async with hold_conversation(desk) as lease:
+            row = await desk.load()
+            turn = await desk.store.begin_turn(
+                desk.owner, desk.conversation, self._items, after=self._after, lease=lease, now=time.time()
+            )
+            state: TurnState = "cut_off" if finish_reason in ("length", "cancelled") else "done"
+            turn = await desk.store.finish_turn(
+                desk.owner,
+                desk.conversation,
+                turn.number,
+                state=state,
+                items=[message] if message.parts else [],
+                receipt=dump_receipt(_with_usage(self.receipt, counted, finish_reason)),
+                lease=lease,
+                now=time.time(),
+            )
+            if row.tip != self._after:
+                await desk.store.move_tip(
+                    desk.owner, desk.conversation, row.tip, lease=lease, now=time.time()
+                )
+        if row.tip != self._after:
+            raise Conflict(
+                f"The conversation moved on meanwhile: this reply is kept beside it, as turn {turn.number}."
+            )
+        self._wake()
+        return turn
+
+
+async def prepare_turn(
+    desk: Desk, items: Sequence[Item], options: Options, wake: Callable[[], None]
+) -> Prepared:
+    """Plan a turn that somebody else will send.
+
+    Args:
+        desk: the conversation.
+        items: what the user says.
+        options: how the request will be made.
+        wake: is called when the turn is recorded.
+    """
+    row, info = await desk.load(), await desk.engine.probe()
+    plan = await desk.plan(info, row, row.tip, items, options)
+    view = plan.material.view
+    if plan.cut_now:
+        view = await save_view(desk, info, view, row)
+    wanted = options.max_tokens
+    room = max(1, info.window - plan.size.tokens)
+    return Prepared(
+        messages=[dict(message) for message in plan.request.messages],
+        max_tokens=None if wanted is None else room if wanted < 0 else min(wanted, room),
+        receipt=_receipt(info, row, plan, options, view.number),
+        _desk=desk,
+        _items=tuple(items),
+        _after=row.tip,
+        _plan=plan,
+        _info=info,
+        _wake=wake,
+    )
+
+
+def _receipt(info: EngineInfo, row: Conversation, plan: Plan, options: Options, view: int | None) -> Receipt:
+    return Receipt(
+        engine=info.kind,
+        model=info.model,
+        strategy=str(options.strategy),
+        window=plan.budget.window,
+        reserve=plan.budget.reserve,
+        high=plan.budget.high,
+        low=plan.budget.low,
+        view=view,
+        instructions=row.instructions,
+        exact=plan.size.exact,
+        prompt_tokens=plan.size.tokens,
+        base_tokens=plan.material.base_tokens,
+        log_tokens=plan.material.log_tokens,
+        new_tokens=plan.new_tokens,
+        verbatim=turn_ranges(entry.turn for entry in plan.material.entries),
+        summarised=summarised_ranges(plan.material.view),
+        left_out=plan.material.view.unsummarised,
+        max_tokens=options.max_tokens,
+    )
+
+
+def _with_usage(receipt: Receipt, usage: Usage, finish_reason: FinishReason) -> Receipt:
+    return replace(
+        receipt,
+        finish_reason=finish_reason,
+        engine_prompt_tokens=usage.prompt_tokens,
+        reused_tokens=usage.cached_tokens,
+        read_tokens=usage.read_tokens,
+        reply_tokens=usage.completion_tokens,
+    )

@@ -1,0 +1,289 @@
+"""Load what a prompt is made of, and make the request: the road from store to engine.
+
+Shared by turns, upkeep and everybody who shows what the model reads. Decisions are
+made by context/; sizes come from meter.py; this is the thin edge between them.
+"""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from .context.budget import SMALLEST_WINDOW, Budget, share_window
+from .context.compaction import merge_ranges, render_instruction
+from .context.plan import Candidate, choose_cut, choose_view, refuse_overflow
+from .context.strategy import Strategy
+from .context.view import Entry, View, group_turns, layout_messages, load_view, render_base
+from .conversation.items import Item
+from .conversation.log import START, Position
+from .engine.base import Engine, EngineInfo, Request
+from .errors import ContextOverflow, UsageError
+from .meter import Meter, Size, item_text
+from .store.base import Conversation, Store, StoredItem
+from .wire.chat_completions import render_messages
+
+FEWEST_TOKENS_AN_ITEM = 4  # no message takes less with its template tokens: bounds how many items can fit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How requests of a conversation are made.
+
+    max_tokens: limit of a reply; None leaves it to the engine, -1 means the room that is left.
+    sampling: further body fields, sent as given.
+    """
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    sampling: Mapping[str, object] = field(default_factory=dict)
+    tools: Sequence[Mapping[str, object]] = ()
+    strategy: Strategy = field(default_factory=Strategy)
+
+
+@dataclass(slots=True, kw_only=True)
+class Learned:
+    """What a conversation's requests have taught, in this process."""
+
+    read_views: set[int | None] = field(default_factory=set)  # views whose prompt the engine has read
+    read_per_second: float | None = None
+    reply_tokens: int = 0  # what replies have needed, decaying
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What a prompt can be made of.
+
+    base: the base as text, and its size; entries: the log of the view, without the new message.
+    """
+
+    view: View
+    base: str
+    base_tokens: int
+    entries: tuple[Entry, ...]
+
+    @property
+    def log_tokens(self) -> int:
+        """Tokens of the log."""
+        return sum(entry.tokens for entry in self.entries)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of base and log."""
+        return self.base_tokens + self.log_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A request ready to be sent, and what it is made of."""
+
+    material: Material
+    budget: Budget
+    request: Request
+    size: Size
+    new_tokens: int
+
+    @property
+    def cut_now(self) -> bool:
+        """Whether the view was made by this plan and has to be stored."""
+        return self.material.view.number is None and self.material.view.at != START
+
+
+class Desk:
+    """What one conversation's prompts are made with: store, engine, sizes, options."""
+
+    def __init__(self, *, store: Store, engine: Engine, owner: str, conversation: str, holder: str) -> None:
+        self.store, self.engine = store, engine
+        self.owner, self.conversation = owner, conversation
+        self.holder = holder  # name under which leases are taken
+        self.options = Options()
+        self.learned = Learned()
+        self.meter = Meter(store, engine, owner, conversation)
+
+    async def load(self) -> Conversation:
+        """Load the conversation's row."""
+        return await self.store.load_conversation(self.owner, self.conversation)
+
+    async def load_instructions(self, row: Conversation) -> str:
+        """Load the current instructions; "" when there are none."""
+        if row.instructions is None:
+            return ""
+        return await self.store.load_instructions(self.owner, self.conversation, row.instructions)
+
+    async def share(self, info: EngineInfo, options: Options) -> Budget:
+        """Share the engine's window out for requests with these options.
+
+        Raises:
+            UsageError: the window is too small for any conversation.
+        """
+        if info.window < SMALLEST_WINDOW:
+            raise UsageError(
+                f"The engine's window holds {info.window} tokens, but a conversation needs {SMALLEST_WINDOW} at least: "
+                "load the model with a larger one."
+            )
+        await self.meter.prepare(info)
+        instruction = 0
+        if options.strategy.summary:
+            instruction = await self.meter.text_size(info, render_instruction("x " * 8))
+        return share_window(
+            info.window,
+            max_tokens=options.max_tokens,
+            reply_tokens=self.learned.reply_tokens,
+            instruction_tokens=instruction,
+            read_per_second=self.learned.read_per_second,
+            keep_turns=options.strategy.window,
+        )
+
+    async def views(self, row: Conversation, tip: Position) -> list[View]:
+        """Load the views that are valid for `tip`: the current one (or the newest that is), then a pending one."""
+        found: list[View] = []
+        for number in (row.view, row.pending_view):
+            if number is None:
+                continue
+            stored = await self.store.load_view(self.owner, self.conversation, number)
+            if await self.store.is_ancestor(self.owner, self.conversation, stored.at, tip):
+                found.append(load_view(stored.number, stored.at, stored.body))
+        if found or row.view is None:
+            return found or [View(day=day_of(row.created))]
+        older = await self.store.find_view(self.owner, self.conversation, tip=tip, key=None)
+        return [load_view(older.number, older.at, older.body) if older else View(day=day_of(row.created))]
+
+    async def gather(self, info: EngineInfo, instructions: str, view: View, tip: Position) -> Material:
+        """Load base and log of a view up to `tip`, with sizes.
+
+        Where the log holds more items than any window could, the older ones are folded at once.
+        """
+        most = max(64, info.window // FEWEST_TOKENS_AN_ITEM)
+        items = await self.store.load_log(
+            self.owner, self.conversation, tip=tip, after=view.at.seq, limit=most + 1
+        )
+        if len(items) > most:  # the oldest turn may be loaded in part: begin after it
+            older = [item for item in items if item.turn == items[0].turn]
+            items = items[len(older) :]
+            view = cut_view(view, at=older[-1].at, last_turn=older[-1].turn)
+        base = render_base(instructions, view if self.options.strategy.summary else replace(view, lines=()))
+        return Material(
+            view=view,
+            base=base,
+            base_tokens=await self.meter.text_size(info, base),
+            entries=await self._measure(info, items, tip=tip, after=view.at.seq),
+        )
+
+    async def _measure(
+        self, info: EngineInfo, items: Sequence[StoredItem], *, tip: Position, after: int
+    ) -> tuple[Entry, ...]:
+        sizes = await self.meter.item_sizes(info, items, tip=tip, after=after)
+        return tuple(
+            Entry(at=item.at, turn=item.turn, item=item.item, tokens=size)
+            for item, size in zip(items, sizes, strict=True)
+        )
+
+    def request(self, info: EngineInfo, material: Material, new: Sequence[Item], options: Options) -> Request:
+        """Make the request for a view's base and log, followed by new items."""
+        return self.compose(
+            info, material.base, [*(entry.item for entry in material.entries), *new], material.view, options
+        )
+
+    def compose(
+        self, info: EngineInfo, base: str, items: Sequence[Item], view: View, options: Options
+    ) -> Request:
+        """Make a request from a base and items."""
+        messages = layout_messages(base, items, base_in_first_user=info.template.base_in == "first_user")
+        return Request(
+            messages=render_messages(messages),
+            max_tokens=options.max_tokens,
+            temperature=options.temperature,
+            sampling=options.sampling,
+            tools=options.tools,
+            template_args={
+                name: value.replace("{date}", view.day) for name, value in info.template.pins.items()
+            },
+        )
+
+    async def plan(
+        self,
+        info: EngineInfo,
+        row: Conversation,
+        tip: Position,
+        new: Sequence[Item],
+        options: Options,
+        *,
+        limit: int | None = None,
+    ) -> Plan:
+        """Plan the prompt for new items after `tip`.
+
+        Args:
+            info: the engine.
+            row: the conversation.
+            tip: the item that the new ones follow.
+            new: the new items.
+            options: how the request is made.
+            limit: the most tokens that the prompt may take; None: what the budget says.
+
+        Raises:
+            ContextOverflow: the new items do not fit even when nothing else is sent.
+            UsageError: the instructions alone are beyond the base's share.
+        """
+        budget = await self.share(info, options)
+        limit = min(budget.prompt, limit or budget.prompt)
+        instructions = await self.load_instructions(row)
+        new_tokens = sum([await self.meter.text_size(info, item_text(item)) for item in new])
+        materials = [await self.gather(info, instructions, view, tip) for view in await self.views(row, tip)]
+        _check_base(instructions, materials[0], budget)
+        chosen = choose_view([self._candidate(material, new_tokens) for material in materials], limit)
+        material = materials[-1 if chosen is None else chosen]
+        allowed = limit  # what the sizes may sum up to, so that the exact count stays within the limit
+        while True:
+            if material.tokens + new_tokens > allowed:
+                material = _cut_now(material, new_tokens, budget, allowed)
+            request = self.request(info, material, new, options)
+            summed = material.tokens + new_tokens
+            size = await self.meter.prompt_size(info, request, summed=summed, limit=limit)
+            if size.tokens <= limit:
+                return Plan(
+                    material=material, budget=budget, request=request, size=size, new_tokens=new_tokens
+                )
+            allowed = min(summed - 1, limit - (size.tokens - summed))
+
+    def _candidate(self, material: Material, new_tokens: int) -> Candidate:
+        total = material.tokens + new_tokens
+        read = material.view.number in self.learned.read_views
+        return Candidate(prompt_tokens=total, unread_tokens=new_tokens if read else total)
+
+
+def _cut_now(material: Material, new_tokens: int, budget: Budget, allowed: int) -> Material:
+    """Fold the oldest turns without a summary, since the prompt does not fit and a person waits."""
+    around = material.base_tokens + new_tokens
+    if not material.entries:
+        raise refuse_overflow(base_tokens=material.base_tokens, new_tokens=new_tokens, budget=budget)
+    # Cut well below what is allowed, so that room is made for many turns, not for one.
+    target = min(allowed, max(budget.low, around + (allowed - around) // 2))
+    at = (
+        choose_cut(material.entries, around_tokens=around, limit=target)
+        or group_turns(material.entries)[0][-1].at
+    )
+    kept = tuple(entry for entry in material.entries if entry.at.seq > at.seq)
+    folded = material.entries[: len(material.entries) - len(kept)]
+    view = cut_view(material.view, at=at, last_turn=folded[-1].turn)
+    return replace(material, view=view, entries=kept)
+
+
+def cut_view(view: View, *, at: Position, last_turn: int) -> View:
+    """Fold everything up to `at`, the last item of `last_turn`, without a line about it."""
+    spans = [*(line.turns for line in view.lines), *view.unsummarised]
+    first_turn = max((last for _, last in spans), default=0) + 1
+    missing = merge_ranges([*view.unsummarised, (min(first_turn, last_turn), last_turn)])
+    return replace(view, number=None, at=at, unsummarised=missing)
+
+
+def _check_base(instructions: str, material: Material, budget: Budget) -> None:
+    if not material.view.lines and instructions and material.base_tokens > budget.base:
+        raise ContextOverflow(
+            f"The instructions take {material.base_tokens:,} tokens, but at most {budget.base:,} of the window's "
+            f"{budget.window:,} are theirs: shorten them, or load the model with a larger window.",
+            needed=material.base_tokens,
+            available=budget.base,
+        )
+
+
+def day_of(seconds: float) -> str:
+    """The day of a time (UTC), as dates in chat templates are written. Example: "22 Nov 2026"."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%d %b %Y")

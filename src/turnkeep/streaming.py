@@ -1,0 +1,95 @@
+"""A turn that is under way: pieces as they come, the reply at the end.
+
+The turn runs in a task of its own, so that leaving its stream early stops the
+engine and keeps what was said, however the leaving happens.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from typing import TypeAlias
+
+from .errors import TurnkeepError, UsageError
+from .turn import Emit, Finished, Piece, Reply, TurnEvent
+
+Run: TypeAlias = Callable[[Emit, asyncio.Event], Coroutine[object, object, Reply]]
+
+
+class Streaming:
+    """An asynchronous iterator over the pieces of a reply.
+
+    Iterate it for text, or `events()` for everything; afterwards `reply` is there. Awaiting
+    it reads to the end and gives the reply. Leaving the iteration early, `stop()`, or
+    cancelling the task stops the engine; what was said so far is kept as cut off.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._task: asyncio.Task[Reply] | None = None
+        self._reply: Reply | None = None
+
+    @property
+    def reply(self) -> Reply:
+        """What came of the turn.
+
+        Raises:
+            UsageError: the stream has not been read to its end.
+        """
+        if self._reply is None:
+            raise UsageError("The reply is not there yet: read the stream to its end first.")
+        return self._reply
+
+    async def events(self) -> AsyncGenerator[TurnEvent, None]:
+        """Yield what happens; `Finished` is the last event.
+
+        Raises:
+            TurnkeepError: the turn failed; it is kept, marked failed.
+        """
+        if self._task is not None:
+            raise UsageError("A reply can be streamed once: ask again for another.")
+        queue: asyncio.Queue[TurnEvent | None] = asyncio.Queue()
+        self._stop = asyncio.Event()
+        self._task = task = asyncio.get_running_loop().create_task(self._drive(queue))
+        try:
+            while (event := await queue.get()) is not None:
+                if isinstance(event, Finished):
+                    self._reply = event.reply
+                yield event
+            task.result()
+        finally:
+            await self.stop()
+
+    async def _drive(self, queue: "asyncio.Queue[TurnEvent | None]") -> Reply:
+        try:
+            return await self._run(queue.put_nowait, self._stop)
+        finally:
+            queue.put_nowait(None)
+
+    async def stop(self) -> None:
+        """Stop the engine and wait until what was said so far is kept; nothing happens after the end."""
+        task = self._task
+        if task is None:
+            return
+        self._stop.set()
+        if not task.done():
+            await asyncio.wait({task})
+        with contextlib.suppress(TurnkeepError, asyncio.CancelledError):
+            self._reply = task.result()
+
+    async def pieces(self) -> AsyncGenerator[str, None]:
+        """Yield the text as it comes, as iterating the object does."""
+        async with contextlib.aclosing(self.events()) as events:
+            async for event in events:
+                if isinstance(event, Piece):
+                    yield event.text
+
+    def __aiter__(self) -> AsyncGenerator[str, None]:
+        return self.pieces()
+
+    async def _read(self) -> Reply:
+        async for _ in self:
+            pass
+        return self.reply
+
+    def __await__(self) -> Generator[object, None, Reply]:
+        return self._read().__await__()

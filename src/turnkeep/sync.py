@@ -1,0 +1,177 @@
+"""`Chat`: the same verbs as `AsyncChat` for code without an event loop.
+
+A facade over one loop in a background thread; no logic of its own.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from .context.picture import Picture
+from .context.receipt import Receipt
+from .conversation.items import FinishReason, Message, Part, Usage
+from .library import AsyncChat, Exchange, Opened
+from .prepared import Prepared
+from .store.base import Hit, Turn
+from .streaming import Streaming
+from .turn import Reply
+
+T = TypeVar("T")
+
+
+class _Loop:
+    """An event loop in a daemon thread, started at the first call."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine there and wait for it; an interrupt cancels it."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="turnkeep", daemon=True).start()
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def stop(self) -> None:
+        """End the thread."""
+        with self._lock:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._loop = None
+
+
+class StreamingText:
+    """An iterator over the pieces of a reply; `reply` is there at its end. Leaving early stops the engine."""
+
+    def __init__(self, loop: _Loop, streaming: Streaming) -> None:
+        self._loop, self._streaming = loop, streaming
+
+    @property
+    def reply(self) -> Reply:
+        """What came of the turn; raises `UsageError` before the end."""
+        return self._streaming.reply
+
+    def __iter__(self) -> Iterator[str]:
+        pieces = self._streaming.pieces()
+        try:
+            while (piece := self._loop.run(_next(pieces))) is not None:
+                yield piece
+        finally:
+            self._loop.run(pieces.aclose())
+
+
+async def _next(pieces: AsyncGenerator[str, None]) -> str | None:
+    return await anext(pieces, None)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTurn:
+    """As `Prepared`, for code without an event loop."""
+
+    messages: list[dict[str, Any]]  # Any: wire messages
+    max_tokens: int | None
+    receipt: Receipt
+    _loop: _Loop
+    _prepared: Prepared
+
+    def finish(
+        self,
+        reply: str | Mapping[str, Any] | Message,
+        usage: Usage | Mapping[str, Any] | None = None,
+        finish_reason: FinishReason = "stop",
+    ) -> Turn:
+        """Record the turn; see `Prepared.finish`."""
+        return self._loop.run(self._prepared.finish(reply, usage, finish_reason))
+
+
+class Chat:
+    """One conversation with one engine, remembered. Takes what `AsyncChat` takes, and has its verbs."""
+
+    def __init__(self, engine: Any = None, **options: Any) -> None:  # Any: exactly AsyncChat's arguments
+        self._chat = AsyncChat(engine, **options)
+        self._loop = _Loop()
+
+    def open(self) -> Opened:
+        """See `AsyncChat.open`."""
+        return self._loop.run(self._chat.open())
+
+    def stream(self, content: str | Sequence[Part], **request: Any) -> StreamingText:
+        """See `AsyncChat.stream`."""
+        return StreamingText(self._loop, self._chat.stream(content, **request))
+
+    def ask(self, content: str | Sequence[Part], **request: Any) -> Reply:
+        """See `AsyncChat.ask`."""
+        return self._loop.run(self._chat.ask(content, **request))
+
+    def regenerate(self, **request: Any) -> StreamingText:
+        """See `AsyncChat.regenerate`."""
+        return StreamingText(self._loop, self._chat.regenerate(**request))
+
+    def edit(self, content: str | Sequence[Part], turn: int | None = None, **request: Any) -> StreamingText:
+        """See `AsyncChat.edit`."""
+        return StreamingText(self._loop, self._chat.edit(content, turn, **request))
+
+    def undo(self) -> Turn:
+        """See `AsyncChat.undo`."""
+        return self._loop.run(self._chat.undo())
+
+    def prepare(self, content: str | Sequence[Part], **options: Any) -> PreparedTurn:
+        """See `AsyncChat.prepare`."""
+        prepared = self._loop.run(self._chat.prepare(content, **options))
+        return PreparedTurn(prepared.messages, prepared.max_tokens, prepared.receipt, self._loop, prepared)
+
+    def history(self, last: int | None = None) -> list[Exchange]:
+        """See `AsyncChat.history`."""
+        return self._loop.run(self._chat.history(last))
+
+    def why(self, turn: int | None = None) -> Receipt:
+        """See `AsyncChat.why`."""
+        return self._loop.run(self._chat.why(turn))
+
+    def prompt(self, turn: int | None = None) -> list[dict[str, Any]]:
+        """See `AsyncChat.prompt`."""
+        return self._loop.run(self._chat.prompt(turn))
+
+    def picture(self) -> Picture:
+        """See `AsyncChat.picture`."""
+        return self._loop.run(self._chat.picture())
+
+    def summary(self) -> list[str]:
+        """See `AsyncChat.summary`."""
+        return self._loop.run(self._chat.summary())
+
+    def search(self, text: str, **options: Any) -> list[Hit]:
+        """See `AsyncChat.search`."""
+        return self._loop.run(self._chat.search(text, **options))
+
+    def set_system(self, text: str) -> None:
+        """See `AsyncChat.set_system`."""
+        self._loop.run(self._chat.set_system(text))
+
+    def idle(self) -> None:
+        """See `AsyncChat.idle`."""
+        self._loop.run(self._chat.idle())
+
+    def close(self) -> None:
+        """See `AsyncChat.close`."""
+        self._loop.run(self._chat.close())
+        self._loop.stop()
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,493 @@
+"""One turn: take the lease, keep the message, plan, call the engine, stream, keep the reply.
+
+The message is durable before the engine is called, the reply before the turn is
+reported done. However a turn ends (done, cut off, failed, process killed), the
+record says so. This module knows stores and engines as protocols only, and
+nothing of upkeep but that it must make way.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from .context.compaction import summarised_ranges
+from .context.receipt import Receipt, dump_receipt, load_receipt, turn_ranges
+from .context.view import View, dump_view
+from .conversation.items import FinishReason, Item, Message, TurnState, Usage
+from .conversation.log import Position
+from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta
+from .errors import Conflict, ContextOverflow, LeaseLost, TurnkeepError
+from .prompt import Desk, Options, Plan
+from .store.base import Conversation, Lease, Turn
+from .wire.assemble import Assembler
+
+LEASE_SECONDS = 30.0  # a dead process holds a conversation no longer than this
+HEARTBEAT_SECONDS = 10.0
+PATIENCE_SECONDS = 90.0  # how long a second writer waits before it is told of the conflict
+PARTIAL_SECONDS = 1.0  # a crash while streaming loses at most this much of the reply
+SILENT_CUT_SHARE = 0.02  # an exact count may differ this much from what the engine reports
+SILENT_CUT_SHARE_EST = 0.4  # an estimated one this much
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How far the engine has read the prompt."""
+
+    total: int
+    cached: int
+    processed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of the reply."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """A piece of the model's reasoning."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence that the person should read."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came of a turn.
+
+    state: done; cut_off (a person, the limit of tokens) with the text so far.
+    """
+
+    text: str
+    reasoning: str = ""
+    turn: int
+    state: TurnState
+    finish_reason: FinishReason | None
+    usage: Usage
+    receipt: Receipt
+    message: Message
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the person should know of this turn."""
+        return self.receipt.notices
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The turn is over and kept; always the last event."""
+
+    reply: Reply
+
+
+TurnEvent: TypeAlias = Reading | Piece | Thought | Notice | Finished
+Emit: TypeAlias = Callable[[TurnEvent], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Course:
+    """A turn in its course: what it was given, and what has come of it so far."""
+
+    desk: Desk
+    items: Sequence[Item]
+    options: Options
+    emit: Emit
+    stop: asyncio.Event
+    lease: Lease
+    row: Conversation  # as it was when the turn began
+    tip: Position  # the item that the turn hangs on
+    turn: Turn
+    began: float
+    info: EngineInfo | None = None
+    plan: Plan | None = None
+    moved: str | None = None
+    sent_max_tokens: int | None = None
+    assembler: Assembler = field(default_factory=Assembler)
+    first: float | None = None  # when the first piece came
+    notices: list[str] = field(default_factory=list)
+
+    def notice(self, sentence: str) -> None:
+        """Tell the person, once, and keep it for the receipt."""
+        if sentence not in self.notices:
+            self.notices.append(sentence)
+            self.emit(Notice(sentence))
+
+
+@contextlib.asynccontextmanager
+async def hold_conversation(desk: Desk, *, patience: float = PATIENCE_SECONDS) -> AsyncIterator[Lease]:
+    """Hold the conversation's lease; a second writer waits its turn.
+
+    Raises:
+        Conflict: another writer held it for longer than `patience` seconds.
+    """
+    async with hold_lease(
+        desk, f"conversation:{desk.conversation}", note=desk.engine.url, patience=patience
+    ) as lease:
+        yield lease
+
+
+@contextlib.asynccontextmanager
+async def hold_lease(desk: Desk, subject: str, *, note: str, patience: float) -> AsyncIterator[Lease]:
+    """Hold a lease, kept alive by a heartbeat; wait for it up to `patience` seconds."""
+    deadline, pause = time.monotonic() + patience, 0.01
+    while (
+        lease := await desk.store.take_lease(
+            subject, desk.holder, now=time.time(), seconds=LEASE_SECONDS, note=note
+        )
+    ) is None:
+        if time.monotonic() > deadline:
+            raise Conflict(
+                "Another program is writing to this conversation: wait for it to finish, or use another name."
+            )
+        await asyncio.sleep(pause)
+        pause = min(0.2, pause * 1.5)
+    heartbeat = asyncio.create_task(_keep_alive(desk, lease))
+    try:
+        yield lease
+    finally:
+        heartbeat.cancel()
+        with contextlib.suppress(asyncio.CancelledError, LeaseLost):
+            await heartbeat
+        await asyncio.shield(desk.store.drop_lease(lease))
+
+
+async def _keep_alive(desk: Desk, lease: Lease) -> None:
+    while True:
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+        lease = await desk.store.renew_lease(lease, now=time.time(), seconds=LEASE_SECONDS)
+
+
+async def run_turn(
+    desk: Desk,
+    items: Sequence[Item],
+    *,
+    options: Options,
+    emit: Emit,
+    stop: asyncio.Event,
+    after: Position | None = None,
+) -> Reply:
+    """Run one turn from the message to the kept reply.
+
+    Args:
+        desk: the conversation, its store and its engine.
+        items: what the user says.
+        options: how the request is made.
+        emit: is called with each event as it happens, `Finished` last.
+        stop: when set, the engine is stopped and what was said so far is kept as cut off.
+        after: the item that the turn hangs on, for regenerating and editing; None: the tip.
+
+    Raises:
+        ContextOverflow: the message does not fit; it is kept, and the turn is marked failed.
+        EngineError: the engine failed; likewise.
+        Conflict: another program holds the conversation; nothing was kept.
+        LeaseLost: another program took the conversation over; the reply is kept beside it.
+    """
+    began = time.monotonic()
+    async with hold_conversation(desk) as lease:
+        await desk.store.settle_turns(desk.owner, desk.conversation, lease=lease, now=time.time())
+        row = await desk.load()
+        tip = row.tip if after is None else after
+        turn = await desk.store.begin_turn(
+            desk.owner, desk.conversation, items, after=tip, lease=lease, now=time.time()
+        )
+        course = _Course(
+            desk=desk, items=items, options=options, emit=emit, stop=stop, lease=lease, row=row, tip=tip, turn=turn, began=began
+        )  # fmt: skip
+        try:
+            await _answer(course)
+        except TurnkeepError as error:
+            await _fail(course, str(error))
+            raise
+        except asyncio.CancelledError:
+            await asyncio.shield(_keep_reply(course))
+            raise
+        reply = await _keep_reply(course)
+    emit(Finished(reply))
+    return reply
+
+
+async def _answer(course: _Course) -> None:
+    """Plan and call the engine; when it says that the prompt is too long, plan once more."""
+    limit: int | None = None
+    for attempt in (1, 2):
+        await _plan(course, limit)
+        try:
+            await _stream(course)
+            return
+        except ContextOverflow as error:
+            if attempt == 2 or course.first is not None or course.stop.is_set():
+                raise
+            limit = _limit_after(course, error)
+            course.assembler = Assembler()
+
+
+async def _plan(course: _Course, limit: int | None) -> None:
+    desk, row = course.desk, course.row
+    info = course.info = await desk.engine.probe()
+    plan = await desk.plan(info, row, course.tip, course.items, course.options, limit=limit)
+    if plan.cut_now:
+        view = await save_view(desk, info, plan.material.view, row)
+        course.row = await desk.load()
+        plan = replace(plan, material=replace(plan.material, view=view))
+        course.notice(
+            "To make room, older turns were left out of what the model reads; they stay in the record."
+        )
+    elif plan.material.view.number not in (None, row.view) and plan.material.view.number == row.pending_view:
+        await desk.store.point_view(
+            desk.owner, desk.conversation, expected=row.view, current=row.pending_view, pending=None
+        )
+    if plan.budget.notice:
+        course.notice(plan.budget.notice)
+    course.plan = plan
+    course.moved = await _why_moved(course, plan, info)
+
+
+async def save_view(desk: Desk, info: EngineInfo, view: View, row: Conversation) -> View:
+    """Store a view made while a person waits, and make it the current one."""
+    stored = await desk.store.save_view(
+        desk.owner,
+        desk.conversation,
+        at=view.at,
+        key=view_key(info, row),
+        body=dump_view(view),
+        now=time.time(),
+    )
+    await desk.store.point_view(
+        desk.owner, desk.conversation, expected=row.view, current=stored.number, pending=None
+    )
+    return replace(view, number=stored.number)
+
+
+def view_key(info: EngineInfo, row: Conversation) -> str:
+    """For which engine, model, window and instructions a view was made."""
+    return f"{info.kind}:{info.model}:{info.window}:{row.instructions or 0}"
+
+
+async def _why_moved(course: _Course, plan: Plan, info: EngineInfo) -> str | None:
+    """Say why the front of the prompt is not that of the last prompt; None when it extends it."""
+    if info.template.moves:
+        return info.template.moves
+    desk, last = course.desk, course.turn.number - 1
+    if last == 0:
+        return None
+    before = await desk.store.load_log(desk.owner, desk.conversation, tip=course.tip, limit=1)
+    if not before or before[-1].turn != last:
+        turn = await desk.store.load_turn(desk.owner, desk.conversation, last)
+        return "the turn before failed and is left out" if turn.state == "failed" else "another branch"
+    body = await desk.store.load_receipt(desk.owner, desk.conversation, last)
+    if body is None:
+        return "the turn before was recorded without a receipt"
+    receipt = load_receipt(body)
+    if (receipt.engine, receipt.model) != (info.kind, info.model):
+        return "another engine or model"
+    if receipt.instructions != course.row.instructions:
+        return "other instructions"
+    if receipt.strategy != str(course.options.strategy):
+        return "another strategy"
+    if receipt.view != plan.material.view.number:
+        return "compaction"
+    return None
+
+
+def _limit_after(course: _Course, error: ContextOverflow) -> int:
+    """How many tokens the second prompt may have, after the engine refused the first."""
+    plan = course.plan
+    assert plan is not None
+    window = error.available or plan.budget.window
+    room = max(1, window - min(plan.budget.reserve, window // 2))
+    if error.needed and plan.size.tokens and error.needed > plan.size.tokens:
+        room = int(room * plan.size.tokens / error.needed)  # we counted too low: shrink by as much
+    elif error.available is None:
+        room = plan.size.tokens // 2
+    if error.available and error.available < plan.budget.window:
+        course.notice(
+            f"The engine's window holds {error.available:,} tokens, not {plan.budget.window:,}: the prompt was cut to fit."
+        )
+    return max(1, min(room, plan.size.tokens - 1))
+
+
+async def _stream(course: _Course) -> None:
+    """Call the engine; returns when it has ended, or was stopped."""
+    reading = asyncio.ensure_future(_read(course))
+    stopping = asyncio.ensure_future(course.stop.wait())
+    try:
+        await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            reading.result()
+    finally:
+        stopping.cancel()
+        if not reading.done():
+            reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reading
+
+
+async def _read(course: _Course) -> None:
+    plan, info, desk = course.plan, course.info, course.desk
+    assert plan is not None
+    assert info is not None
+    request = replace(plan.request, max_tokens=_reply_limit(plan, info))
+    course.sent_max_tokens = request.max_tokens
+    saved, saved_at = 0, time.monotonic()
+    async with contextlib.aclosing(desk.engine.stream(request)) as deltas:
+        async for delta in deltas:
+            course.assembler.add(delta)
+            match delta:
+                case TextDelta(text):
+                    course.first = course.first or time.monotonic()
+                    course.emit(Piece(text))
+                case ReasoningDelta(text):
+                    course.first = course.first or time.monotonic()
+                    course.emit(Thought(text))
+                case Progress():
+                    course.emit(Reading(total=delta.total, cached=delta.cached, processed=delta.processed))
+                case _:
+                    pass  # the assembler keeps the rest
+            if time.monotonic() - saved_at >= PARTIAL_SECONDS and len(course.assembler.text) > saved:
+                piece = course.assembler.text[saved:]
+                saved, saved_at = saved + len(piece), time.monotonic()
+                await desk.store.save_partial(
+                    desk.owner, desk.conversation, course.turn.number, piece, lease=course.lease
+                )
+    await desk.meter.learn(
+        info, plan.request, course.assembler.end.usage.prompt_tokens if course.assembler.end else None
+    )
+
+
+def _reply_limit(plan: Plan, info: EngineInfo) -> int | None:
+    """The max_tokens to send: as asked for, but never beyond the room that is left."""
+    asked = plan.request.max_tokens
+    if asked is None or (asked == -1 and info.takes_minus_one):
+        return asked
+    room = max(1, info.window - plan.size.tokens)
+    return room if asked < 0 else min(asked, room)
+
+
+async def _keep_reply(course: _Course) -> Reply:
+    """Keep the reply, whole or cut off, with its receipt."""
+    desk = course.desk
+    message = course.assembler.message
+    said = bool(message.text or message.tool_calls)
+    finish: FinishReason = course.assembler.end.finish_reason if course.assembler.end else "cancelled"
+    state: TurnState = "cut_off" if finish in ("cancelled", "length") else "done"
+    _notice_silent_cut(course)
+    receipt = _receipt(course, finish)
+    if course.assembler.end is not None:
+        _learn(course, course.assembler.end)
+    await desk.store.finish_turn(
+        desk.owner,
+        desk.conversation,
+        course.turn.number,
+        state=state,
+        items=[message] if said or state == "done" else [],
+        receipt=dump_receipt(receipt),
+        lease=course.lease,
+        now=time.time(),
+    )
+    return Reply(
+        text=message.text,
+        reasoning=message.reasoning,
+        turn=course.turn.number,
+        state=state,
+        finish_reason=finish,
+        usage=course.assembler.end.usage if course.assembler.end else Usage(),
+        receipt=receipt,
+        message=message,
+    )
+
+
+async def _fail(course: _Course, why: str) -> None:
+    """Mark the turn failed; what was said so far stays in the record, not in the prompt."""
+    desk, message = course.desk, course.assembler.message
+    receipt = _receipt(course, None) if course.plan is not None else None
+    with contextlib.suppress(
+        LeaseLost
+    ):  # then it is kept beside the other writer's, and the first error tells more
+        await desk.store.finish_turn(
+            desk.owner,
+            desk.conversation,
+            course.turn.number,
+            state="failed",
+            items=[message] if message.text or message.reasoning or message.tool_calls else [],
+            receipt=dump_receipt(receipt) if receipt else None,
+            error=why,
+            lease=course.lease,
+            now=time.time(),
+        )
+
+
+def _notice_silent_cut(course: _Course) -> None:
+    """Compare the tokens sent with the tokens that the engine says it read."""
+    plan, reported = course.plan, course.assembler.end.usage.prompt_tokens if course.assembler.end else None
+    if plan is None or not reported:
+        return
+    share = SILENT_CUT_SHARE if plan.size.exact else SILENT_CUT_SHARE_EST
+    if reported < plan.size.tokens * (1 - share) - 16:
+        course.notice(
+            f"The engine read {reported:,} of about {plan.size.tokens:,} tokens sent: it cut the prompt without saying so. "
+            "Set --window to the window it really has."
+        )
+
+
+def _learn(course: _Course, end: End) -> None:
+    learned = course.desk.learned
+    learned.read_per_second = end.read_per_second or learned.read_per_second
+    learned.reply_tokens = max(end.usage.completion_tokens or 0, learned.reply_tokens * 15 // 16)
+    if course.plan is not None:
+        learned.read_views = {course.plan.material.view.number}
+
+
+def _receipt(course: _Course, finish: FinishReason | None) -> Receipt:
+    plan, info, end = course.plan, course.info, course.assembler.end
+    if plan is None or info is None:  # stopped before there was a plan
+        return Receipt(
+            engine=info.kind if info else "",
+            model=info.model if info else "",
+            window=0,
+            reserve=0,
+            high=0,
+            low=0,
+        )
+    now, view = time.monotonic(), plan.material.view
+    usage = end.usage if end else Usage()
+    return Receipt(
+        engine=info.kind,
+        model=info.model,
+        strategy=str(course.options.strategy),
+        window=plan.budget.window,
+        reserve=plan.budget.reserve,
+        high=plan.budget.high,
+        low=plan.budget.low,
+        view=view.number,
+        instructions=course.row.instructions,
+        exact=plan.size.exact,
+        prompt_tokens=plan.size.tokens,
+        base_tokens=plan.material.base_tokens,
+        log_tokens=plan.material.log_tokens,
+        new_tokens=plan.new_tokens,
+        verbatim=turn_ranges(entry.turn for entry in plan.material.entries),
+        summarised=summarised_ranges(view),
+        left_out=view.unsummarised,
+        moved=course.moved,
+        notices=tuple(course.notices),
+        max_tokens=course.sent_max_tokens,
+        finish_reason=finish,
+        engine_prompt_tokens=usage.prompt_tokens,
+        reused_tokens=usage.cached_tokens,
+        read_tokens=usage.read_tokens,
+        reply_tokens=usage.completion_tokens,
+        seconds_to_first=course.first - course.began if course.first else None,
+        seconds=now - course.began,
+        tokens_per_second=end.tokens_per_second if end else None,
+    )

@@ -1,0 +1,301 @@
+"""Upkeep: what happens after the reply, while nobody waits. Compact, then warm.
+
+It stops at once when the person speaks, and goes on later, in this process or
+another: every step reads where things stand from the store, and ends with one
+compare-and-swap. One upkeep runs on an engine at a time; it makes way within a
+quarter second when any turn is open there.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from .context.budget import Budget
+from .context.compaction import (
+    Compaction,
+    describe_cut,
+    fill_view,
+    fold_view,
+    parse_summary,
+    render_instruction,
+)
+from .context.plan import choose_cut, is_due
+from .context.receipt import TurnRange
+from .context.view import View, dump_view
+from .conversation.items import Item, user
+from .conversation.log import Position
+from .engine.base import EngineInfo
+from .errors import Conflict, ConversationNotFound, TurnkeepError
+from .prompt import Desk, Material, day_of
+from .store.base import Conversation
+from .turn import hold_lease, view_key
+from .wire.assemble import Assembler
+
+YIELD_SECONDS = 0.2  # how often upkeep looks whether somebody else's turn wants the engine
+RETRY_QUIET_SECONDS = 30.0  # an unsummarised span is tried again when nobody has spoken for this long
+GIVE_UP_FAILURES = 2  # a model that failed twice in a row to summarise is not asked again for old spans
+ENGINE_PATIENCE_SECONDS = 3600.0  # another process's upkeep may take long on a slow engine
+
+_log = logging.getLogger("turnkeep.upkeep")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """Where a conversation stands when a step of upkeep begins."""
+
+    row: Conversation
+    info: EngineInfo
+    budget: Budget
+    instructions: str
+
+
+class Upkeep:
+    """The upkeep of one conversation."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._task: asyncio.Task[None] | None = None
+        self._later: asyncio.Task[None] | None = None
+        self._failures = 0  # summaries in a row that gave no usable line
+        self.problem: str | None = None  # why the last upkeep ended early, one sentence
+
+    def wake(self) -> None:
+        """Begin, unless it is running already."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run(self._compact_and_warm))
+
+    async def pause(self) -> None:
+        """Stop at once; returns when the engine is free of it."""
+        for task in (self._later, self._task):
+            if task is not None and not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        self._later = self._task = None
+
+    async def idle(self) -> None:
+        """Wait until nothing is left to do but what waits for a long quiet."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait({self._task})
+
+    async def _run(self, step: Callable[[], Awaitable[bool]]) -> None:
+        """Run a step whenever no turn is open on the engine, until it is done."""
+        self.problem = None
+        try:
+            while True:
+                await self._until(wanted=False)
+                async with hold_lease(
+                    self._desk, f"upkeep:{self._desk.engine.url}", note="", patience=ENGINE_PATIENCE_SECONDS
+                ):
+                    if (more := await self._work(step)) is not None:
+                        break
+        except Conflict:
+            return  # another process's upkeep has the engine; the next turn wakes this one again
+        except ConversationNotFound:
+            return  # deleted meanwhile
+        except TurnkeepError as error:
+            self.problem = str(error)
+            _log.warning("upkeep ended early: %s", error)
+            return
+        if more:
+            self._later = asyncio.get_running_loop().create_task(self._retry_later())
+
+    async def _work(self, step: Callable[[], Awaitable[bool]]) -> bool | None:
+        """Run the step; None when it made way for a turn."""
+        working = asyncio.ensure_future(step())
+        watching = asyncio.ensure_future(self._until(wanted=True))
+        try:
+            await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+            return working.result() if working.done() else None
+        finally:
+            for task in (working, watching):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, TurnkeepError):
+                    await task
+
+    async def _until(self, *, wanted: bool) -> None:
+        """Wait until a turn of somebody else is open on the engine, or until none is."""
+        while True:
+            open_turns = await self._desk.store.held_leases(
+                "conversation:", now=time.time(), note=self._desk.engine.url
+            )
+            if any(lease.holder != self._desk.holder for lease in open_turns) == wanted:
+                return
+            await asyncio.sleep(YIELD_SECONDS)
+
+    async def _retry_later(self) -> None:
+        await asyncio.sleep(RETRY_QUIET_SECONDS)
+        await self._run(self._summarise_missing)
+
+    # -- steps: each returns whether unsummarised turns are left to try again -------------------
+
+    async def _scene(self) -> _Scene:
+        desk = self._desk
+        row, info = await desk.load(), await desk.engine.probe()
+        return _Scene(
+            row=row,
+            info=info,
+            budget=await desk.share(info, desk.options),
+            instructions=await desk.load_instructions(row),
+        )
+
+    async def _gather(self, scene: _Scene, view: View) -> Material:
+        return await self._desk.gather(scene.info, scene.instructions, view, scene.row.tip)
+
+    async def _compact_and_warm(self) -> bool:
+        desk = self._desk
+        scene = await self._scene()
+        views = await desk.views(scene.row, scene.row.tip)
+        material = await self._gather(scene, views[-1])
+        if len(views) == 1 and is_due(material.entries, material.tokens, scene.budget, desk.options.strategy):
+            material = await self._compact(scene, material) or material
+        if material.view.number not in desk.learned.read_views and material.entries:
+            await self._warm(scene, material)
+        if material.view.number != scene.row.view:
+            await desk.store.point_view(
+                desk.owner,
+                desk.conversation,
+                expected=scene.row.view,
+                current=material.view.number,
+                pending=None,
+            )
+        return self._worth_retrying(material.view)
+
+    async def _compact(self, scene: _Scene, material: Material) -> Material | None:
+        """Fold the oldest turns into a new, pending view; None when there is nothing to fold."""
+        desk, budget = self._desk, scene.budget
+        at = _where_to_cut(material, budget, desk.options.strategy.turns)
+        if at is None:
+            return None
+        cut = describe_cut(material.entries, at)
+        lines: Sequence[str] = ()
+        if desk.options.strategy.summary:
+            lines = await self._ask_within(scene, material, cut)
+        view = fold_view(
+            material.view,
+            cut,
+            lines,
+            day=day_of(time.time()),
+            budget_tokens=budget.summary,
+            count=lambda text: desk.meter.estimate(scene.info, text),
+        )
+        view = await self._save_pending(scene, view)
+        return await self._gather(scene, view)
+
+    async def _ask_within(self, scene: _Scene, material: Material, cut: Compaction) -> tuple[str, ...]:
+        """Ask for the summary by appending the instruction to the current prompt."""
+        instruction = render_instruction(cut.limit)
+        size = await self._desk.meter.text_size(scene.info, instruction)
+        items = [entry.item for entry in material.entries]
+        if material.tokens + size + scene.budget.summary > scene.budget.window:
+            # No room behind the whole prompt: ask from the folded turns alone.
+            items = [entry.item for entry in material.entries if entry.at.seq <= cut.at.seq]
+            instruction = render_instruction()
+        return await self._ask(scene, material.base, items, material.view, instruction)
+
+    async def _ask(
+        self, scene: _Scene, base: str, items: Sequence[Item], view: View, instruction: str
+    ) -> tuple[str, ...]:
+        """Ask the engine for lines; none when it failed, and the cut goes on all the same."""
+        desk = self._desk
+        options = replace(desk.options, max_tokens=scene.budget.summary)
+        request = desk.compose(scene.info, base, [*items, user(instruction)], view, options)
+        assembler = Assembler()
+        try:
+            async with contextlib.aclosing(desk.engine.stream(request)) as deltas:
+                async for delta in deltas:
+                    assembler.add(delta)
+        except TurnkeepError as error:
+            _log.info("no summary: %s", error)
+            self._failures += 1
+            return ()
+        complete = assembler.end is not None and assembler.end.finish_reason == "stop"
+        lines = parse_summary(assembler.text, complete=complete)
+        self._failures = 0 if lines else self._failures + 1
+        return lines
+
+    async def _save_pending(self, scene: _Scene, view: View) -> View:
+        desk = self._desk
+        stored = await desk.store.save_view(
+            desk.owner,
+            desk.conversation,
+            at=view.at,
+            key=view_key(scene.info, scene.row),
+            body=dump_view(view),
+            now=time.time(),
+        )
+        await desk.store.point_view(
+            desk.owner,
+            desk.conversation,
+            expected=scene.row.view,
+            current=scene.row.view,
+            pending=stored.number,
+        )
+        return replace(view, number=stored.number)
+
+    async def _warm(self, scene: _Scene, material: Material) -> None:
+        """Have the engine read the next prompt up to where the next message will stand."""
+        desk = self._desk
+        await desk.engine.warm(desk.request(scene.info, material, (), desk.options))
+        desk.learned.read_views.add(material.view.number)
+
+    # -- turns that were folded without a summary ------------------------------------------------
+
+    def _worth_retrying(self, view: View) -> bool:
+        return bool(
+            view.unsummarised and self._desk.options.strategy.summary and self._failures < GIVE_UP_FAILURES
+        )
+
+    async def _summarise_missing(self) -> bool:
+        """Ask again for a summary of turns that have none, from the record, one piece at a time."""
+        desk = self._desk
+        scene = await self._scene()
+        view = (await desk.views(scene.row, scene.row.tip))[-1]
+        if not self._worth_retrying(view):
+            return False
+        span, items = await self._oldest_piece(scene, view)
+        lines = await self._ask(scene, "", items, view, render_instruction()) if items else ()
+        if lines:
+            view = fill_view(
+                view,
+                span,
+                lines,
+                budget_tokens=scene.budget.summary,
+                count=lambda text: desk.meter.estimate(scene.info, text),
+            )
+            view = await self._save_pending(scene, view)
+        desk.learned.read_views.clear()  # the side request may have taken the chat's place in the engine's cache
+        return await self._compact_and_warm() and bool(lines or self._failures < GIVE_UP_FAILURES)
+
+    async def _oldest_piece(self, scene: _Scene, view: View) -> tuple[TurnRange, list[Item]]:
+        """Load the oldest unsummarised turns that fit one request."""
+        desk, (first, last) = self._desk, view.unsummarised[0]
+        room = scene.budget.low
+        items: list[Item] = []
+        for number in range(first, last + 1):
+            turn = await desk.store.load_turn(desk.owner, desk.conversation, number)
+            if not await desk.store.is_ancestor(desk.owner, desk.conversation, turn.tip, scene.row.tip):
+                continue
+            stored = await desk.store.load_turn_items(desk.owner, desk.conversation, number)
+            room -= sum(await desk.meter.item_sizes(scene.info, stored, tip=turn.tip, after=turn.after.seq))
+            if room < 0 and items:
+                return (first, number - 1), items
+            items += [item.item for item in stored]
+        return (first, last), items
+
+
+def _where_to_cut(material: Material, budget: Budget, keep_turns: int | None) -> Position | None:
+    """The last item to fold: down to the low mark, but keeping the newest turn where that leaves room."""
+    last = material.entries[-1].at if material.entries else None
+    at = choose_cut(
+        material.entries, around_tokens=material.base_tokens, limit=budget.low, keep_turns=keep_turns
+    )
+    if at is not None and at == last:
+        roomier = choose_cut(
+            material.entries, around_tokens=material.base_tokens, limit=budget.high * 3 // 4, keep_turns=1
+        )
+        return roomier or at
+    return at
