@@ -20,7 +20,7 @@ from ...conversation.log import Position
 from ...errors import LeaseLost
 from ..base import Conversation, Hit, Lease, StoredItem, StoredView, StoreStats, Turn
 from ..migrations import load_migrations
-from . import conversations, leases, measure, paths, search, turns, values, views
+from . import appends, conversations, leases, measure, paths, search, turns, values, views
 from .database import BUSY_SECONDS, Database, explain, open_database
 from .worker import Worker
 
@@ -145,19 +145,19 @@ class SqliteStore:
 
         Raises `Conflict` when `after` belongs to a turn that is still open.
         """
-        return await self._write(turns.begin_turn, owner, conversation, items, after, lease, now)
+        return await self._write(appends.begin_turn, owner, conversation, items, after, lease, now)
 
     async def append_items(
         self, owner: str, conversation: str, turn: int, items: Sequence[Item], *, lease: Lease, now: float
     ) -> Turn:
         """Append more items to an open turn; `Conflict` when it is closed."""
-        return await self._write(turns.append_items, owner, conversation, turn, items, lease, now)
+        return await self._write(appends.append_items, owner, conversation, turn, items, lease, now)
 
     async def save_partial(
         self, owner: str, conversation: str, turn: int, text: str, *, lease: Lease
     ) -> None:
         """Keep a further piece of an open turn's reply."""
-        await self._note(turns.save_partial, owner, conversation, turn, text, lease)
+        await self._note(appends.save_partial, owner, conversation, turn, text, lease)
 
     async def finish_turn(
         self,
@@ -174,7 +174,7 @@ class SqliteStore:
     ) -> Turn:
         """Append the reply and the receipt and close the turn, in one transaction."""
         finished = await self._write(
-            turns.finish_turn, owner, conversation, turn, state, items, receipt, error, lease, now
+            appends.finish_turn, owner, conversation, turn, state, items, receipt, error, lease, now
         )
         if not finished.fenced_out:
             return finished.turn
@@ -187,13 +187,13 @@ class SqliteStore:
 
     async def settle_turns(self, owner: str, conversation: str, *, lease: Lease, now: float) -> list[Turn]:
         """Close open turns as failed; a partial reply becomes their last item."""
-        return await self._write(turns.settle_turns, owner, conversation, lease, now)
+        return await self._write(appends.settle_turns, owner, conversation, lease, now)
 
     async def move_tip(
         self, owner: str, conversation: str, to: Position, *, lease: Lease, now: float
     ) -> None:
         """Point the conversation at an item, or at its start."""
-        await self._write(turns.move_tip, owner, conversation, to, lease, now)
+        await self._write(appends.move_tip, owner, conversation, to, lease, now)
 
     async def load_turn(self, owner: str, conversation: str, turn: int) -> Turn:
         """Load a turn by number."""

@@ -57,12 +57,14 @@ def _rows_of_owner(
     if before is None:
         before = int(database.execute("SELECT coalesce(max(entry), 0) + 1 FROM item").fetchone()[0])
     begin = before - _SLICE_ROWS
+    found = database.execute("SELECT number FROM owner WHERE name = ?", (plain(owner),)).fetchone()
+    if found is None:
+        return [], None
     rows = database.execute(
         _SELECT_HITS
         + "FROM item JOIN conversation AS c ON c.owner = item.owner AND c.number = item.conversation "
-        "WHERE item.entry >= ? AND item.entry < ? "
-        "AND item.owner = (SELECT number FROM owner WHERE name = ?) ORDER BY item.entry DESC",
-        (begin, before, plain(owner)),
+        "WHERE item.entry >= ? AND item.entry < ? AND item.owner = ? ORDER BY item.entry DESC",
+        (begin, before, *found),
     ).fetchall()
     return rows, begin if begin > 0 else None
 

@@ -1,172 +1,29 @@
-"""Statements for turns: begin, append, close, settle; and where the tip points.
+"""Statements that load turns: their rows, items, receipts, and unfinished replies."""
 
-Each append is a short transaction that checks the lease's fence first. Nothing
-is written while an engine streams, except pieces of the reply.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from ...conversation.items import Item, TurnState, assistant
+from ...conversation.items import Message
 from ...conversation.log import START, Position
-from ...errors import Conflict, ConversationError, ConversationNotFound, UsageError
-from ..base import Lease, StoredItem, Turn
-from ..ids import make_tag
+from ...errors import ConversationNotFound
+from ..base import StoredItem, Turn
 from .conversations import Place, find_place
 from .database import Database
-from .leases import check_lease, holds_lease
-from .rows import PARTIAL, SELECT_ITEMS, dump_body, dump_json, load_json, load_mapping, load_stored, plain
+from .rows import PARTIAL, SELECT_ITEMS, load_json, load_mapping, load_stored
 
 SELECT_TURNS = "SELECT number, branch, first, last, after_branch, state, created, finished, error FROM turn "
-
-DIED = "The process that was answering ended before its reply was complete: ask again."
-FENCED_OUT = "Another process took the conversation over before this reply came; it was kept beside it."
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """How closing a turn went. `fenced_out`: the lease was lost, and the reply kept beside the tip."""
-
-    turn: Turn
-    fenced_out: bool
-
-
-def begin_turn(
-    database: Database,
-    owner: str,
-    conversation: str,
-    items: Sequence[Item],
-    after: Position,
-    lease: Lease,
-    now: float,
-) -> Turn:
-    """Insert an open turn with its first items behind `after`."""
-    check_lease(database, lease)
-    if not items:
-        raise UsageError("A turn begins with at least one item: give the user's message.")
-    place, _ = find_place(database, owner, conversation)
-    _check_position(database, place, after)
-    return _insert_turn(database, place, [dump_body(item) for item in items], after, now)
-
-
-def append_items(
-    database: Database,
-    owner: str,
-    conversation: str,
-    number: int,
-    items: Sequence[Item],
-    lease: Lease,
-    now: float,
-) -> Turn:
-    """Insert more items at the end of an open turn."""
-    check_lease(database, lease)
-    place, _ = find_place(database, owner, conversation)
-    turn = _load_open_turn(database, place, number)
-    _append_to_turn(database, place, turn, map(dump_body, items), now)
-    return _load_turn(database, place, number)
-
-
-def save_partial(
-    database: Database, owner: str, conversation: str, number: int, text: str, lease: Lease
-) -> None:
-    """Insert a further piece of an open turn's reply."""
-    check_lease(database, lease)
-    place, _ = find_place(database, owner, conversation)
-    _load_open_turn(database, place, number)
-    key = (*place, number)
-    database.execute(
-        "INSERT INTO piece (owner, conversation, turn, number, body) "
-        "SELECT ?, ?, ?, coalesce(max(number), 0) + 1, ? FROM piece "
-        "WHERE owner = ? AND conversation = ? AND turn = ?",
-        (*key, dump_json(text), *key),
-    )
-
-
-def finish_turn(
-    database: Database,
-    owner: str,
-    conversation: str,
-    number: int,
-    state: TurnState,
-    items: Sequence[Item],
-    receipt: Mapping[str, Any] | None,  # Any: JSON values of context/receipt.py
-    error: str | None,
-    lease: Lease,
-    now: float,
-) -> Finished:
-    """Append the reply and close the turn; a writer that was fenced out keeps its reply beside the tip."""
-    place, _ = find_place(database, owner, conversation)
-    if not holds_lease(database, lease):
-        return _finish_beside(database, place, number, state, items, receipt, now)
-    turn = _load_open_turn(database, place, number)
-    turn = _close_turn(database, place, turn, map(dump_body, items), state, receipt, error, now)
-    if state == "done" or (state == "cut_off" and items):
-        _point_tip(database, place, turn.tip, now)
-    return Finished(turn, fenced_out=False)
-
-
-def _finish_beside(
-    database: Database,
-    place: Place,
-    number: int,
-    state: TurnState,
-    items: Sequence[Item],
-    receipt: Mapping[str, Any] | None,  # Any: JSON values of context/receipt.py
-    now: float,
-) -> Finished:
-    turn = _load_turn(database, place, number)
-    if not items:
-        return Finished(turn, fenced_out=True)  # nothing to keep; whoever holds the lease settles the turn
-    if turn.state != "open":
-        # The new holder has settled it: a closed turn is never reopened. The
-        # reply becomes a turn of its own, as a second answer to the same question.
-        rows = database.execute(
-            "SELECT kind, body FROM item WHERE owner = ? AND conversation = ? AND branch = ? "
-            "AND seq BETWEEN ? AND ? AND kind <> ? ORDER BY seq",
-            (*place, turn.branch, turn.first, turn.last, PARTIAL),
-        ).fetchall()
-        turn = _insert_turn(database, place, rows, turn.after, now)
-    turn = _close_turn(database, place, turn, map(dump_body, items), state, receipt, FENCED_OUT, now)
-    return Finished(turn, fenced_out=True)
-
-
-def settle_turns(database: Database, owner: str, conversation: str, lease: Lease, now: float) -> list[Turn]:
-    """Close open turns as failed; what came of their replies becomes their last item."""
-    check_lease(database, lease)
-    place, _ = find_place(database, owner, conversation)
-    rows = database.execute(
-        SELECT_TURNS + "WHERE owner = ? AND conversation = ? AND state = 'open' ORDER BY number",
-        place,
-    ).fetchall()
-    settled = []
-    for turn in map(load_turn_row, rows):
-        partial = _join_pieces(database, place, turn.number)
-        bodies = [(PARTIAL, dump_body(assistant(partial))[1])] if partial else []
-        settled.append(_close_turn(database, place, turn, bodies, "failed", None, DIED, now))
-    return settled
-
-
-def move_tip(
-    database: Database, owner: str, conversation: str, to: Position, lease: Lease, now: float
-) -> None:
-    """Point the conversation at an item, or at its start."""
-    check_lease(database, lease)
-    place, _ = find_place(database, owner, conversation)
-    _check_position(database, place, to)
-    _point_tip(database, place, to, now)
 
 
 def load_turn(database: Database, owner: str, conversation: str, number: int) -> Turn:
     """Load a turn by number."""
     place, _ = find_place(database, owner, conversation)
-    return _load_turn(database, place, number)
+    return find_turn(database, place, number)
 
 
 def load_turn_items(database: Database, owner: str, conversation: str, number: int) -> list[StoredItem]:
     """Load a turn's items, whatever its state."""
     place, key = find_place(database, owner, conversation)
-    return load_items_of(database, place, key, _load_turn(database, place, number))
+    return load_items_of(database, place, key, find_turn(database, place, number))
 
 
 def load_items_of(database: Database, place: Place, key: str, turn: Turn) -> list[StoredItem]:
@@ -207,15 +64,15 @@ def load_receipt(
 def load_partial(database: Database, owner: str, conversation: str, number: int) -> str:
     """Load what came of a reply that is not complete; an empty text when nothing did."""
     place, key = find_place(database, owner, conversation)
-    turn = _load_turn(database, place, number)
+    turn = find_turn(database, place, number)
     if turn.state == "open":
-        return _join_pieces(database, place, number)
+        return join_pieces(database, place, number)
     row = database.execute(
         SELECT_ITEMS + "WHERE owner = ? AND conversation = ? AND branch = ? AND seq = ? AND kind = ?",
         (*place, turn.branch, turn.last, PARTIAL),
     ).fetchone()
     item = None if row is None else load_stored(key, row).item
-    return "" if item is None else getattr(item, "text", "")
+    return item.text if isinstance(item, Message) else ""
 
 
 def load_turn_row(row: tuple[Any, ...]) -> Turn:  # Any: columns, typed by the schema
@@ -234,7 +91,8 @@ def load_turn_row(row: tuple[Any, ...]) -> Turn:  # Any: columns, typed by the s
     )
 
 
-def _load_turn(database: Database, place: Place, number: int) -> Turn:
+def find_turn(database: Database, place: Place, number: int) -> Turn:
+    """Load a turn\'s row. Raises `ConversationNotFound` when there is none of that number."""
     row = database.execute(
         SELECT_TURNS + "WHERE owner = ? AND conversation = ? AND number = ?",
         (*place, number),
@@ -244,139 +102,8 @@ def _load_turn(database: Database, place: Place, number: int) -> Turn:
     return load_turn_row(row)
 
 
-def _load_open_turn(database: Database, place: Place, number: int) -> Turn:
-    turn = _load_turn(database, place, number)
-    if turn.state != "open":
-        raise Conflict(f"Turn {number} is closed ({turn.state}): begin another one.")
-    return turn
-
-
-def _check_position(database: Database, place: Place, at: Position) -> None:
-    """Refuse a place where nothing stands, or that belongs to a turn still open.
-
-    The items of a turn follow each other without a gap, so nothing may be
-    appended behind an open one.
-    """
-    if at == START:
-        return
-    row = database.execute(
-        "SELECT turn.number, turn.state FROM item JOIN turn "
-        "ON turn.owner = item.owner AND turn.conversation = item.conversation AND turn.number = item.turn "
-        "WHERE item.owner = ? AND item.conversation = ? AND item.branch = ? AND item.seq = ?",
-        (*place, at.branch, at.seq),
-    ).fetchone()
-    if row is None:
-        raise ConversationError(
-            f"There is no item {at.seq} on branch {at.branch}: load the conversation again."
-        )
-    if row[1] == "open":
-        raise Conflict(f"Turn {row[0]} is still being answered: wait for it, or settle it first.")
-
-
-def _insert_turn(
-    database: Database, place: Place, bodies: Sequence[tuple[str, str]], after: Position, now: float
-) -> Turn:
-    branch = _branch_for(database, place, after)
-    (number,) = database.execute(
-        "UPDATE conversation SET turns = turns + 1, updated = ? WHERE owner = ? AND number = ? RETURNING turns",
-        (now, *place),
-    ).fetchone()
-    first, last = after.seq + 1, after.seq + len(bodies)
-    database.execute(
-        "INSERT INTO turn (owner, conversation, number, branch, first, last, after_branch, state, created) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?)",
-        (*place, number, branch, first, last, after.branch, now),
-    )
-    _insert_items(database, place, branch, first, number, bodies, now)
-    return _load_turn(database, place, number)
-
-
-def _branch_for(database: Database, place: Place, after: Position) -> int:
-    """The branch of what follows `after`: its own, or a new one where something follows already."""
-    taken = database.execute(
-        "SELECT 1 FROM item WHERE owner = ? AND conversation = ? AND branch = ? AND seq = ?",
-        (*place, after.branch, after.seq + 1),
-    ).fetchone()
-    if taken is None:
-        return after.branch
-    (branch,) = database.execute(
-        "UPDATE conversation SET branches = branches + 1 WHERE owner = ? AND number = ? RETURNING branches",
-        place,
-    ).fetchone()
-    database.execute(
-        "INSERT INTO branch (owner, conversation, number, parent, fork) VALUES (?, ?, ?, ?, ?)",
-        (*place, branch, after.branch, after.seq),
-    )
-    return int(branch)
-
-
-def _insert_items(
-    database: Database,
-    place: Place,
-    branch: int,
-    first: int,
-    turn: int,
-    bodies: Iterable[tuple[str, str]],
-    now: float,
-) -> int:
-    """Insert items from seq `first` on; returns the seq of the last one, `first` - 1 if there are none."""
-    seq = first - 1
-    for kind, body in bodies:
-        seq += 1
-        database.execute(
-            "INSERT INTO item (owner, conversation, branch, seq, turn, kind, tag, created, body) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*place, branch, seq, turn, kind, make_tag(), now, body),
-        )
-    return seq
-
-
-def _append_to_turn(
-    database: Database, place: Place, turn: Turn, bodies: Iterable[tuple[str, str]], now: float
-) -> None:
-    last = _insert_items(database, place, turn.branch, turn.last + 1, turn.number, bodies, now)
-    database.execute(
-        "UPDATE turn SET last = ? WHERE owner = ? AND conversation = ? AND number = ?",
-        (last, *place, turn.number),
-    )
-
-
-def _close_turn(
-    database: Database,
-    place: Place,
-    turn: Turn,
-    bodies: Iterable[tuple[str, str]],
-    state: TurnState,
-    receipt: Mapping[str, Any] | None,  # Any: JSON values of context/receipt.py
-    error: str | None,
-    now: float,
-) -> Turn:
-    last = _insert_items(database, place, turn.branch, turn.last + 1, turn.number, bodies, now)
-    key = (*place, turn.number)
-    database.execute("DELETE FROM piece WHERE owner = ? AND conversation = ? AND turn = ?", key)
-    database.execute(
-        "UPDATE turn SET last = ?, state = ?, error = ?, receipt = ?, finished = ? "
-        "WHERE owner = ? AND conversation = ? AND number = ?",
-        (
-            last,
-            state,
-            None if error is None else plain(error),
-            None if receipt is None else dump_json(receipt),
-            now,
-            *key,
-        ),
-    )
-    return _load_turn(database, place, turn.number)
-
-
-def _point_tip(database: Database, place: Place, tip: Position, now: float) -> None:
-    database.execute(
-        "UPDATE conversation SET tip_branch = ?, tip_seq = ?, updated = ? WHERE owner = ? AND number = ?",
-        (tip.branch, tip.seq, now, *place),
-    )
-
-
-def _join_pieces(database: Database, place: Place, turn: int) -> str:
+def join_pieces(database: Database, place: Place, turn: int) -> str:
+    """Join what is kept of a reply that still streams."""
     rows = database.execute(
         "SELECT body FROM piece WHERE owner = ? AND conversation = ? AND turn = ? ORDER BY number",
         (*place, turn),
