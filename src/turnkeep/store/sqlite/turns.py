@@ -92,7 +92,7 @@ def load_turn_row(row: tuple[Any, ...]) -> Turn:  # Any: columns, typed by the s
 
 
 def find_turn(database: Database, place: Place, number: int) -> Turn:
-    """Load a turn\'s row. Raises `ConversationNotFound` when there is none of that number."""
+    """Load a turn's row. Raises `ConversationNotFound` when there is none of that number."""
     row = database.execute(
         SELECT_TURNS + "WHERE owner = ? AND conversation = ? AND number = ?",
         (*place, number),
