@@ -114,9 +114,11 @@ class SqliteStore:
         return await self._read(conversations.load_instructions, owner, conversation, number)
 
     # -- leases ----------------------------------------------------------------
-    async def take_lease(self, subject: str, holder: str, *, now: float, seconds: float) -> Lease | None:
+    async def take_lease(
+        self, subject: str, holder: str, *, now: float, seconds: float, note: str = ""
+    ) -> Lease | None:
         """Take a free or expired lease, or one the same holder has already."""
-        return await self._note(leases.take_lease, subject, holder, now, seconds)
+        return await self._note(leases.take_lease, subject, holder, now, seconds, note)
 
     async def renew_lease(self, lease: Lease, *, now: float, seconds: float) -> Lease:
         """Prolong it."""
@@ -126,9 +128,9 @@ class SqliteStore:
         """Give it back."""
         await self._note(leases.drop_lease, lease)
 
-    async def held_leases(self, prefix: str, *, now: float) -> list[Lease]:
-        """List unexpired leases whose subject begins with `prefix`."""
-        return await self._read(leases.held_leases, prefix, now)
+    async def held_leases(self, prefix: str, *, now: float, note: str | None = None) -> list[Lease]:
+        """List unexpired leases whose subject begins with `prefix`, of that note (None: any)."""
+        return await self._read(leases.held_leases, prefix, now, note)
 
     # -- turns -----------------------------------------------------------------
     async def begin_turn(

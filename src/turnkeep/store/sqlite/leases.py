@@ -5,13 +5,17 @@ transaction open. When its holder dies it expires; whoever takes it gets the nex
 fence, and every later append of the old holder finds its fence outdated.
 """
 
+from dataclasses import replace
+
 from ...errors import LeaseLost
 from ..base import Lease
 from .database import Database
 from .rows import plain
 
 
-def take_lease(database: Database, subject: str, holder: str, now: float, seconds: float) -> Lease | None:
+def take_lease(
+    database: Database, subject: str, holder: str, now: float, seconds: float, note: str
+) -> Lease | None:
     """Take it if it is free, expired, or the same holder's; a new holder gets the next fence."""
     # Writers take turns, so between this read and the write nobody else comes.
     row = database.execute(
@@ -23,19 +27,19 @@ def take_lease(database: Database, subject: str, holder: str, now: float, second
     if held_by != plain(holder):
         fence += 1
     database.execute(
-        "INSERT INTO lease (subject, holder, fence, expires) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT (subject) DO UPDATE "
-        "SET holder = excluded.holder, fence = excluded.fence, expires = excluded.expires",
-        (plain(subject), plain(holder), fence, now + seconds),
+        "INSERT INTO lease (subject, holder, fence, expires, note) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (subject) DO UPDATE SET holder = excluded.holder, fence = excluded.fence, "
+        "expires = excluded.expires, note = excluded.note",
+        (plain(subject), plain(holder), fence, now + seconds, plain(note)),
     )
-    return Lease(subject=subject, holder=holder, fence=fence, expires=now + seconds)
+    return Lease(subject=subject, holder=holder, fence=fence, expires=now + seconds, note=note)
 
 
 def renew_lease(database: Database, lease: Lease, now: float, seconds: float) -> Lease:
     """Prolong it while its fence is the newest."""
     check_lease(database, lease)
     database.execute("UPDATE lease SET expires = ? WHERE subject = ?", (now + seconds, plain(lease.subject)))
-    return Lease(subject=lease.subject, holder=lease.holder, fence=lease.fence, expires=now + seconds)
+    return replace(lease, expires=now + seconds)
 
 
 def drop_lease(database: Database, lease: Lease) -> None:
@@ -46,15 +50,15 @@ def drop_lease(database: Database, lease: Lease) -> None:
     )
 
 
-def held_leases(database: Database, prefix: str, now: float) -> list[Lease]:
-    """List unexpired leases whose subject begins with `prefix`."""
+def held_leases(database: Database, prefix: str, now: float, note: str | None) -> list[Lease]:
+    """List unexpired leases whose subject begins with `prefix`, of that note."""
     # A range, not LIKE: the index answers it, and a prefix may hold % and _.
     rows = database.execute(
-        "SELECT subject, holder, fence, expires FROM lease "
-        "WHERE subject >= ? AND subject < ? AND holder IS NOT NULL AND expires > ?",
-        (plain(prefix), plain(prefix) + "\U0010ffff", now),
+        "SELECT subject, holder, fence, expires, note FROM lease "
+        "WHERE subject >= ? AND subject < ? AND holder IS NOT NULL AND expires > ? AND (? IS NULL OR note = ?)",
+        (plain(prefix), plain(prefix) + "\U0010ffff", now, note, note),
     )
-    return [Lease(subject=row[0], holder=row[1], fence=row[2], expires=row[3]) for row in rows]
+    return [Lease(subject=row[0], holder=row[1], fence=row[2], expires=row[3], note=row[4]) for row in rows]
 
 
 def holds_lease(database: Database, lease: Lease) -> bool:

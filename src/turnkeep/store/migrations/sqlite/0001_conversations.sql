@@ -150,7 +150,8 @@ CREATE TABLE lease (
     subject TEXT NOT NULL PRIMARY KEY, -- what is leased: a conversation, an engine
     holder  TEXT,                      -- who holds it; NULL: given back
     fence   INTEGER NOT NULL,          -- rises with each new holder; every append checks it
-    expires REAL NOT NULL              -- after this anyone may take it
+    expires REAL NOT NULL,             -- after this anyone may take it
+    note    TEXT NOT NULL              -- what the holder is doing: a turn notes its engine
 ) WITHOUT ROWID;
 
 -- Small things of turnkeep's own: a learned ratio, the last conversation.
