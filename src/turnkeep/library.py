@@ -6,7 +6,6 @@ the next process goes on with that.
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,11 +22,12 @@ from .conversation.items import Item, Message, Part, Text
 from .conversation.log import Position
 from .engine.base import Engine, EngineInfo
 from .errors import Conflict, ConversationNotFound, NothingToDo, UsageError
+from .holding import hold_conversation, name_holder
 from .prepared import Prepared, prepare_turn
 from .prompt import Desk, Options
 from .store.base import Conversation, Hit, Store, StoredItem, Turn
 from .streaming import Streaming
-from .turn import Emit, Reply, hold_conversation, run_turn
+from .turn import Emit, Reply, run_turn
 from .upkeep import Upkeep
 
 PICTURE_OLDER = 200  # items before the cut that a picture shows, at most
@@ -110,7 +110,7 @@ class AsyncChat:
         self._store: Store | None = None if db is None or isinstance(db, str | Path) else db
         self._owner, self._name, self._new, self._system = owner, conversation, new, system
         self._upkeep_wanted = upkeep
-        self._holder = secrets.token_hex(8)
+        self._holder = name_holder()
         self._desk: Desk | None = None
         self._upkeep: Upkeep | None = None
         self._opening: asyncio.Lock | None = None

@@ -15,9 +15,10 @@ from .conversation.items import FinishReason, Item, Message, TurnState, Usage
 from .conversation.log import Position
 from .engine.base import EngineInfo
 from .errors import Conflict, UsageError
+from .holding import hold_conversation
 from .prompt import Desk, Options, Plan
 from .store.base import Conversation, Turn
-from .turn import hold_conversation, save_view
+from .turn import save_view
 from .wire.chat_completions import parse_reply, parse_usage
 
 

@@ -9,7 +9,7 @@ nothing of upkeep but that it must make way.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -19,14 +19,12 @@ from .context.view import View, dump_view
 from .conversation.items import FinishReason, Item, Message, TurnState, Usage
 from .conversation.log import Position
 from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta
-from .errors import Conflict, ContextOverflow, LeaseLost, TurnkeepError
+from .errors import ContextOverflow, LeaseLost, TurnkeepError
+from .holding import hold_conversation
 from .prompt import Desk, Options, Plan
 from .store.base import Conversation, Lease, Turn
 from .wire.assemble import Assembler
 
-LEASE_SECONDS = 30.0  # a dead process holds a conversation no longer than this
-HEARTBEAT_SECONDS = 10.0
-PATIENCE_SECONDS = 90.0  # how long a second writer waits before it is told of the conflict
 PARTIAL_SECONDS = 1.0  # a crash while streaming loses at most this much of the reply
 SILENT_CUT_SHARE = 0.02  # an exact count may differ this much from what the engine reports
 SILENT_CUT_SHARE_EST = 0.4  # an estimated one this much
@@ -122,50 +120,6 @@ class _Course:
         if sentence not in self.notices:
             self.notices.append(sentence)
             self.emit(Notice(sentence))
-
-
-@contextlib.asynccontextmanager
-async def hold_conversation(desk: Desk, *, patience: float = PATIENCE_SECONDS) -> AsyncIterator[Lease]:
-    """Hold the conversation's lease; a second writer waits its turn.
-
-    Raises:
-        Conflict: another writer held it for longer than `patience` seconds.
-    """
-    async with hold_lease(
-        desk, f"conversation:{desk.conversation}", note=desk.engine.url, patience=patience
-    ) as lease:
-        yield lease
-
-
-@contextlib.asynccontextmanager
-async def hold_lease(desk: Desk, subject: str, *, note: str, patience: float) -> AsyncIterator[Lease]:
-    """Hold a lease, kept alive by a heartbeat; wait for it up to `patience` seconds."""
-    deadline, pause = time.monotonic() + patience, 0.01
-    while (
-        lease := await desk.store.take_lease(
-            subject, desk.holder, now=time.time(), seconds=LEASE_SECONDS, note=note
-        )
-    ) is None:
-        if time.monotonic() > deadline:
-            raise Conflict(
-                "Another program is writing to this conversation: wait for it to finish, or use another name."
-            )
-        await asyncio.sleep(pause)
-        pause = min(0.2, pause * 1.5)
-    heartbeat = asyncio.create_task(_keep_alive(desk, lease))
-    try:
-        yield lease
-    finally:
-        heartbeat.cancel()
-        with contextlib.suppress(asyncio.CancelledError, LeaseLost):
-            await heartbeat
-        await asyncio.shield(desk.store.drop_lease(lease))
-
-
-async def _keep_alive(desk: Desk, lease: Lease) -> None:
-    while True:
-        await asyncio.sleep(HEARTBEAT_SECONDS)
-        lease = await desk.store.renew_lease(lease, now=time.time(), seconds=LEASE_SECONDS)
 
 
 async def run_turn(

@@ -29,9 +29,10 @@ from .conversation.items import Item, user
 from .conversation.log import Position
 from .engine.base import EngineInfo
 from .errors import Conflict, ConversationNotFound, TurnkeepError
+from .holding import hold_lease
 from .prompt import Desk, Material, day_of
 from .store.base import Conversation
-from .turn import hold_lease, view_key
+from .turn import view_key
 from .wire.assemble import Assembler
 
 YIELD_SECONDS = 0.2  # how often upkeep looks whether somebody else's turn wants the engine
@@ -122,7 +123,7 @@ class Upkeep:
             open_turns = await self._desk.store.held_leases(
                 "conversation:", now=time.time(), note=self._desk.engine.url
             )
-            if any(lease.holder != self._desk.holder for lease in open_turns) == wanted:
+            if any(not lease.holder.startswith(self._desk.holder) for lease in open_turns) == wanted:
                 return
             await asyncio.sleep(YIELD_SECONDS)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..conversation.items import Image, Item, Message, Part, Recalled, Text
+from ..conversation.items import Item, Message, Part, Recalled, Text
 from ..conversation.log import START, Position
 from .receipt import TurnRange
 
@@ -107,27 +107,15 @@ def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: boo
         elif item.role in ("system", "developer"):
             carried.append(DEVELOPER_MARK.format(text=item.text))
         else:
-            message = _without_reasoning(item)
-            if message.role == "user" and carried:
-                message = _with_text_before("\n\n".join(carried), message)
+            if item.role == "user" and carried:
+                item = _with_text_before("\n\n".join(carried), item)
                 carried = []
-            _append_merged(messages, message)
+            _append_merged(messages, item)
     if carried:
         _append_merged(messages, Message("user", (Text("\n\n".join(carried)),)))
     if base and not base_in_first_user:
         messages.insert(0, Message("system", (Text(base),)))
     return messages
-
-
-def _without_reasoning(message: Message) -> Message:
-    kept: tuple[Part, ...] = tuple(
-        part for part in message.parts if isinstance(part, Text | Image) or _is_tool(part)
-    )
-    return message if len(kept) == len(message.parts) else replace(message, parts=kept)
-
-
-def _is_tool(part: Part) -> bool:
-    return type(part).__name__ in ("ToolCall", "ToolResult")
 
 
 def _with_text_before(text: str, message: Message) -> Message:

@@ -1,0 +1,110 @@
+"""Hold a lease while something is done: wait for it, keep it alive, give it back.
+
+A lease is a row in the store, so it holds between processes and machines. One left
+behind by a process of this machine that has died is taken over at once; any other
+runs out by itself.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+
+from .errors import Conflict, LeaseLost
+from .prompt import Desk
+from .store.base import Lease
+
+LEASE_SECONDS = 15.0  # a process that vanished on another machine blocks a conversation no longer than this
+HEARTBEAT_SECONDS = 4.0
+PATIENCE_SECONDS = 90.0  # how long a second writer waits before it is told of the conflict
+
+
+def name_holder() -> str:
+    """Make a name for one who takes leases: machine, process, and a random part."""
+    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(6)}"
+
+
+@contextlib.asynccontextmanager
+async def hold_conversation(desk: Desk, *, patience: float = PATIENCE_SECONDS) -> AsyncIterator[Lease]:
+    """Hold the conversation's lease; a second writer waits its turn.
+
+    Raises:
+        Conflict: another writer held it for longer than `patience` seconds.
+    """
+    async with hold_lease(
+        desk, f"conversation:{desk.conversation}", note=desk.engine.url, patience=patience
+    ) as lease:
+        yield lease
+
+
+@contextlib.asynccontextmanager
+async def hold_lease(desk: Desk, subject: str, *, note: str, patience: float) -> AsyncIterator[Lease]:
+    """Hold a lease, kept alive by a heartbeat.
+
+    Args:
+        desk: whose store keeps the lease, and under whose name it is taken.
+        subject: what is held.
+        note: what for.
+        patience: seconds to wait for another holder.
+
+    Raises:
+        Conflict: another held it for longer than `patience`.
+    """
+    lease = await _take(desk, subject, note, patience)
+    heartbeat = asyncio.create_task(_keep_alive(desk, lease))
+    try:
+        yield lease
+    finally:
+        heartbeat.cancel()
+        with contextlib.suppress(asyncio.CancelledError, LeaseLost):
+            await heartbeat
+        await asyncio.shield(desk.store.drop_lease(lease))
+
+
+async def _take(desk: Desk, subject: str, note: str, patience: float) -> Lease:
+    # A name of its own for each holding: two turns of one process exclude each other too.
+    holder = f"{desk.holder}/{secrets.token_hex(4)}"
+    deadline, pause = time.monotonic() + patience, 0.01
+    while True:
+        now = time.time()
+        lease = await desk.store.take_lease(subject, holder, now=now, seconds=LEASE_SECONDS, note=note)
+        for held in [] if lease else await desk.store.held_leases(subject, now=now):
+            if held.subject == subject and _has_died(held.holder):
+                # As if it had run out already. Whoever takes it in between has one that runs
+                # longer than the dead one's, so this take fails then, and the loop goes on.
+                lease = await desk.store.take_lease(
+                    subject, holder, now=max(now, held.expires + 0.001), seconds=LEASE_SECONDS, note=note
+                )
+        if lease is not None:
+            return lease
+        if time.monotonic() > deadline:
+            raise Conflict(
+                "Another program is writing to this conversation: wait for it to finish, or use another name."
+            )
+        await asyncio.sleep(pause)
+        pause = min(0.2, pause * 1.5)
+
+
+async def _keep_alive(desk: Desk, lease: Lease) -> None:
+    while True:
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+        lease = await desk.store.renew_lease(lease, now=time.time(), seconds=LEASE_SECONDS)
+
+
+def _has_died(holder: str) -> bool:
+    """Tell whether a holder was a process of this machine that is no more."""
+    machine, _, rest = holder.partition("/")
+    process = rest.partition("/")[0]
+    if machine != socket.gethostname() or not process.isdigit() or sys.platform == "win32":
+        return False  # there, signal 0 is not a question
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False  # it lives, as somebody else's
+    return False
