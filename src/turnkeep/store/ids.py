@@ -2,13 +2,14 @@
 
 A conversation has a random key; each id of something inside it embeds that key,
 so that an id alone says where to look (and a distributed database where to go).
-Ids are secrets.token-random: nothing can be guessed or counted from them.
+Both parts come from `secrets`: from an id, no other can be guessed, nor how many there are.
 """
 
 import secrets
 
 # Crockford's base 32, lower case: no i, l, o, u, so that ids survive being read aloud.
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [high + low for high in _DIGITS for low in _DIGITS]
 _KEY_DIGITS = 16  # 80 bits: no two conversations of the world meet by chance
 _TAG_DIGITS = 12  # 60 bits: fits an SQLite integer; unique among the items of one conversation
 
@@ -43,4 +44,5 @@ def parse_key(text: str) -> str | None:
 
 
 def _encode(number: int, digits: int) -> str:
-    return "".join(_DIGITS[number >> shift & 31] for shift in range(5 * (digits - 1), -1, -5))
+    # Two digits at a time: an id is made for every item of every log that is loaded.
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(5 * (digits - 2), -1, -10)])

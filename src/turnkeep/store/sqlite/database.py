@@ -122,7 +122,9 @@ def explain(error: sqlite3.Error, where: str) -> StoreError:
     name = getattr(error, "sqlite_errorname", "")
     match None if code is None else code & 0xFF:  # the low byte is the kind, the rest details
         case sqlite3.SQLITE_NOTADB:
-            return StoreDamaged(f"{where} is not a turnkeep database: name another file.")
+            return StoreDamaged(
+                f"{where} is not a turnkeep database, or damaged: name another file, or put back a copy."
+            )
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_ERROR:  # ERROR: a table is not what it should be
             return StoreDamaged(_damaged(where, str(error)))
         case sqlite3.SQLITE_FULL:

@@ -51,12 +51,12 @@ def drop_lease(database: Database, lease: Lease) -> None:
 
 
 def held_leases(database: Database, prefix: str, now: float, note: str | None) -> list[Lease]:
-    """List unexpired leases whose subject begins with `prefix`, of that note."""
+    """List unexpired leases whose subject begins with `prefix`, of that note (None: any)."""
     # A range, not LIKE: the index answers it, and a prefix may hold % and _.
     rows = database.execute(
-        "SELECT subject, holder, fence, expires, note FROM lease "
+        "SELECT subject, holder, fence, expires, note FROM lease INDEXED BY lease_held "
         "WHERE subject >= ? AND subject < ? AND holder IS NOT NULL AND expires > ? AND (? IS NULL OR note = ?)",
-        (plain(prefix), plain(prefix) + "\U0010ffff", now, note, note),
+        (plain(prefix), plain(prefix) + "\U0010ffff", now, *2 * (None if note is None else plain(note),)),
     )
     return [Lease(subject=row[0], holder=row[1], fence=row[2], expires=row[3], note=row[4]) for row in rows]
 

@@ -153,6 +153,8 @@ CREATE TABLE lease (
     expires REAL NOT NULL,             -- after this anyone may take it
     note    TEXT NOT NULL              -- what the holder is doing: a turn notes its engine
 ) WITHOUT ROWID;
+-- Few are held at a time, and upkeep asks for them several times a second.
+CREATE INDEX lease_held ON lease (subject) WHERE holder IS NOT NULL;
 
 -- Small things of turnkeep's own: a learned ratio, the last conversation.
 CREATE TABLE value (
