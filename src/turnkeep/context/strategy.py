@@ -43,12 +43,12 @@ def parse_strategy(text: str | Iterable[str]) -> Strategy:
     names = text.split(",") if isinstance(text, str) else list(text)
     found: dict[str, int | None] = {}
     for raw in names:
-        name, _, number = raw.strip().lower().partition(":")
+        name, colon, number = raw.strip().lower().partition(":")
         if name not in NAMES:
             raise UsageError(
                 f"There is no strategy {raw.strip()!r}: use {' or '.join(NAMES)}, joined by a comma."
             )
-        if number and (name != "window" or not number.isdigit() or int(number) < 1):
+        if colon and (name != "window" or not number.isdigit() or int(number) < 1):
             raise UsageError(
                 f"The strategy {raw.strip()!r} is not clear: write window:N with N turns to keep, 1 or more."
             )

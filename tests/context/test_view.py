@@ -1,0 +1,132 @@
+"""What a view renders to satisfies every chat template."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from turnkeep.context.view import (
+    Entry,
+    Line,
+    View,
+    dump_view,
+    group_turns,
+    layout_messages,
+    load_view,
+    render_base,
+)
+from turnkeep.conversation.items import Image, Item, Message, Recalled, Text, ToolCall, ToolResult, assistant, user
+from turnkeep.conversation.log import Position
+
+
+def said(messages):
+    return [(message.role, message.text) for message in messages]
+
+
+def test_the_base_is_the_one_system_message():
+    assert said(layout_messages("Be kind.", [user("Hi")])) == [("system", "Be kind."), ("user", "Hi")]
+
+
+def test_without_a_base_there_is_no_system_message():
+    assert said(layout_messages("", [user("Hi")])) == [("user", "Hi")]
+
+
+def test_a_template_without_system_role_gets_the_base_in_the_first_user_message():
+    messages = layout_messages(
+        "Be kind.", [user("Hi"), assistant("Yes?"), user("Well")], base_in_first_user=True
+    )
+    assert said(messages) == [("user", "Be kind.\n\nHi"), ("assistant", "Yes?"), ("user", "Well")]
+
+
+def test_the_base_stands_before_an_image():
+    (message,) = layout_messages("Be kind.", [Message("user", (Image("data:,x"),))], base_in_first_user=True)
+    assert message.parts == (Text("Be kind.\n\n"), Image("data:,x"))
+
+
+def test_recalled_lines_and_instructions_join_the_next_user_message():
+    items = [
+        Recalled(("Anna: I like tea",), (3,)),
+        Message("developer", (Text("Be brief."),)),
+        user("What do I like?"),
+    ]
+    (message,) = layout_messages("", items)
+    assert message.text == (
+        "Relevant earlier messages:\n- Anna: I like tea\n\n[Instruction: Be brief.]\n\nWhat do I like?"
+    )
+
+
+def test_what_is_carried_and_has_no_message_to_join_becomes_one():
+    assert said(layout_messages("Be kind.", [], base_in_first_user=True)) == [("user", "Be kind.")]
+
+
+def test_neighbours_of_one_role_are_merged():
+    assert said(layout_messages("", [user("a"), user("b"), assistant("c")])) == [
+        ("user", "a\n\nb"),
+        ("assistant", "c"),
+    ]
+    (merged,) = layout_messages("", [user("a"), Message("user", (Image("data:,x"),))])
+    assert merged.parts == (Text("a"), Image("data:,x"))
+
+
+def test_tool_results_stay_one_message_each():
+    call = Message("assistant", (ToolCall(call_id="1", name="f", arguments="{}"),))
+    results = [Message("tool", (ToolResult(call_id=str(n), text="r"),)) for n in (1, 2)]
+    assert [m.role for m in layout_messages("", [user("go"), call, *results])] == [
+        "user",
+        "assistant",
+        "tool",
+        "tool",
+    ]
+
+
+@given(
+    base=st.text(max_size=8),
+    roles=st.lists(st.sampled_from(["user", "assistant", "developer"]), max_size=12),
+    first_user=st.booleans(),
+)
+def test_user_and_assistant_alternate_whatever_the_log(base, roles, first_user):
+    items = [Message(role, (Text("x"),)) for role in ["user", *roles]]
+    messages = layout_messages(base, items, base_in_first_user=first_user)
+    shape = [message.role for message in messages]
+    assert "developer" not in shape
+    assert shape.count("system") == (1 if base and not first_user else 0)
+    dialogue = [role for role in shape if role != "system"]
+    assert shape[: len(shape) - len(dialogue)] == ["system"] * (len(shape) - len(dialogue))
+    assert dialogue[0] == "user"
+    assert all(a != b for a, b in itertools.pairwise(dialogue))
+
+
+@given(items=st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=12), cut=st.integers(1, 12))
+def test_a_longer_log_extends_a_shorter_one(items, cut):
+    log = [user(text) if n % 2 == 0 else assistant(text) for n, text in enumerate(items)]
+    for first_user in (False, True):
+        whole = layout_messages("base", log, base_in_first_user=first_user)
+        part = layout_messages("base", log[:cut], base_in_first_user=first_user)
+        assert whole[: len(part)] == part
+
+
+def test_the_summary_follows_the_instructions():
+    view = View(lines=(Line(text="Ana likes tea.", turns=(1, 2)),))
+    assert (
+        render_base("Be kind.", view) == "Be kind.\n\nSummary of the conversation so far:\n- Ana likes tea."
+    )
+    assert render_base("", view).startswith("Summary")
+    assert render_base("", View()) == ""
+
+
+def test_a_view_survives_the_store():
+    view = View(
+        number=4,
+        at=Position(1, 9),
+        lines=(Line(text="a", turns=(1, 2)),),
+        unsummarised=((3, 4),),
+        day="22 Nov 2026",
+    )
+    assert load_view(4, Position(1, 9), dump_view(view)) == view
+
+
+def test_entries_are_grouped_by_turn():
+    entries = [
+        Entry(at=Position(0, n), turn=turn, item=user("x")) for n, turn in enumerate([1, 1, 2, 4, 4], 1)
+    ]
+    assert [len(group) for group in group_turns(entries)] == [2, 1, 2]
