@@ -79,7 +79,8 @@ class RealEngine:
             text=True,
         )
         self._errors: list[str] = []
-        threading.Thread(target=self._drain, daemon=True).start()
+        self._drainer = threading.Thread(target=self._drain, daemon=True)
+        self._drainer.start()
         self.url = self._await_address()
         RUNNING.add(self.url)
 
@@ -127,19 +128,21 @@ class RealEngine:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
+        self._drainer.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert pipe is not None
             pipe.close()
 
 
-def call(url: str, path: str, body: Mapping[str, Any] | None = None) -> str:
+def call(url: str, path: str, body: Mapping[str, Any] | None = None, api_key: str | None = None) -> str:
     """GET a path of a server, or POST a JSON body to it; the answer's text."""
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=ANSWER_SECONDS)
     try:
         data = None if body is None else json.dumps(body)
-        connection.request(
-            "GET" if data is None else "POST", path, data, {"Content-Type": "application/json"}
-        )
+        headers = {"Content-Type": "application/json"}
+        if api_key is not None:
+            headers["Authorization"] = f"Bearer {api_key}"
+        connection.request("GET" if data is None else "POST", path, data, headers)
         response = connection.getresponse()
         text = response.read().decode()
         assert response.status == 200, f"{path}: {response.status} {text}"
@@ -148,10 +151,9 @@ def call(url: str, path: str, body: Mapping[str, Any] | None = None) -> str:
         connection.close()
 
 
-def render(url: str, body: Mapping[str, Any]) -> str:
+def render(url: str, body: Mapping[str, Any], api_key: str | None = None) -> str:
     """Render the messages of a chat request at a real llama.cpp, without the generation prompt."""
     fields = {name: body[name] for name in ("messages", "tools", "chat_template_kwargs") if name in body}
-    prompt: str = json.loads(call(url, "/apply-template", {**fields, "add_generation_prompt": False}))[
-        "prompt"
-    ]
+    fields["add_generation_prompt"] = False
+    prompt: str = json.loads(call(url, "/apply-template", fields, api_key))["prompt"]
     return prompt

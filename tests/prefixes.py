@@ -6,11 +6,13 @@ why not, or the test is marked `moves_prefix(reason=...)`. Requests to a real ll
 rendered by the engine itself; those to fakes as ChatML.
 """
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +20,8 @@ import pytest
 
 import turnkeep.turn
 from tests import engines
-from turnkeep.engine.client import EngineClient
+from turnkeep.engine.client import EngineClient, Tap
+from turnkeep.engine.embedded import NAME as EMBEDDED
 from turnkeep.engine.template import common_length
 
 SHOWN = 60  # characters shown on either side of the first difference
@@ -53,18 +56,20 @@ class PrefixWatch:
             try:
                 await read(course)
             except turnkeep.TurnkeepError:
-                raise  # refused or failed: not in the next prompt
-            except BaseException:
+                raise  # refused or failed: not part of the next prompt
+            except asyncio.CancelledError:
                 self.sent[course.desk.conversation].append(sent)  # stopped: what came so far is
                 raise
-            else:
-                self.sent[course.desk.conversation].append(sent)
             finally:
                 _sending.reset(token)
+            self.sent[course.desk.conversation].append(sent)
 
         def watched_init(client: EngineClient, *args: Any, **options: Any) -> None:
             init(client, *args, **options)
-            client.tap = _tapped(client, client.tap)
+            real = client.url in engines.RUNNING or client.name == EMBEDDED
+            key = options.get("api_key") if real else None
+            rendered = partial(engines.render, client.url, api_key=key) if real else render_chatml
+            client.tap = _tapped(client, rendered)
 
         monkeypatch.setattr(turnkeep.turn, "_read", watched_read)
         monkeypatch.setattr(EngineClient, "__init__", watched_init)
@@ -84,14 +89,13 @@ class PrefixWatch:
         ]
 
 
-def _tapped(
-    client: EngineClient, tap: Callable[[str, Mapping[str, Any]], None] | None
-) -> Callable[[str, Mapping[str, Any]], None]:
+def _tapped(client: EngineClient, render: Callable[[Mapping[str, Any]], str]) -> Tap:
+    tap = client.tap
+
     def see(path: str, body: Mapping[str, Any]) -> None:
         sent = _sending.get()
         if sent is not None and "messages" in body:
-            real = client.url in engines.RUNNING
-            sent.prompt = engines.render(client.url, body) if real else render_chatml(body)
+            sent.prompt = render(body)
         if tap is not None:
             tap(path, body)
 
