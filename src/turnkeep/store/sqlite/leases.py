@@ -55,8 +55,14 @@ def held_leases(database: Database, prefix: str, now: float, note: str | None) -
     # A range, not LIKE: the index answers it, and a prefix may hold % and _.
     rows = database.execute(
         "SELECT subject, holder, fence, expires, note FROM lease INDEXED BY lease_held "
-        "WHERE subject >= ? AND subject < ? AND holder IS NOT NULL AND expires > ? AND (? IS NULL OR note = ?)",
-        (plain(prefix), plain(prefix) + "\U0010ffff", now, *2 * (None if note is None else plain(note),)),
+        "WHERE subject >= :prefix AND subject < :end AND holder IS NOT NULL AND expires > :now "
+        "AND (:note IS NULL OR note = :note)",
+        {
+            "prefix": plain(prefix),
+            "end": plain(prefix) + "\U0010ffff",
+            "now": now,
+            "note": None if note is None else plain(note),
+        },
     )
     return [Lease(subject=row[0], holder=row[1], fence=row[2], expires=row[3], note=row[4]) for row in rows]
 
