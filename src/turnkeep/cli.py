@@ -1,0 +1,358 @@
+"""The commands outside of the chat: what can be asked for, and how its end is told to the shell.
+
+Exit status: 0; 1 for a failed turn or a failed check; 2 for what cannot be done as asked;
+128 + n when signal n ended the program. Errors are one sentence on standard error.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
+
+from ._version import __version__
+from .errors import ConversationNotFound, TurnkeepError, UsageError
+from .settings import OWNER, SETTINGS, Settings, describe_places, load_settings, suggest
+from .store.base import Conversation, Store
+
+F = TypeVar("F", bound=Callable[..., Any])  # Any: a command takes what its options say
+SHELLS = ("bash", "zsh", "fish")
+_HELP = {setting.name: setting.help for setting in SETTINGS}
+
+
+class Commands(click.Group):
+    """The group: begins the chat when no command is named, and suggests one that is nearly named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `chat` before options of its own."""
+        own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
+        if not args or (args[0].startswith("-") and args[0].partition("=")[0] not in own):
+            args = ["chat", *args]
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which is meant."""
+        if args[0] not in self.commands:
+            raise click.UsageError(
+                f"There is no command {args[0]!r}{suggest(args[0], list(self.commands)) or '.'} "
+                f"A conversation is opened with: turnkeep chat {args[0]}"
+            )
+        return super().resolve_command(ctx, args)
+
+
+def with_settings(*names: str) -> Callable[[F], F]:
+    """Give a command the options of these settings, and --config."""
+
+    def decorate(command: F) -> F:
+        command = click.option("--config", metavar="FILE", help="Settings file in place of the usual one.")(
+            command
+        )
+        for name in reversed(names):
+            flag = f"--{name.replace('_', '-')}"
+            metavar = {"engine": "URL", "gguf": "FILE", "db": "FILE"}.get(name, name.upper())
+            command = click.option(flag, name, metavar=metavar, help=_HELP[name])(command)
+        return command
+
+    return decorate
+
+
+def complete_names(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Complete names of conversations; where there is no database, nothing."""
+    try:
+        settings = load_settings()
+        if not settings.database.exists():
+            return []
+        rows = asyncio.run(_with_store(settings, lambda store: store.list_conversations(OWNER)))
+    except TurnkeepError:
+        return []  # a shell that completes is no place for sentences
+    return [CompletionItem(row.name or row.id) for row in rows if (row.name or row.id).startswith(typed)]
+
+
+NAME = click.argument("name", metavar="NAME", shell_complete=complete_names)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="turnkeep")
+def cli() -> None:
+    """A chat with a local language model that remembers. Without a command: chat."""
+
+
+@cli.command()
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=complete_names)
+@click.option("--new", is_flag=True, help="Begin another conversation.")
+@with_settings(
+    "engine", "gguf", "system", "model", "temperature", "max_tokens", "window", "strategy", "db", "api_key"
+)
+def chat(name: str | None, new: bool, **flags: str | None) -> int:
+    """Talk to a model. NAME resumes a conversation, or begins one of that name.
+
+    Without NAME the last conversation is resumed. What is piped in is answered
+    line by line, in a new conversation, with the replies alone on standard output.
+    """
+    settings = load_settings(flags)
+    from .terminal.opening import Start
+
+    start = Start(name=name, new=new)
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        from .terminal.app import run_terminal
+
+        return asyncio.run(run_terminal(settings, start))
+    from .terminal.piped import run_piped
+
+    return asyncio.run(run_piped(settings, start))
+
+
+@cli.command(name="list")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
+@with_settings("db")
+def list_(limit: int, **flags: str | None) -> None:
+    """List the conversations, the last used first."""
+    from .terminal.records import list_lines
+
+    _print_lines(flags, lambda store: list_lines(store, OWNER, limit))
+
+
+@cli.command()
+@NAME
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N turns.")
+@with_settings("db")
+def show(name: str, last: int | None, **flags: str | None) -> None:
+    """Print the turns of a conversation."""
+    from .terminal.records import show_lines
+
+    async def lines(store: Store) -> AsyncIterator[str]:
+        async for line in show_lines(store, await _find(store, name), last):
+            yield line
+
+    _print_lines(flags, lines)
+
+
+@cli.command()
+@click.argument("text")
+@click.option(
+    "--in", "within", metavar="NAME", shell_complete=complete_names, help="In one conversation only."
+)
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most.")
+@with_settings("db")
+def search(text: str, within: str | None, limit: int, **flags: str | None) -> int:
+    """Find what was said, newest first. Exit status 1 when nothing is found."""
+    from .terminal.records import hit_lines
+
+    if not text.strip():
+        raise UsageError("There is nothing to search for: give a word or more.")
+
+    async def work(store: Store) -> int:
+        where = (await _find(store, within)).id if within is not None else None
+        hits = await store.search_text(OWNER, text, conversation=where, limit=limit)
+        for line in hit_lines(hits):
+            click.echo(line)
+        return 0 if hits else 1
+
+    return _with_flags(flags, work)
+
+
+@cli.command(name="export")
+@NAME
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), metavar="FILE", help="A new file to write to."
+)
+@click.option("--markdown", is_flag=True, help="To read, not to import: Markdown of the turns that count.")
+@with_settings("db")
+def export(name: str, output: Path | None, markdown: bool, **flags: str | None) -> None:
+    """Write a conversation to standard output as JSON Lines: all branches, receipts and times."""
+    from .transfer import export_jsonl, export_markdown, save_export
+
+    async def work(store: Store) -> None:
+        row = await _find(store, name)
+        if output is not None:
+            turns = await save_export(store, row, output, markdown=markdown)
+            click.echo(f"{turns:,} turns are in {output}.", err=True)
+            return
+        async for piece in (export_markdown if markdown else export_jsonl)(store, row):
+            end = b"" if markdown else b"\n"
+            click.echo(piece.encode("utf-8", "backslashreplace") + end, nl=False)
+
+    _with_flags(flags, work)
+
+
+@cli.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--name", metavar="NAME", help="Its name here, in place of the one it had.")
+@with_settings("db")
+def import_(file: Path, name: str | None, **flags: str | None) -> None:
+    """Read an export into a new conversation. FILE may be - for standard input."""
+    from .transfer import import_jsonl, read_lines
+
+    async def work(store: Store) -> None:
+        with _open_input(file) as source:
+            row = await import_jsonl(store, OWNER, read_lines(source), name=name)
+        click.echo(f"Imported {row.name or row.id}: {row.turns:,} turns.")
+
+    _with_flags(flags, work)
+
+
+@cli.command()
+@NAME
+@click.argument("new_name", metavar="NEW_NAME")
+@with_settings("db")
+def rename(name: str, new_name: str, **flags: str | None) -> None:
+    """Give a conversation another name."""
+    from .transfer import check_name
+
+    async def work(store: Store) -> None:
+        row = await _find(store, name)
+        await store.rename_conversation(OWNER, row.id, check_name(new_name))
+
+    _with_flags(flags, work)
+
+
+@cli.command()
+@NAME
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_settings("db")
+def delete(name: str, yes: bool, **flags: str | None) -> None:
+    """Delete a conversation, with everything that belongs to it."""
+
+    async def work(store: Store) -> None:
+        row = await _find(store, name)
+        if not yes:
+            _confirm(f"Delete {row.name or row.id} with its {row.turns:,} turns?")
+        await store.delete_conversation(OWNER, row.id)
+
+    _with_flags(flags, work)
+
+
+@cli.command()
+@with_settings("db")
+def stats(**flags: str | None) -> None:
+    """Show what is kept, and what it takes on disk and in memory."""
+    from .terminal.records import stats_lines
+
+    async def work(store: Store) -> None:
+        for line in stats_lines(await store.stats(OWNER)):
+            click.echo(line)
+
+    _with_flags(flags, work)
+
+
+@cli.command()
+@with_settings("engine", "gguf", "model", "window", "db", "api_key")
+def doctor(**flags: str | None) -> int:
+    """Check engine, database and disk, and say what to change."""
+    from .doctor import examine
+
+    async def work() -> int:
+        failed = 0
+        async for finding in examine(load_settings(flags)):
+            click.echo(str(finding))
+            failed += finding.failed
+        return 1 if failed else 0
+
+    return asyncio.run(work())
+
+
+@cli.command()
+@with_settings("db")
+def where(**flags: str | None) -> None:
+    """Print where settings, conversations and input history are."""
+    for name, path in describe_places(load_settings(flags)):
+        click.echo(f"{name:14} {path}{'' if path.exists() else '  (not there yet)'}")
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completions(shell: str) -> None:
+    """Print the script that completes commands in SHELL; the manual says where to put it."""
+    found = get_completion_class(shell)
+    assert found is not None, "click knows these shells"
+    script = found(cli, {}, "turnkeep", "_TURNKEEP_COMPLETE")
+    click.echo(ShellComplete.source(script))  # not bash's own, which runs bash to learn its version
+
+
+# -- how commands do their work -----------------------------------------------
+T = TypeVar("T")
+
+
+async def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
+    from .terminal.opening import open_store
+
+    async with open_store(settings) as store:
+        return await work(store)
+
+
+def _with_flags(flags: dict[str, str | None], work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
+    return asyncio.run(_with_store(load_settings(flags), work))
+
+
+def _print_lines(flags: dict[str, str | None], lines: Callable[[Store], AsyncIterator[str]]) -> None:
+    async def work(store: Store) -> None:
+        async for line in lines(store):
+            click.echo(line)
+
+    _with_flags(flags, work)
+
+
+async def _find(store: Store, name: str) -> Conversation:
+    """Find a conversation by name or id; `ConversationNotFound` names the nearest one."""
+    found = await store.find_conversation(OWNER, name)
+    if found is None:
+        names = [row.name for row in await store.list_conversations(OWNER) if row.name]
+        near = suggest(name, names) or "."
+        raise ConversationNotFound(f"There is no conversation {name!r}{near} turnkeep list shows them.")
+    return found
+
+
+@contextlib.contextmanager
+def _open_input(path: Path) -> "Iterator[Any]":  # Any: a binary file
+    if str(path) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    with file:
+        yield file
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("Nobody can be asked here: give --yes to delete without asking.")
+    if not click.confirm(question):
+        raise click.Abort
+
+
+# -- the end ------------------------------------------------------------------
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command. Returns the exit status."""
+    try:
+        status = cli.main(arguments, prog_name="turnkeep", standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
+        return 130  # as shells know SIGINT
+    except click.ClickException as error:
+        return _refuse(error.format_message())
+    except TurnkeepError as error:
+        return _refuse(str(error))
+    except BrokenPipeError:
+        _forget_output()
+        return 141  # as shells know SIGPIPE
+    except OSError as error:
+        return _refuse(f"{error.filename or 'Writing'}: {error.strerror or error}.")
+    return status if isinstance(status, int) else 0
+
+
+def _refuse(sentence: str) -> int:
+    click.echo(f"turnkeep: {sentence}", err=True)
+    return 2
+
+
+def _forget_output() -> None:
+    """Nobody reads any more: keep Python from failing again when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,90 @@
+"""Before the first word: which engine, which conversation, and what was said last."""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from ..errors import TurnkeepError
+from ..library import AsyncChat, Opened
+from ..settings import OWNER, Settings
+from ..store.base import Conversation, Store
+from ..store.sqlite import SqliteStore
+from ..transfer import check_name, sweep_unfinished
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the person asked to open."""
+
+    name: str | None = None  # None: the last conversation, or a new one
+    new: bool = False
+
+
+@contextlib.asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[Store]:
+    """Open the database; close it at the end of the block."""
+    store: Store = SqliteStore(settings.database)
+    try:
+        await sweep_unfinished(store, OWNER)
+        yield store
+    finally:
+        await store.close()
+
+
+async def find_last(store: Store) -> str | None:
+    """Return the id of the conversation that was used last, None when there is none."""
+    rows = await store.list_conversations(OWNER, limit=1)
+    return rows[0].id if rows else None
+
+
+async def open_chat(settings: Settings, store: Store, start: Start) -> tuple[AsyncChat, Opened]:
+    """Connect and open.
+
+    Raises:
+        TurnkeepError: it cannot be opened; no empty conversation stays behind.
+    """
+    began = time.time()
+    chat = AsyncChat(
+        settings.engine,
+        conversation=None if start.name is None else check_name(start.name),
+        new=start.new and start.name is not None,
+        owner=OWNER,
+        system=settings.system,
+        model=settings.model,
+        temperature=settings.temperature,
+        max_tokens=settings.max_tokens,
+        window=settings.window,
+        strategy=settings.strategy,
+        gguf=settings.gguf,
+        api_key=settings.api_key,
+        db=store,
+        sampling=settings.sampling,
+    )
+    try:
+        return chat, await chat.open()
+    except BaseException:
+        await leave_chat(chat, store, began)
+        raise
+
+
+async def leave_chat(chat: AsyncChat, store: Store, began: float) -> None:
+    """Close the chat, and tidy."""
+    try:
+        await tidy(store, await chat.conversation(), began)
+    except TurnkeepError:
+        pass  # there is no conversation, or no store: nothing to tidy
+    finally:
+        await chat.close()
+
+
+async def tidy(store: Store, conversation: Conversation, began: float) -> None:
+    """Take a conversation away that was made since `began` and in which nothing was said."""
+    row = await store.load_conversation(OWNER, conversation.id)
+    if row.turns == 0 and row.created >= began:
+        await store.delete_conversation(OWNER, row.id)
+
+
+def with_engine(settings: Settings, engine: str) -> Settings:
+    """Use this engine."""
+    return replace(settings, engine=engine)

@@ -1,0 +1,67 @@
+"""What `/set` sets: how requests are made, from the next turn on."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from ..errors import UsageError
+from ..library import AsyncChat
+from ..settings import RESERVED_FIELDS, SETTINGS, Settings, read_setting, suggest
+
+OPTIONS = ("temperature", "max_tokens", "strategy")
+# Further fields that engines know (llama.cpp, vLLM, the OpenAI API); others are sent as given, too.
+SAMPLING = (
+    "top_p", "top_k", "min_p", "typical_p", "seed", "stop", "presence_penalty", "frequency_penalty",
+    "repeat_penalty", "repetition_penalty", "mirostat", "logit_bias", "grammar", "json_schema", "response_format",
+    "reasoning_effort", "chat_template_kwargs",
+)  # fmt: skip
+
+
+def describe_options(settings: Settings) -> Iterator[str]:
+    """Yield one line for each option."""
+    for name in OPTIONS:
+        value = getattr(settings, name)
+        yield f"{name}: {'left to the engine' if value is None else value}"
+    for name, value in settings.sampling.items():
+        yield f"{name}: {json.dumps(value, ensure_ascii=False)}"
+
+
+async def set_option(chat: AsyncChat, settings: Settings, name: str, value: str) -> Settings:
+    """Set an option of the chat; returns the settings with it.
+
+    Raises:
+        UsageError: it is unknown, or the value is not of its kind.
+    """
+    if name in OPTIONS:
+        read: Any = read_setting(name, value, name)  # Any: the kind that the table says
+        await chat.set_options(**{name: read})
+        return replace(settings, **{name: read})
+    _refuse_unknown(name)
+    field = {name: _read_field(value)}
+    await chat.set_options(sampling=field)
+    return replace(settings, sampling={**settings.sampling, **field})
+
+
+def _refuse_unknown(name: str) -> None:
+    """Other fields reach the engine as given, unless they look like a slip of the pen or are set elsewhere."""
+    if name in RESERVED_FIELDS or name in {setting.name for setting in SETTINGS}:
+        raise UsageError(f"{name} cannot be set while talking: {_elsewhere(name)}")
+    if name in SAMPLING:
+        return
+    near = suggest(name, [*OPTIONS, *SAMPLING])
+    if near or not name.isidentifier():
+        raise UsageError(f"There is no option {name!r}{near or '.'}")
+
+
+def _elsewhere(name: str) -> str:
+    commands = {"model": "use /model.", "system": "use /system."}
+    return commands.get(name, "give it when the chat is started, see turnkeep chat --help.")
+
+
+def _read_field(value: str) -> object:
+    """Read a value as JSON, else take it as text. Examples: 0.9 → 0.9, END → "END"."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

@@ -1,0 +1,497 @@
+"""Conversations in and out of the store: JSON Lines, whole, and Markdown, to read.
+
+A JSONL export is one conversation: a line of its own, its turns in the order of asking on all
+branches, the views its prompts were built from, and a last line that says how many lines there are,
+so that a file cut short is noticed. Exporting what was imported gives the same bytes: the lines
+hold no ids. Both directions hold one line in memory at a time.
+"""
+
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final, NoReturn
+
+from .conversation.items import Item, Message, TurnState, dump_item, load_item
+from .conversation.log import Position
+from .errors import Conflict, ConversationError, ConversationNotFound, UsageError, WireError
+from .store.base import Conversation, Lease, Store, StoredItem, Turn
+
+FORMAT: Final = 1
+MAX_LINE_BYTES = 256 * 1024 * 1024  # a turn with its images; beyond it a line is taken for damage
+MAX_NAME = 200  # characters
+LEASE_SECONDS = 60.0
+UNFINISHED = "unfinished_import:"  # + owner: id of a conversation that an import has not finished
+
+Row = dict[str, Any]  # Any: a line of JSON, checked field by field
+
+
+def check_name(name: str) -> str:
+    """Return the name as it is kept.
+
+    Raises:
+        UsageError: it is empty, too long, or cannot be shown on one line.
+    """
+    name = name.strip()
+    if not name:
+        raise UsageError("A conversation's name cannot be empty: give it at least one letter.")
+    if len(name) > MAX_NAME:
+        raise UsageError(f"That name has {len(name)} characters; use {MAX_NAME} at most.")
+    if not name.isprintable():
+        raise UsageError("A conversation's name cannot hold line breaks or control characters.")
+    return name
+
+
+# -- out ----------------------------------------------------------------------
+async def export_jsonl(store: Store, conversation: Conversation) -> AsyncIterator[str]:
+    """Yield the lines of an export, each without its line end."""
+    owner, key = conversation.owner, conversation.id
+    yield _line(await _dump_head(store, conversation))
+    count = 1
+    async for turn, items in store.export_items(owner, key):
+        receipt = await store.load_receipt(owner, key, turn.number)
+        partial = await store.load_partial(owner, key, turn.number)
+        yield _line(_dump_turn(turn, items, receipt, partial))
+        count += 1
+    async for view in _dump_views(store, conversation):
+        yield _line(view)
+        count += 1
+    yield _line({"kind": "end", "lines": count + 1})
+
+
+async def _dump_head(store: Store, conversation: Conversation) -> Row:
+    return {
+        "kind": "conversation",
+        "turnkeep": FORMAT,
+        "name": conversation.name,
+        "created": conversation.created,
+        "updated": conversation.updated,
+        "tip": _dump_position(conversation.tip),
+        "instructions": await _dump_instructions(store, conversation),
+        "current_instructions": conversation.instructions,
+        "view": conversation.view,
+        "pending_view": conversation.pending_view,
+    }
+
+
+async def _dump_instructions(store: Store, conversation: Conversation) -> list[str]:
+    """All instructions there were: receipts name them by number."""
+    texts: list[str] = []
+    while True:
+        try:
+            texts.append(await store.load_instructions(conversation.owner, conversation.id, len(texts) + 1))
+        except ConversationNotFound:
+            return texts
+
+
+async def _dump_views(store: Store, conversation: Conversation) -> AsyncIterator[Row]:
+    number = 1
+    while True:
+        try:
+            view = await store.load_view(conversation.owner, conversation.id, number)
+        except ConversationNotFound:
+            return
+        yield {
+            "kind": "view",
+            "number": view.number,
+            "at": _dump_position(view.at),
+            "key": view.key,
+            "body": dict(view.body),
+            "created": view.created,
+        }
+        number += 1
+
+
+def _dump_turn(
+    turn: Turn, items: Sequence[StoredItem], receipt: Mapping[str, Any] | None, partial: str
+) -> Row:
+    if partial and turn.state != "open":
+        items = items[:-1]  # the last one is what is kept of the reply, and goes out as `partial`
+    return {
+        "kind": "turn",
+        "turn": turn.number,
+        "after": _dump_position(turn.after),
+        "at": _dump_position(Position(turn.branch, turn.first)),
+        "state": turn.state,
+        "error": turn.error,
+        "created": turn.created,
+        "finished": turn.finished,
+        "items": [_dump_stored(item) for item in items],
+        "receipt": None if receipt is None else dict(receipt),
+        "partial": partial,
+    }
+
+
+def _dump_stored(item: StoredItem) -> list[Any]:  # Any: JSON values
+    kind, body = dump_item(item.item)
+    return [kind, json.loads(body), item.created]
+
+
+def _dump_position(position: Position) -> list[int]:
+    return [position.branch, position.seq]
+
+
+def _line(row: Row) -> str:
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+
+
+async def save_export(store: Store, conversation: Conversation, path: Path, *, markdown: bool = False) -> int:
+    """Write an export to a new file that only its owner can read. Returns the number of turns.
+
+    Raises:
+        UsageError: the file exists already, or cannot be written; nothing half is left.
+    """
+    pieces = export_markdown(store, conversation) if markdown else export_jsonl(store, conversation)
+    end = "" if markdown else "\n"
+    file = _create(path)
+    try:
+        with file:
+            async for piece in pieces:
+                file.write(piece + end)
+    except BaseException as error:
+        os.unlink(path)
+        if isinstance(error, OSError):
+            raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+        raise
+    return conversation.turns
+
+
+def _create(path: Path) -> IO[str]:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists already: name another file.") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+    # Half a surrogate pair, as a model may make it, becomes the escape that JSON has for it.
+    return open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+# -- in -----------------------------------------------------------------------
+@dataclass(slots=True, kw_only=True)
+class _Import:
+    """An import in its course."""
+
+    store: Store
+    owner: str
+    id: str
+    head: "_Head"
+    lease: Lease
+    number: int = 1  # of the line that is read
+    turns: int = 0
+    views: int = 0
+    ended: bool = False
+
+    def refuse(self, why: str) -> NoReturn:
+        """Say which line is wrong."""
+        raise UsageError(f"Line {self.number} {why}; nothing was imported.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Head:
+    name: str | None
+    created: float
+    updated: float
+    tip: Position
+    instructions: list[str]
+    current_instructions: int | None
+    view: int | None
+    pending_view: int | None
+
+
+async def import_jsonl(
+    store: Store, owner: str, lines: Iterable[bytes], *, name: str | None = None
+) -> Conversation:
+    """Read an export into a new conversation.
+
+    Args:
+        store: where to.
+        owner: whose conversation it becomes.
+        lines: the export, line by line.
+        name: its name here; None keeps the name it had.
+
+    Raises:
+        UsageError: a line is damaged; the message says which, and nothing stays behind.
+        Conflict: the owner has a conversation of that name.
+    """
+    source = iter(lines)
+    head = _load_head(_parse(next(source, b""), 1))
+    name = head.name if name is None else check_name(name)
+    if name is not None and await store.find_conversation(owner, name):
+        raise Conflict(f"There is a conversation {name!r} already: give this one another name with --name.")
+    async with _new_conversation(store, owner, head) as course:
+        for line in source:
+            course.number += 1
+            await _import_line(course, _parse(line, course.number))
+        if not course.ended:
+            course.refuse("is the last one, but the export goes on: the file was cut short")
+        await _finish(course)
+        if name is not None:
+            await store.rename_conversation(owner, course.id, name)
+    return await store.load_conversation(owner, course.id)
+
+
+@asynccontextmanager
+async def _new_conversation(store: Store, owner: str, head: _Head) -> AsyncIterator[_Import]:
+    """Make the conversation and hold it; take it away again if anything goes wrong."""
+    made = await store.create_conversation(owner, None, now=head.created)
+    await store.save_value(UNFINISHED + owner, made.id)  # so that a killed import is swept away later
+    lease = await store.take_lease(
+        f"conversation:{made.id}", f"import:{made.id}", now=time.time(), seconds=LEASE_SECONDS
+    )
+    assert lease is not None, "nobody else knows the conversation yet"
+    course = _Import(store=store, owner=owner, id=made.id, head=head, lease=lease)
+    try:
+        await _import_instructions(course)
+        yield course
+    except BaseException:
+        await store.delete_conversation(owner, made.id)
+        raise
+    finally:
+        await store.drop_lease(course.lease)
+        await store.save_value(UNFINISHED + owner, "")
+
+
+def read_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a file; one that is too long is cut, and so damaged."""
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        yield line
+
+
+async def sweep_unfinished(store: Store, owner: str) -> None:
+    """Take away what a killed import has left, unless it is still running."""
+    left = await store.load_value(UNFINISHED + owner)
+    if not left or await store.held_leases(f"conversation:{left}", now=time.time()):
+        return
+    try:
+        await store.delete_conversation(owner, left)
+    except ConversationNotFound:
+        pass  # it was taken away, but the process died before it could say so
+    await store.save_value(UNFINISHED + owner, "")
+
+
+async def _import_instructions(course: _Import) -> None:
+    texts, current = course.head.instructions, course.head.current_instructions
+    wanted = [*enumerate(texts, 1), *([(current, texts[current - 1])] if current else [])]
+    for number, text in wanted:
+        saved = await course.store.save_instructions(course.owner, course.id, text, now=course.head.created)
+        if saved != number:
+            course.refuse("holds the same instructions twice")
+
+
+async def _import_line(course: _Import, row: Row) -> None:
+    if course.ended:
+        course.refuse("stands behind the end of the export")
+    if time.time() > course.lease.expires - LEASE_SECONDS / 2:
+        course.lease = await course.store.renew_lease(course.lease, now=time.time(), seconds=LEASE_SECONDS)
+    try:
+        match _take(row, "kind", str):
+            case "turn":
+                await _import_turn(course, _load_turn(row))
+            case "view":
+                await _import_view(course, row)
+            case "end":
+                if _take(row, "lines", int) != course.number:
+                    course.refuse(f"says that the export has {row['lines']} lines: some are missing")
+                course.ended = True
+            case kind:
+                course.refuse(f"is of a kind that turnkeep does not know: {kind[:40]!r}")
+    except (KeyError, TypeError, ValueError, WireError, ConversationError) as error:
+        raise UsageError(f"Line {course.number} is damaged: {error}; nothing was imported.") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TurnLine:
+    number: int
+    after: Position
+    at: Position
+    state: TurnState
+    error: str | None
+    created: float
+    finished: float | None
+    groups: list[tuple[float, list[Item]]]  # items by the moment at which they were appended
+    receipt: Mapping[str, Any] | None
+    partial: str
+
+
+async def _import_turn(course: _Import, line: _TurnLine) -> None:
+    store, owner, key, lease = course.store, course.owner, course.id, course.lease
+    first, *later = line.groups
+    last = later.pop() if later and line.state != "open" and later[-1][0] == line.finished else None
+    turn = await store.begin_turn(owner, key, first[1], after=line.after, lease=lease, now=line.created)
+    if (turn.number, turn.branch, turn.first) != (line.number, line.at.branch, line.at.seq):
+        course.refuse("does not follow from the lines before it")
+    course.turns += 1
+    for created, items in later:
+        await store.append_items(owner, key, turn.number, items, lease=lease, now=created)
+    if line.partial:
+        await store.save_partial(owner, key, turn.number, line.partial, lease=lease)
+    if line.partial and line.state == "failed":
+        # Its process died while it was answering: settling makes the same of it again.
+        await store.settle_turns(owner, key, lease=lease, now=_end(line))
+    elif line.state != "open":
+        await store.finish_turn(
+            owner,
+            key,
+            turn.number,
+            state=line.state,
+            items=last[1] if last else [],
+            receipt=line.receipt,
+            error=line.error,
+            lease=lease,
+            now=_end(line),
+        )
+
+
+def _end(line: _TurnLine) -> float:
+    return line.created if line.finished is None else line.finished
+
+
+async def _import_view(course: _Import, row: Row) -> None:
+    view = await course.store.save_view(
+        course.owner,
+        course.id,
+        at=_load_position(row["at"]),
+        key=_take(row, "key", str),
+        body=_take(row, "body", dict),
+        now=_time(row, "created"),
+    )
+    if view.number != _take(row, "number", int):
+        course.refuse("does not follow from the lines before it")
+    course.views += 1
+
+
+async def _finish(course: _Import) -> None:
+    """Set the pointers, now that what they point to is there."""
+    head, store = course.head, course.store
+    for number in (head.view, head.pending_view):
+        if number is not None and not 1 <= number <= course.views:
+            raise UsageError("Line 1 names a view that the export does not hold; nothing was imported.")
+    await store.point_view(
+        course.owner, course.id, expected=None, current=head.view, pending=head.pending_view
+    )
+    await store.move_tip(course.owner, course.id, head.tip, lease=course.lease, now=head.updated)
+
+
+def _parse(line: bytes, number: int) -> Row:
+    if len(line) > MAX_LINE_BYTES:
+        raise UsageError(f"Line {number} is longer than any turn; nothing was imported.")
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        what = "is not a line of JSON" if number > 1 else "is not the beginning of a turnkeep export"
+        raise UsageError(f"Line {number} {what}; nothing was imported.") from error
+    if not isinstance(row, dict):
+        raise UsageError(f"Line {number} is not a JSON object; nothing was imported.")
+    return row
+
+
+def _load_head(row: Row) -> _Head:
+    version = row.get("turnkeep")
+    if row.get("kind") != "conversation" or type(version) is not int:
+        raise UsageError("Line 1 is not the beginning of a turnkeep export; nothing was imported.")
+    if version > FORMAT:
+        raise UsageError("This export was made by a newer turnkeep: update turnkeep, then import it.")
+    try:
+        name, texts = row["name"], _take(row, "instructions", list)
+        head = _Head(
+            name=None if name is None else check_name(_take(row, "name", str)),
+            created=_time(row, "created"),
+            updated=_time(row, "updated"),
+            tip=_load_position(row["tip"]),
+            instructions=[_take({"text": text}, "text", str) for text in texts],
+            current_instructions=_optional_int(row, "current_instructions"),
+            view=_optional_int(row, "view"),
+            pending_view=_optional_int(row, "pending_view"),
+        )
+        if head.current_instructions is not None and not 1 <= head.current_instructions <= len(texts):
+            raise ValueError("current_instructions names no instructions")
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"Line 1 is damaged: {error}; nothing was imported.") from error
+    return head
+
+
+def _load_turn(row: Row) -> _TurnLine:
+    groups: list[tuple[float, list[Item]]] = []
+    for kind, body, created in _take(row, "items", list):
+        item = load_item(kind, json.dumps(body, ensure_ascii=False))
+        if groups and groups[-1][0] == created:
+            groups[-1][1].append(item)
+        else:
+            groups.append((_time({"created": created}, "created"), [item]))
+    if not groups:
+        raise ValueError("a turn without items")
+    receipt, error, finished = row["receipt"], row["error"], row["finished"]
+    return _TurnLine(
+        number=_take(row, "turn", int),
+        after=_load_position(row["after"]),
+        at=_load_position(row["at"]),
+        state=_load_state(row["state"]),
+        error=None if error is None else _take(row, "error", str),
+        created=_time(row, "created"),
+        finished=None if finished is None else _time(row, "finished"),
+        groups=groups,
+        receipt=None if receipt is None else _take(row, "receipt", dict),
+        partial=_take(row, "partial", str),
+    )
+
+
+def _load_state(state: object) -> TurnState:
+    match state:
+        case "open" | "done" | "cut_off" | "failed":
+            return state
+    raise ValueError(f"unknown state {state!r}")
+
+
+def _load_position(value: object) -> Position:
+    match value:
+        case [int(branch), int(seq)] if branch >= 0 and seq >= 0:
+            return Position(branch, seq)
+    raise ValueError(f"{value!r} is no position")
+
+
+def _optional_int(row: Row, name: str) -> int | None:
+    return None if row[name] is None else int(_take(row, name, int))
+
+
+def _time(row: Row, name: str) -> float:
+    value = row[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
+        raise ValueError(f"{name} is no time")
+    return value
+
+
+def _take(row: Row, name: str, kind: type) -> Any:  # Any: the value is of `kind`
+    value = row[name]
+    if type(value) is not kind:
+        raise TypeError(f"{name} is not of the kind {kind.__name__}")
+    return value
+
+
+# -- to read ------------------------------------------------------------------
+async def export_markdown(store: Store, conversation: Conversation) -> AsyncIterator[str]:
+    """Yield the path to the tip as Markdown, piece by piece; failed turns and siblings are left out."""
+    owner, key = conversation.owner, conversation.id
+    yield f"# {conversation.name or conversation.id}\n"
+    async for turn, items in store.export_items(owner, key):
+        if not await store.is_ancestor(owner, key, turn.tip, conversation.tip):
+            continue
+        yield f"\n## Turn {turn.number}, {_day(turn.created)}\n"
+        for stored in items:
+            if isinstance(stored.item, Message):
+                yield _markdown_message(stored.item)
+        if turn.state == "cut_off":
+            yield "\n*(cut off)*\n"
+
+
+def _markdown_message(message: Message) -> str:
+    speaker = {"user": "You", "assistant": "Model", "tool": "Tool"}.get(message.role, message.role)
+    calls = "".join(f"\n`{call.name}({call.arguments})`\n" for call in message.tool_calls)
+    return f"\n**{speaker}:**\n\n{message.text}\n{calls}"
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
