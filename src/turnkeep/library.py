@@ -20,8 +20,9 @@ from .context.strategy import parse_strategy
 from .context.view import Entry, View, load_view, render_base
 from .conversation.items import Item, Message, Part, Text
 from .conversation.log import Position
+from .engine.absent import AbsentEngine
 from .engine.base import Engine, EngineInfo
-from .errors import Conflict, ConversationNotFound, NothingToDo, UsageError
+from .errors import Conflict, ConversationNotFound, NothingToDo, TurnkeepError, UsageError
 from .holding import hold_conversation, name_holder
 from .prepared import Prepared, prepare_turn
 from .prompt import Desk, Options
@@ -103,7 +104,7 @@ class AsyncChat:
             sampling=dict(sampling or {}),
             strategy=parse_strategy(strategy),
         )
-        self._connect = {"model": model, "window": window, "gguf": gguf, "api_key": api_key}
+        self._model, self._window, self._gguf, self._api_key = model, window, gguf, api_key
         engine = None if engine == "embedded" else engine
         self._engine_given, self._store_given = engine, db
         self._engine: Engine | None = None if engine is None or isinstance(engine, str) else engine
@@ -184,12 +185,21 @@ class AsyncChat:
 
     def _open_engine(self) -> Engine:
         if self._engine is None:
-            from .engine.connect import connect
-
-            self._engine = connect(
-                self._engine_given if isinstance(self._engine_given, str) else None, **self._connect
-            )
+            self._engine = self._connect()
         return self._engine
+
+    def _connect(self) -> Engine:
+        if self._engine_given == "none":
+            return AbsentEngine(model=self._model, window=self._window)
+        from .engine.connect import connect
+
+        return connect(
+            self._engine_given if isinstance(self._engine_given, str) else None,
+            model=self._model,
+            api_key=self._api_key,
+            window=self._window,
+            gguf=self._gguf,
+        )
 
     async def idle(self) -> None:
         """Wait until upkeep has nothing left to do."""
@@ -480,14 +490,17 @@ class AsyncChat:
             raise UsageError(
                 "The model of this engine is fixed: start again with --engine or --gguf for another."
             )
-        from .engine.connect import connect
-
         desk, _ = await self._open_desk()
         await self._make_way()
-        other = connect(self._engine_given, **{**self._connect, "model": model})
-        info = await other.probe()
+        before, self._model = self._model, model
+        other = self._connect()
+        try:
+            info = await other.probe()
+        except TurnkeepError:
+            self._model = before
+            await other.close()
+            raise
         await desk.engine.close()
-        self._connect["model"] = model
         self._engine = other
         self._seat(await desk.load())
         return info

@@ -17,7 +17,7 @@ from .engine.base import Engine, EngineInfo, Request
 from .store.base import Store, StoredItem
 
 IMAGE_TOKENS_EST = 800  # until usage has taught better; common vision models take 256 to 1,600
-OVERHEAD_TOKENS_EST = 6  # template tokens around one message; ChatML takes 5 to 7
+OVERHEAD_TOKENS_EST = 6.0  # template tokens around one message; ChatML takes 5 to 7
 KEPT_SIZES = 8_192  # sizes held in memory for one conversation
 ALWAYS_COUNT_BELOW = 16_384  # tokens; counting a prompt of that size takes some milliseconds
 COUNT_ABOVE_SHARE = 0.7  # larger prompts are counted exactly from this share of their limit on
@@ -29,6 +29,14 @@ class Size:
 
     tokens: int
     exact: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TemplateTokens:
+    """What a chat template adds: around each message, and to every prompt as a whole."""
+
+    message: float = OVERHEAD_TOKENS_EST
+    frame: int = 0
 
 
 def item_text(item: Item) -> str:
@@ -52,11 +60,13 @@ class Meter:
         self._owner, self._conversation = owner, conversation
         self._sizes: OrderedDict[tuple[str, Position], float] = OrderedDict()  # tokens, or raw estimates
         self._loaded: set[str] = set()  # tokenizers whose kept sizes were read from the store
-        self._overhead: dict[str, float] = {}  # tokenizer -> template tokens a message, learned
+        self._template: dict[str, _TemplateTokens] = {}
         self._calibration: dict[str, Calibration] = {}
 
     async def prepare(self, info: EngineInfo) -> None:
         """Load what was learned of this engine before."""
+        if info.counts and info.tokenizer not in self._template:
+            self._template[info.tokenizer] = await self._count_template()
         if not info.counts and info.tokenizer not in self._calibration:
             kept = await self._store.load_value(f"calibration:{info.tokenizer}")
             self._calibration[info.tokenizer] = load_calibration(kept) if kept else Calibration()
@@ -86,7 +96,7 @@ class Meter:
             if info.counts:
                 counted = {item.at: int(size) for item, size in zip(missing, sizes, strict=True)}
                 await self._store.save_sizes(self._owner, self._conversation, key, counted)
-        overhead = self._overhead.get(key, OVERHEAD_TOKENS_EST)
+        overhead = self._of_template(info).message
         return [
             round(self._tokens(info, self._sizes[key, item.at]) + overhead + _image_tokens(item.item))
             for item in items
@@ -97,7 +107,11 @@ class Meter:
         if not text:
             return 0
         (size,) = await self._measure(info, [text])
-        return round(self._tokens(info, size) + self._overhead.get(info.tokenizer, OVERHEAD_TOKENS_EST))
+        return round(self._tokens(info, size) + self._of_template(info).message)
+
+    async def base_size(self, info: EngineInfo, base: str) -> int:
+        """Tokens of a base, with what the template puts into every prompt."""
+        return await self.text_size(info, base) + self._of_template(info).frame
 
     def estimate(self, info: EngineInfo, text: str) -> int:
         """Tokens of a text without asking anybody: for trimming lists of lines."""
@@ -119,7 +133,6 @@ class Meter:
         if info.counts and (summed <= ALWAYS_COUNT_BELOW or summed >= COUNT_ABOVE_SHARE * limit):
             tokens = await self._engine.count(request)
             if tokens is not None:
-                self._learn_overhead(info, tokens - summed, len(request.messages))
                 return Size(tokens=tokens, exact=True)
         if info.counts:
             return Size(tokens=summed, exact=False)
@@ -163,10 +176,19 @@ class Meter:
         while len(self._sizes) > KEPT_SIZES:
             self._sizes.popitem(last=False)
 
-    def _learn_overhead(self, info: EngineInfo, missing: int, messages: int) -> None:
-        if messages:
-            before = self._overhead.get(info.tokenizer, OVERHEAD_TOKENS_EST)
-            self._overhead[info.tokenizer] = min(64.0, max(0.0, before + missing / messages))
+    def _of_template(self, info: EngineInfo) -> "_TemplateTokens":
+        return self._template.get(info.tokenizer, _TemplateTokens())
+
+    async def _count_template(self) -> "_TemplateTokens":
+        """Count prompts of one and of three messages: the difference is what a message adds."""
+        said = [{"role": role, "content": "Hello"} for role in ("user", "assistant", "user")]
+        one = await self._engine.count(Request(messages=said[:1]))
+        three = await self._engine.count(Request(messages=said))
+        text = await self._engine.count_texts(["Hello"])
+        if one is None or three is None or text is None:
+            return _TemplateTokens()
+        message = max(0.0, (three - one) / 2 - text[0])
+        return _TemplateTokens(message=message, frame=max(0, round(one - message - text[0])))
 
 
 def _image_tokens(item: Item) -> int:

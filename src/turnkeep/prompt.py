@@ -163,7 +163,7 @@ class Desk:
         return Material(
             view=view,
             base=base,
-            base_tokens=await self.meter.text_size(info, base),
+            base_tokens=await self.meter.base_size(info, base),
             entries=await self._measure(info, items, tip=tip, after=view.at.seq),
         )
 

@@ -15,7 +15,17 @@ from turnkeep.context.view import (
     load_view,
     render_base,
 )
-from turnkeep.conversation.items import Image, Item, Message, Recalled, Text, ToolCall, ToolResult, assistant, user
+from turnkeep.conversation.items import (
+    Image,
+    Item,
+    Message,
+    Recalled,
+    Text,
+    ToolCall,
+    ToolResult,
+    assistant,
+    user,
+)
 from turnkeep.conversation.log import Position
 
 
@@ -44,7 +54,7 @@ def test_the_base_stands_before_an_image():
 
 
 def test_recalled_lines_and_instructions_join_the_next_user_message():
-    items = [
+    items: list[Item] = [
         Recalled(("Anna: I like tea",), (3,)),
         Message("developer", (Text("Be brief."),)),
         user("What do I like?"),

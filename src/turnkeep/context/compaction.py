@@ -129,7 +129,8 @@ def fill_view(
 
 
 def _with_lines(view: View, turns: TurnRange, lines: Sequence[str]) -> View:
-    new = [Line(text=text, turns=turns) for text in lines]
+    known = {line.text for line in view.lines}
+    new = [Line(text=text, turns=turns) for text in lines if text not in known]
     return replace(view, lines=tuple(sorted([*view.lines, *new], key=lambda line: line.turns)))
 
 

@@ -1,0 +1,364 @@
+"""Upkeep compacts and warms after the reply, makes way at once, and goes on later."""
+
+import asyncio
+
+import pytest
+
+from turnkeep import AsyncChat, upkeep
+from turnkeep.context.compaction import render_instruction
+from turnkeep.conversation.items import user
+from turnkeep.engine.base import End
+from turnkeep.errors import ContextOverflow, EngineProtocolError
+from turnkeep.testing import EphemeralStore, ScriptedEngine
+
+OPENING = render_instruction()[:30]  # how every request for a summary begins
+
+
+def asks_for_summary(request):
+    return request.messages[-1]["content"].startswith(OPENING)
+
+
+def talker(summary):
+    """A script that answers plainly, and requests for a summary with `summary` (a reply, or a function)."""
+
+    def answer(request):
+        if asks_for_summary(request):
+            return summary(request) if callable(summary) else summary
+        return "I see."
+
+    return answer
+
+
+def run(engine, script, **options):
+    async def main():
+        store = EphemeralStore()
+        chat = AsyncChat(engine, db=store, **{"max_tokens": 40, **options})
+        try:
+            return await script(chat)
+        finally:
+            await chat.close()
+            await store.close()
+
+    return asyncio.run(main())
+
+
+async def talk(chat, turns, start=0):
+    replies = []
+    for n in range(start, start + turns):
+        replies.append(await chat.ask(f"turn {n}: " + "word " * 15))
+        await chat.idle()
+    return replies
+
+
+def test_a_compaction_folds_old_turns_into_a_summary_and_nobody_waits_for_it():
+    engine = ScriptedEngine(talker("- Ana likes tea.\n- Bob is 42."), window=512)
+
+    async def script(chat):
+        replies = await talk(chat, 25)
+        return replies, await chat.summary(), await chat.picture()
+
+    replies, lines, picture = run(engine, script)
+    assert lines[:2] == ["Ana likes tea.", "Bob is 42."]
+    moved = [r.receipt for r in replies if r.receipt.moved]
+    assert moved
+    assert all(receipt.moved == "compaction" for receipt in moved)
+    assert max(r.receipt.read_tokens for r in replies) < 60, "a person waited for a compaction"
+    assert not any(r.notices for r in replies)
+    assert replies[-1].receipt.summarised[0][0] == 1
+    assert {entry.fate for entry in picture.entries} == {"summarised", "verbatim"}
+    assert engine.warmed
+
+
+def test_the_request_for_a_summary_extends_the_prompt():
+    engine = ScriptedEngine(talker("- A fact."), window=512)
+
+    async def script(chat):
+        await talk(chat, 12)
+
+    run(engine, script)
+    at = next(n for n, request in enumerate(engine.requests) if asks_for_summary(request))
+    before = engine.requests[at - 1].messages
+    assert engine.requests[at].messages[: len(before)] == before
+    assert "turn " in engine.requests[at].messages[-1]["content"], "it quotes where the folded part ends"
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "",
+        "They talked.",
+        ["- half a li", End(finish_reason="length")],
+        [EngineProtocolError("no")],
+        "<think>- a</think>",
+    ],
+    ids=["empty", "no lines", "cut off", "error", "reasoning"],
+)
+def test_a_summary_that_is_of_no_use_enters_nothing_and_holds_nothing_up(summary):
+    engine = ScriptedEngine(talker(summary), window=512)
+
+    async def script(chat):
+        replies = await talk(chat, 25)
+        return replies, await chat.summary()
+
+    replies, lines = run(engine, script, system="Be kind.")
+    assert lines == []
+    assert any(r.receipt.moved == "compaction" for r in replies)
+    assert all(request.messages[0]["content"] == "Be kind." for request in engine.requests)
+    assert replies[-1].receipt.left_out
+    assert max(r.receipt.read_tokens for r in replies) < 60
+
+
+def test_old_lines_go_on_when_a_later_summary_fails():
+    answers = iter(["- The first fact.", "", ""])
+    engine = ScriptedEngine(talker(lambda _: next(answers, "")), window=512)
+
+    async def script(chat):
+        await talk(chat, 30)
+        return await chat.summary()
+
+    assert run(engine, script) == ["The first fact."]
+
+
+def test_the_window_strategy_asks_for_no_summary():
+    engine = ScriptedEngine(talker("- x"), window=512)
+
+    async def script(chat):
+        await talk(chat, 20)
+        return await chat.picture()
+
+    picture = run(engine, script, strategy="window")
+    assert not any(asks_for_summary(request) for request in engine.requests)
+    assert picture.left_out
+
+
+def test_window_n_keeps_between_n_and_2n_turns():
+    engine = ScriptedEngine(window=4_096)
+
+    async def script(chat):
+        kept = []
+        for n in range(20):
+            reply = await chat.ask(f"{n}")
+            await chat.idle()
+            kept.append(sum(last - first + 1 for first, last in reply.receipt.verbatim))
+        return kept
+
+    kept = run(engine, script, strategy="window:3")
+    assert max(kept) <= 6
+    assert min(kept[3:]) >= 3
+
+
+def test_the_summary_strategy_alone_keeps_little_verbatim():
+    engine = ScriptedEngine(talker("- x"), window=1_024)
+
+    async def script(chat):
+        replies = await talk(chat, 40)
+        return min(r.receipt.log_tokens for r in replies if r.receipt.moved)
+
+    assert run(engine, script, strategy="summary") < run(
+        ScriptedEngine(talker("- x"), window=1_024), script, strategy="window"
+    )
+
+
+def test_upkeep_stops_at_once_when_the_person_speaks_and_goes_on_after_the_reply():
+    hang, asked = asyncio.Event(), []
+
+    def summary(request):
+        asked.append(request)
+        return ["- A fact.", hang] if len(asked) == 1 else "- A fact."
+
+    engine = ScriptedEngine(talker(summary), window=512)
+
+    async def script(chat):
+        n = 0
+        while not asked:
+            await chat.ask(f"turn {n}: " + "word " * 15)
+            await asyncio.sleep(0.02)
+            n += 1
+        reply = await asyncio.wait_for(chat.ask("quick question"), 2)
+        await chat.idle()
+        return reply, await chat.summary()
+
+    reply, lines = run(engine, script)
+    assert reply.text == "I see."
+    assert reply.receipt.moved is None, "the old view served while the new one was not ready"
+    assert engine.stopped == 1
+    assert len(asked) == 2
+    assert lines == ["A fact."]
+
+
+def test_another_chat_s_turn_on_the_same_engine_makes_upkeep_wait():
+    hang, asked = asyncio.Event(), []
+
+    def answer(request):
+        if asks_for_summary(request):
+            asked.append(request)
+            return ["- A fact.", hang] if len(asked) == 1 else "- A fact."
+        return ["I see.", release] if "slow" in request.messages[-1]["content"] else "I see."
+
+    release = asyncio.Event()
+    engine = ScriptedEngine(answer, window=512)
+
+    async def main():
+        store = EphemeralStore()
+        mine = AsyncChat(engine, db=store, conversation="mine", max_tokens=40)
+        other = AsyncChat(engine, db=store, conversation="other", max_tokens=40, upkeep=False)
+        n = 0
+        while not asked:
+            await mine.ask(f"turn {n}: " + "word " * 15)
+            await asyncio.sleep(0.02)
+            n += 1
+        slow = asyncio.ensure_future(other.ask("slow"))
+        while not engine.stopped:  # within a quarter second the summary is broken off
+            await asyncio.sleep(0.02)  # the engine knows nothing of events
+        assert not slow.done()
+        assert len(asked) == 1
+        release.set()
+        await slow
+        await mine.idle()
+        lines = await mine.summary()
+        await mine.close()
+        await other.close()
+        await store.close()
+        return lines
+
+    assert asyncio.run(asyncio.wait_for(main(), 20)) == ["A fact."]
+
+
+def test_a_later_process_goes_on_where_an_earlier_one_was_killed():
+    async def main():
+        store = EphemeralStore()
+        first = AsyncChat(ScriptedEngine(window=512), db=store, conversation="c", max_tokens=40, upkeep=False)
+        tokens, n = 0, 0
+        while tokens < 352:
+            tokens = (await first.ask(f"turn {n}: " + "word " * 15)).receipt.prompt_tokens
+            n += 1
+        before = (await first.conversation()).view
+        engine = ScriptedEngine(talker("- A fact."), window=512)
+        second = AsyncChat(engine, db=store, conversation="c", max_tokens=40)
+        await second.open()
+        await second.idle()
+        row = await second.conversation()
+        lines = await second.summary()
+        await second.close()
+        await store.close()
+        return before, row.view, row.pending_view, lines
+
+    before, view, pending, lines = asyncio.run(main())
+    assert view is not None
+    assert view != before
+    assert pending is None
+    assert lines == ["A fact."]
+
+
+def test_opening_a_conversation_warms_a_cold_engine():
+    async def main():
+        store = EphemeralStore()
+        first = AsyncChat(ScriptedEngine(), db=store, conversation="c", upkeep=False)
+        await first.ask("hello there")
+        cold = ScriptedEngine()
+        second = AsyncChat(cold, db=store, conversation="c")
+        await second.open()
+        await second.idle()
+        reply = await second.ask("again")
+        await second.close()
+        await store.close()
+        return cold, reply
+
+    cold, reply = asyncio.run(main())
+    assert len(cold.warmed) == 1
+    assert reply.receipt.reused_tokens > 10
+
+
+def test_turns_without_a_summary_are_summarised_in_a_long_quiet(monkeypatch):
+    monkeypatch.setattr(upkeep, "RETRY_QUIET_SECONDS", 0.01)
+    asked = []
+
+    def summary(request):
+        asked.append(request)
+        return "" if len(asked) == 1 else "- A late fact."
+
+    engine = ScriptedEngine(talker(summary), window=512)
+
+    async def script(chat):
+        n = 0
+        while not asked:
+            await chat.ask(f"turn {n}: " + "word " * 15)
+            await chat.idle()
+            n += 1
+        for _ in range(200):
+            if lines := await chat.summary():
+                break
+            await asyncio.sleep(0.01)
+        reply = await chat.ask("and now?")
+        return lines, reply
+
+    lines, reply = run(engine, script)
+    assert lines == ["A late fact."]
+    assert reply.receipt.left_out == ()
+    assert reply.receipt.read_tokens < 60
+
+
+def test_a_model_that_keeps_failing_is_not_asked_again_for_old_turns(monkeypatch):
+    monkeypatch.setattr(upkeep, "RETRY_QUIET_SECONDS", 0.001)
+    asked = []
+
+    def summary(request):
+        asked.append(request)
+        return ""
+
+    engine = ScriptedEngine(talker(summary), window=512)
+
+    async def script(chat):
+        n = 0
+        while not asked:
+            await chat.ask(f"turn {n}: " + "word " * 15)
+            await chat.idle()
+            n += 1
+        await asyncio.sleep(0.3)
+
+    run(engine, script)
+    assert len(asked) == upkeep.GIVE_UP_FAILURES
+
+
+def test_an_engine_that_fails_while_warming_is_no_failure_of_the_chat():
+    class Cold(ScriptedEngine):
+        async def warm(self, request):
+            raise EngineProtocolError("out of order")
+
+    async def script(chat):
+        problems = set()
+        for n in range(25):
+            await talk(chat, 1, start=n)
+            problems.add(chat._upkeep.problem)
+        return problems
+
+    assert run(Cold(talker("- x"), window=512), script) == {None, "out of order"}
+
+
+def test_where_there_is_no_room_behind_the_prompt_the_folded_turns_alone_are_summarised():
+    engine = ScriptedEngine(talker("- x"), window=512)
+
+    async def script(chat):
+        await chat.ask("word " * 250)
+        await chat.ask("word " * 135)
+        await chat.idle()
+
+    run(engine, script, max_tokens=20)
+    (request,) = [request for request in engine.requests if asks_for_summary(request)]
+    assert "up to but not including" not in request.messages[-1]["content"]
+
+
+def test_a_summary_that_overflows_holds_nothing_up():
+    engine = ScriptedEngine(talker([ContextOverflow("too long")]), window=512)
+
+    async def script(chat):
+        return await talk(chat, 20)
+
+    assert any(reply.receipt.moved == "compaction" for reply in run(engine, script))
+
+
+def test_instructions_for_summaries_are_under_150_tokens():
+    text = render_instruction("x " * 8)
+    assert len(ScriptedEngine()._info.tokenizer) > 0
+    assert len(text.split()) < 110
+    assert user(text).text == text
