@@ -12,27 +12,27 @@ CREATE TABLE migration (
 );
 
 CREATE TABLE owner (
-    number INTEGER PRIMARY KEY,  -- stands for the owner in all other tables
-    name   TEXT NOT NULL UNIQUE  -- as the doors name it; "local" for the person at the terminal
+    number INTEGER PRIMARY KEY, -- stands for the owner in all other tables
+    name   TEXT NOT NULL UNIQUE -- as the doors name it; "local" for the person at the terminal
 );
 
 CREATE TABLE conversation (
     number       INTEGER PRIMARY KEY AUTOINCREMENT, -- stands for it in all other tables; never used again
     owner        INTEGER NOT NULL REFERENCES owner (number),
-    key          TEXT NOT NULL,              -- random; every id of the conversation embeds it
-    name         TEXT,                       -- unique within the owner; NULL: not named yet
-    tip_branch   INTEGER NOT NULL DEFAULT 0, -- where the last turn that counts ends
-    tip_seq      INTEGER NOT NULL DEFAULT 0, -- 0: nothing said yet
-    view         INTEGER,                    -- the current view's number
-    pending_view INTEGER,                    -- number of a view that waits to be read by the engine
-    instructions INTEGER,                    -- the current instructions' number
-    turns        INTEGER NOT NULL DEFAULT 0, -- turns ever begun, on all branches; the newest turn's number
-    branches     INTEGER NOT NULL DEFAULT 0, -- forks ever made; the newest branch's number
-    created      REAL NOT NULL,
-    updated      REAL NOT NULL,              -- when something was last said, or the tip moved
+    key          TEXT NOT NULL,                     -- random; every id of the conversation embeds it
+    name         TEXT,                              -- unique within the owner; NULL: not named yet
+    tip_branch   INTEGER NOT NULL DEFAULT 0,        -- where the last turn that counts ends
+    tip_seq      INTEGER NOT NULL DEFAULT 0,        -- 0: nothing said yet
+    view         INTEGER,                           -- the current view's number
+    pending_view INTEGER,                           -- number of a view that waits to be read by the engine
+    instructions INTEGER,                           -- the current instructions' number
+    turns        INTEGER NOT NULL DEFAULT 0,        -- turns ever begun, on all branches; the newest turn's number
+    branches     INTEGER NOT NULL DEFAULT 0,        -- forks ever made; the newest branch's number
+    created      REAL NOT NULL,                     -- when it was made
+    updated      REAL NOT NULL,                     -- when something was last said, or the tip moved
     UNIQUE (owner, key),
     UNIQUE (owner, name),
-    UNIQUE (owner, number)                   -- what the foreign keys below refer to
+    UNIQUE (owner, number)                          -- what the foreign keys below refer to
 );
 
 CREATE TABLE instructions (
@@ -40,7 +40,7 @@ CREATE TABLE instructions (
     conversation INTEGER NOT NULL,
     number       INTEGER NOT NULL, -- 1, 2, 3 ... within the conversation
     text         TEXT NOT NULL,    -- what the system message says
-    created      REAL NOT NULL,
+    created      REAL NOT NULL,    -- when they were first given
     UNIQUE (owner, conversation, number),
     FOREIGN KEY (owner, conversation) REFERENCES conversation (owner, number) ON DELETE CASCADE
 );
@@ -61,12 +61,13 @@ CREATE TABLE turn (
     owner        INTEGER NOT NULL,
     conversation INTEGER NOT NULL,
     number       INTEGER NOT NULL, -- 1, 2, 3 ... within the conversation, in the order of asking
-    branch       INTEGER NOT NULL,
+    branch       INTEGER NOT NULL, -- where its items are
     first        INTEGER NOT NULL, -- seq of its first item; the item it hangs on has the seq before
     last         INTEGER NOT NULL, -- seq of its last item so far
     after_branch INTEGER NOT NULL, -- branch of the item it hangs on
-    state        TEXT NOT NULL CHECK (state IN ('open', 'done', 'cut_off', 'failed')),
-    created      REAL NOT NULL,
+    state        TEXT NOT NULL     -- the one thing about it that changes
+                 CHECK (state IN ('open', 'done', 'cut_off', 'failed')),
+    created      REAL NOT NULL,    -- when it was begun
     finished     REAL,             -- NULL while open
     error        TEXT,             -- why it failed, one sentence
     receipt      TEXT,             -- JSON of context/receipt.py
@@ -81,12 +82,12 @@ CREATE TABLE item (
     entry        INTEGER PRIMARY KEY, -- rises with the order of writing
     owner        INTEGER NOT NULL,
     conversation INTEGER NOT NULL,
-    branch       INTEGER NOT NULL,
+    branch       INTEGER NOT NULL,    -- 0, or a number in branch
     seq          INTEGER NOT NULL,    -- place on the path: counts on where a branch forks
     turn         INTEGER NOT NULL,    -- number of its turn
     kind         TEXT NOT NULL,       -- a role; "recalled"; "partial": as much of a reply as came before its process died
     tag          INTEGER NOT NULL,    -- 60 random bits, the end of its id
-    created      REAL NOT NULL,
+    created      REAL NOT NULL,       -- when it was written
     body         TEXT NOT NULL,       -- JSON of conversation/items.py
     FOREIGN KEY (owner, conversation) REFERENCES conversation (owner, number) ON DELETE CASCADE
 );
@@ -96,7 +97,7 @@ CREATE UNIQUE INDEX item_place ON item (owner, conversation, branch, seq);
 CREATE TABLE piece (
     owner        INTEGER NOT NULL,
     conversation INTEGER NOT NULL,
-    turn         INTEGER NOT NULL,
+    turn         INTEGER NOT NULL, -- the open turn's number
     number       INTEGER NOT NULL, -- 1, 2, 3 ... within the turn
     body         TEXT NOT NULL,    -- JSON string
     PRIMARY KEY (owner, conversation, turn, number),
@@ -108,7 +109,7 @@ CREATE TABLE view_key (
     owner        INTEGER NOT NULL,
     conversation INTEGER NOT NULL,
     number       INTEGER NOT NULL, -- stands for the text in view
-    text         TEXT NOT NULL,
+    text         TEXT NOT NULL,    -- as turn.py spells it
     UNIQUE (owner, conversation, text),
     FOREIGN KEY (owner, conversation) REFERENCES conversation (owner, number) ON DELETE CASCADE
 );
@@ -121,7 +122,7 @@ CREATE TABLE view (
     key          INTEGER NOT NULL, -- number in view_key
     at_branch    INTEGER NOT NULL, -- place of the last item it folded;
     at_seq       INTEGER NOT NULL, --   the log begins after it
-    created      REAL NOT NULL,
+    created      REAL NOT NULL,    -- when it was made
     body         TEXT NOT NULL,    -- JSON of context/view.py
     FOREIGN KEY (owner, conversation) REFERENCES conversation (owner, number) ON DELETE CASCADE
 );
@@ -129,18 +130,18 @@ CREATE TABLE view (
 CREATE UNIQUE INDEX view_place ON view (owner, conversation, number, key, at_seq, at_branch);
 
 CREATE TABLE tokenizer (
-    number INTEGER PRIMARY KEY,  -- stands for the tokenizer in size
-    name   TEXT NOT NULL UNIQUE  -- as the engine's adapter names it: same name, same counts
+    number INTEGER PRIMARY KEY, -- stands for the tokenizer in size
+    name   TEXT NOT NULL UNIQUE -- as the engine's adapter names it: same name, same counts
 );
 
 -- Tokens of items, as an engine counted them.
 CREATE TABLE size (
     owner        INTEGER NOT NULL,
     conversation INTEGER NOT NULL,
-    tokenizer    INTEGER NOT NULL REFERENCES tokenizer (number),
-    branch       INTEGER NOT NULL,
-    seq          INTEGER NOT NULL,
-    tokens       INTEGER NOT NULL,
+    tokenizer    INTEGER NOT NULL REFERENCES tokenizer (number), -- who counted
+    branch       INTEGER NOT NULL,                               -- the item's place:
+    seq          INTEGER NOT NULL,                               --   its branch and seq
+    tokens       INTEGER NOT NULL,                               -- of the item alone, without the template's
     PRIMARY KEY (owner, conversation, tokenizer, branch, seq),
     FOREIGN KEY (owner, conversation) REFERENCES conversation (owner, number) ON DELETE CASCADE
 ) WITHOUT ROWID;
@@ -158,6 +159,6 @@ CREATE INDEX lease_held ON lease (subject) WHERE holder IS NOT NULL;
 
 -- Small things of turnkeep's own: a learned ratio, the last conversation.
 CREATE TABLE value (
-    key   TEXT NOT NULL PRIMARY KEY,
-    value TEXT NOT NULL
+    key   TEXT NOT NULL PRIMARY KEY, -- what it is
+    value TEXT NOT NULL              -- the newest
 ) WITHOUT ROWID;
