@@ -5,6 +5,7 @@ made by context/; sizes come from meter.py; this is the thin edge between them.
 """
 
 import datetime
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -46,6 +47,7 @@ class Learned:
     read_views: set[int | None] = field(default_factory=set)  # views whose prompt the engine has read
     read_per_second: float | None = None
     reply_tokens: int = 0  # what replies have needed, decaying
+    limits: deque[int | None] = field(default_factory=lambda: deque(maxlen=8))  # max_tokens of the last turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,13 @@ class Desk:
         self.options = Options()
         self.learned = Learned()
         self.meter = Meter(store, engine, owner, conversation)
+
+    def expected_options(self) -> Options:
+        """The options that the next turn may well have: the widest limit among those of the last turns."""
+        limits = [limit for limit in self.learned.limits if limit is not None and limit > 0]
+        if not limits or len(limits) < len(self.learned.limits):
+            return self.options
+        return replace(self.options, max_tokens=max(limits))
 
     async def load(self) -> Conversation:
         """Load the conversation's row."""

@@ -190,6 +190,7 @@ async def _plan(course: _Course, limit: int | None) -> None:
     desk, row = course.desk, course.row
     info = course.info = await desk.engine.probe()
     plan = await desk.plan(info, row, course.tip, course.items, course.options, limit=limit)
+    desk.learned.limits.append(course.options.max_tokens)
     if plan.cut_now:
         view = await save_view(desk, info, plan.material.view, row)
         course.row = await desk.load()

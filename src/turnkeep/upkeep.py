@@ -139,7 +139,7 @@ class Upkeep:
         return _Scene(
             row=row,
             info=info,
-            budget=await desk.share(info, desk.options),
+            budget=await desk.share(info, desk.expected_options()),
             instructions=await desk.load_instructions(row),
         )
 
