@@ -135,7 +135,9 @@ def settle_turns(database: Database, owner: str, conversation: str, lease: Lease
     check_lease(database, lease)
     place, _ = find_place(database, owner, conversation)
     rows = database.execute(
-        SELECT_TURNS + "WHERE owner = ? AND conversation = ? AND state = 'open' ORDER BY number",
+        # Named, or the planner walks through all turns by number to save the sorting of none or one.
+        SELECT_TURNS
+        + "INDEXED BY turn_open WHERE owner = ? AND conversation = ? AND state = 'open' ORDER BY number",
         place,
     ).fetchall()
     settled = []
