@@ -186,7 +186,8 @@ class EngineClient:
                 if finished:
                     continue
                 finished = True
-                wait = clock.until(USAGE_GRACE_SECONDS, "the end of its reply")
+                grace = min(USAGE_GRACE_SECONDS, self.timeouts.between_tokens or USAGE_GRACE_SECONDS)
+                wait = clock.until(grace, "the end of its reply")
             elif isinstance(delta, Progress):
                 wait = clock.until(self.timeouts.first_token, "a first token")
             elif delta is not None:

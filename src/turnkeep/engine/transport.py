@@ -147,7 +147,8 @@ class Transport:
         except aiohttp.ClientConnectorError as error:
             said = f"Nobody answers at {self.url}: start the engine, or give the address where it listens."
             raise EngineUnreachable(said) from error
-        except (aiohttp.ClientResponseError, aiohttp.http.HttpProcessingError) as error:
+        except aiohttp.ClientResponseError as error:
+            _hide_key(error)
             raise EngineProtocolError(
                 f"{self.name} does not answer in HTTP as engines do: check the address and the port."
             ) from error
@@ -189,6 +190,14 @@ class Transport:
         return EngineProtocolError(
             f"{self.name} answered with {what}: check that the address is that of an OpenAI-style API."
         )
+
+
+def _hide_key(error: "aiohttp.ClientResponseError") -> None:
+    """Take the request out of a foreign exception: its repr, in logs, would show our headers with the key."""
+    from multidict import CIMultiDict, CIMultiDictProxy
+
+    error.args = (error.message,)
+    error.request_info = error.request_info._replace(headers=CIMultiDictProxy(CIMultiDict()))
 
 
 def _is_page(body: bytes) -> bool:
