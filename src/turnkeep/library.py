@@ -126,8 +126,9 @@ class AsyncChat:
             StoreError: the database cannot be used.
             Conflict: `new` was asked for, and the name exists.
         """
+        # The engine first: one that cannot be used must not leave an empty conversation behind.
+        info = await self._open_engine().probe()
         desk, resumed = await self._open_desk()
-        info = await desk.engine.probe()
         row = await desk.load()
         if resumed and self._upkeep is not None:
             self._upkeep.wake()  # the engine may be cold: have it read the prompt before the person speaks
