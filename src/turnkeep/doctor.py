@@ -14,7 +14,7 @@ from typing import Literal
 from .engine.base import End, Engine, EngineInfo, Request
 from .engine.connect import connect, find_listening
 from .errors import TurnkeepError
-from .settings import OWNER, Settings
+from .settings import EMBEDDED, OWNER, Settings
 from .store.sqlite import SqliteStore
 
 ENOUGH_DISK_BYTES = 100 * 1000 * 1000  # years of typing; below it something else fills the disk
@@ -145,7 +145,8 @@ def _examine_window(info: EngineInfo) -> Finding:
             f"the engine does not tell its window; name the loaded one with --window, until then {info.window:,}.",
         )
     sentence = f"{info.window:,} tokens{trained}"
-    if info.window < SMALL_WINDOW and (info.trained_window or 0) > info.window:
+    larger = (info.trained_window or 0) > info.window and not info.url.startswith(EMBEDDED)
+    if info.window < SMALL_WINDOW and larger:
         return Finding(
             "note", "window", f"{sentence}: little stays word for word; load the model with a larger one."
         )

@@ -53,7 +53,8 @@ async def export_jsonl(store: Store, conversation: Conversation) -> AsyncIterato
     count = 1
     async for turn, items in store.export_items(owner, key):
         receipt = await store.load_receipt(owner, key, turn.number)
-        partial = await store.load_partial(owner, key, turn.number)
+        died = turn.state in ("open", "failed")  # other turns have their whole reply as items
+        partial = await store.load_partial(owner, key, turn.number) if died else ""
         yield _line(_dump_turn(turn, items, receipt, partial))
         count += 1
     async for view in _dump_views(store, conversation):
@@ -373,7 +374,10 @@ async def _finish(course: _Import) -> None:
     await store.point_view(
         course.owner, course.id, expected=None, current=head.view, pending=head.pending_view
     )
-    await store.move_tip(course.owner, course.id, head.tip, lease=course.lease, now=head.updated)
+    try:
+        await store.move_tip(course.owner, course.id, head.tip, lease=course.lease, now=head.updated)
+    except ConversationError as error:
+        raise UsageError("Line 1 names a tip that the export does not hold; nothing was imported.") from error
 
 
 def _parse(line: bytes, number: int) -> Row:
@@ -448,7 +452,7 @@ def _load_state(state: object) -> TurnState:
 
 def _load_position(value: object) -> Position:
     match value:
-        case [int(branch), int(seq)] if branch >= 0 and seq >= 0:
+        case [branch, seq] if type(branch) is type(seq) is int and branch >= 0 and seq >= 0:
             return Position(branch, seq)
     raise ValueError(f"{value!r} is no position")
 

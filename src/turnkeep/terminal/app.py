@@ -51,6 +51,7 @@ class TerminalChat:
         self.draft = ""  # stands in the next input already
         self.began = time.time()
         self._interrupts = interrupts
+        self._told: set[str] = set()  # notices shown already
         self._picture: Picture | None = None
         self._receipt: Receipt | None = None
         self._refreshing: asyncio.Task[None] | None = None
@@ -116,7 +117,9 @@ class TerminalChat:
         self.console.print()
         try:
             with hidden_typing():
-                self.last = await ReplyView(self.console, self.signs).show(streaming, self._interrupts)
+                self.last = await ReplyView(self.console, self.signs, self._told).show(
+                    streaming, self._interrupts
+                )
         except (Conflict, StoreError) as error:
             self.draft = said  # it stands in no record: give it back
             print_error(self.console, error)

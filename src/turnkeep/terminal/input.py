@@ -97,9 +97,10 @@ class Prompt:
 
     def _below(self) -> str:
         width = self.session.app.output.get_size().columns
-        if self._hint:
+        typed = self.session.default_buffer.text
+        if self._hint and not typed:
             return self._hint[:width]
-        word = self.session.default_buffer.document.text.partition(" ")[0]
+        word = typed.partition(" ")[0]
         if word in self._commands:
             return f"{word}  {self._commands[word]}"[:width]
         return self._status(width)
@@ -190,7 +191,7 @@ def clean_typed(text: str) -> str:
 
 @contextlib.contextmanager
 def hidden_typing() -> Iterator[None]:
-    """While a reply streams, what is typed is not shown in it; it waits for the next prompt."""
+    """While a reply streams, what is typed is not shown in it; it waits for the next prompt, Ctrl-C or not."""
     try:
         import termios
     except ImportError:  # Windows: nothing echoes there outside of a read
@@ -200,6 +201,7 @@ def hidden_typing() -> Iterator[None]:
     before = termios.tcgetattr(descriptor)
     changed = termios.tcgetattr(descriptor)
     changed[3] &= ~(termios.ECHO | termios.ICANON)
+    changed[3] |= termios.NOFLSH  # an interrupt must not throw away what was typed ahead
     termios.tcsetattr(descriptor, termios.TCSANOW, changed)
     try:
         yield

@@ -1,7 +1,6 @@
 """Before the first word: which engine, which conversation, and what was said last."""
 
 import contextlib
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -44,7 +43,6 @@ async def open_chat(settings: Settings, store: Store, start: Start) -> tuple[Asy
     Raises:
         TurnkeepError: it cannot be opened; no empty conversation stays behind.
     """
-    began = time.time()
     chat = AsyncChat(
         settings.engine,
         conversation=None if start.name is None else check_name(start.name),
@@ -64,7 +62,7 @@ async def open_chat(settings: Settings, store: Store, start: Start) -> tuple[Asy
     try:
         return chat, await chat.open()
     except BaseException:
-        await leave_chat(chat, store, began)
+        await chat.close()
         raise
 
 

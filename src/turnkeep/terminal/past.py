@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from ..library import Exchange
+from ..store.base import Turn
 from .render import make_printer
 from .screen import one_line
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from .app import TerminalChat
 
 REPLY_LINES = 6  # of an earlier reply; the rest is in `turnkeep show`
+REPLY_CHARACTERS = 600
 
 
 async def print_past(app: "TerminalChat", turns: int) -> None:
@@ -28,13 +30,24 @@ def _print_exchange(app: "TerminalChat", exchange: Exchange) -> None:
             app.signs.prompt + one_line(exchange.user, width - len(app.signs.prompt), app.signs.dots), "bold"
         )
     )
-    lines = exchange.assistant.rstrip().splitlines()
+    reply = exchange.assistant.rstrip()
+    short = "\n".join(reply.splitlines()[:REPLY_LINES])[:REPLY_CHARACTERS]
     printer = make_printer(app.console, app.signs)
-    printer.feed("\n".join(lines[:REPLY_LINES]))
+    printer.feed(short)
     printer.finish()
-    if len(lines) > REPLY_LINES:
-        app.say(f"{app.signs.dots} {len(lines) - REPLY_LINES} more lines", "dim")
-    if exchange.turn.state == "failed":
-        app.say(f"[failed: {exchange.turn.error or 'no reply came'}]", "dim")
-    elif exchange.turn.state == "cut_off":
-        app.say("[cut off]", "dim")
+    if len(short) < len(reply):
+        app.say(f"{app.signs.dots} {len(reply) - len(short):,} more characters", "dim")
+    if end := _describe_state(exchange.turn):
+        app.say(end, "dim")
+
+
+def _describe_state(turn: Turn) -> str:
+    match turn.state:
+        case "done":
+            return ""
+        case "cut_off":
+            return "[cut off]"
+        case "failed":
+            return f"[failed: {turn.error or 'no reply came'} /regenerate asks again]"
+        case "open":
+            return "[not answered; /regenerate asks again]"

@@ -124,7 +124,7 @@ def _describe_refused(refused: list[int]) -> str:
     which = f"Line {refused[0]} of standard input is"
     if len(refused) > 1:
         which = f"{len(refused):,} lines of standard input, the first of them line {refused[0]}, are"
-    return f"{which} not text in UTF-8 and left out: send one message a line."
+    return f"{which} no text in UTF-8 and {'was' if len(refused) == 1 else 'were'} left out: send one message a line."
 
 
 async def _answer(chat: AsyncChat, message: str, number: int) -> bool:

@@ -7,9 +7,9 @@ from ..context.receipt import Receipt, TurnRange
 
 def describe_receipt(receipt: Receipt) -> Iterator[tuple[str, str]]:
     """Yield label and sentence pairs, in reading order."""
-    counted = "counted by the engine" if receipt.exact else "estimated"
+    counted = "counted by the engine, about" if receipt.exact else "estimated,"
     yield "model", f"{receipt.model} on {receipt.engine}, strategy {receipt.strategy}"
-    yield "prompt", f"{_tokens(receipt.prompt_tokens)}, {counted}: {_shares(receipt)}"
+    yield "prompt", f"{_tokens(receipt.prompt_tokens)}, {counted} {_shares(receipt)}"
     yield "window", f"{_tokens(receipt.window)}, of which {receipt.reserve:,} are kept for the reply"
     yield "compaction", f"due above {receipt.high:,} tokens; leaves {receipt.low:,}"
     yield "word for word", _turns(receipt.verbatim) or "no earlier turn"

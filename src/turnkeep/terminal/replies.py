@@ -23,8 +23,9 @@ SILENT = "[stopped before anything was said; the turn is left out of what the mo
 class ReplyView:
     """Shows one turn on a console."""
 
-    def __init__(self, console: Console, signs: Signs) -> None:
+    def __init__(self, console: Console, signs: Signs, told: set[str]) -> None:
         self._console, self._signs = console, signs
+        self._told = told  # notices that the person has read in this run
         self._waiting = Waiting(console, signs)
         self._printer: Printer | None = None
         self._thought = ""
@@ -69,7 +70,9 @@ class ReplyView:
                 reused = f", {event.cached:,} of them reused" if event.cached else ""
                 self._wait(f"reading {event.processed:,} of {event.total:,} tokens{reused}")
             case Notice(sentence):
-                self._notices.append(sentence)
+                if sentence not in self._told:
+                    self._told.add(sentence)
+                    self._notices.append(sentence)
             case Finished():
                 pass
 

@@ -5,21 +5,24 @@ from ..context.receipt import Receipt
 from .screen import Signs
 
 BAR_CELLS = 12
+FEWEST_BAR_CELLS = 4
+GAP = "  "
+EXACT_BELOW = 10_000  # tokens; above, thousands tell enough
 
 
 def render_status(picture: Picture | None, receipt: Receipt | None, width: int, signs: Signs) -> str:
-    """Render what fits into `width` cells, the most telling parts first.
+    """Render what fits into `width` cells, the most telling parts first; the bar takes what is left.
 
-    Example: "█▓▓░░░░░░░·· base 40 · log 310 · room 2,900 · reused 350 · read 22 · 0.3 s · 41 tok/s".
+    Example: "█▓▓░░░░░░░·· base 40  log 310  room 2,900  reused 350  read 22  first 0.30 s  41 tok/s".
     """
-    parts = _window_parts(picture) + _turn_parts(receipt)
-    line = render_bar(picture, min(BAR_CELLS, width // 5), signs) if picture else ""
-    for part in parts:
-        joined = f"{line} {part}" if line and part is parts[0] else f"{line}{signs.between}{part}"
-        joined = joined if line else part
-        if len(joined) > width:
+    line = ""
+    for part in _window_parts(picture) + _turn_parts(receipt):
+        if len(line) + len(GAP) + len(part) > width:
             break
-        line = joined
+        line = f"{line}{GAP}{part}" if line else part
+    cells = min(BAR_CELLS, width - len(line) - 1)
+    if picture is not None and cells >= FEWEST_BAR_CELLS:
+        line = f"{render_bar(picture, cells, signs)} {line}"
     return line[:width]
 
 
@@ -37,9 +40,9 @@ def _window_parts(picture: Picture | None) -> list[str]:
     if picture is None:
         return []
     return [
-        f"base {picture.base_tokens:,}",
-        f"log {picture.log_tokens:,}",
-        f"room {picture.room_tokens:,}",
+        f"base {_count(picture.base_tokens)}",
+        f"log {_count(picture.log_tokens)}",
+        f"room {_count(picture.room_tokens)}",
     ]
 
 
@@ -50,10 +53,15 @@ def _turn_parts(receipt: Receipt | None) -> list[str]:
     return [
         text
         for value, text in (
-            (receipt.reused_tokens, f"reused {receipt.reused_tokens or 0:,}"),
-            (receipt.read_tokens, f"read {receipt.read_tokens or 0:,}"),
+            (receipt.reused_tokens, f"reused {_count(receipt.reused_tokens or 0)}"),
+            (receipt.read_tokens, f"read {_count(receipt.read_tokens or 0)}"),
             (receipt.seconds_to_first, f"first {receipt.seconds_to_first or 0:.2f} s"),
             (receipt.tokens_per_second, f"{receipt.tokens_per_second or 0:.0f} tok/s"),
         )
         if value is not None
     ]
+
+
+def _count(tokens: int) -> str:
+    """Examples: 9,876 → "9,876"; 23,456 → "23.5k"."""
+    return f"{tokens:,}" if tokens < EXACT_BELOW else f"{tokens / 1000:,.1f}k"
