@@ -1,36 +1,44 @@
-"""turnkeep: the memory that a locally hosted language model lacks."""
+"""turnkeep: the memory that a locally hosted language model lacks.
+
+The names are imported when they are first asked for, so that a program pays for what it uses.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from ._version import __version__
-from .context.picture import Picture
-from .context.receipt import Receipt
-from .conversation.items import Image, Message, Text, ToolCall, ToolResult, Usage
-from .errors import (
-    Conflict,
-    ContextOverflow,
-    ConversationError,
-    ConversationNotFound,
-    EngineBusy,
-    EngineError,
-    EngineProtocolError,
-    EngineRefused,
-    EngineTimeout,
-    EngineUnreachable,
-    LeaseLost,
-    MissingExtra,
-    NothingToDo,
-    StoreDamaged,
-    StoreError,
-    StoreFull,
-    StoreTooNew,
-    TurnkeepError,
-    UsageError,
-    WireError,
-)
-from .library import AsyncChat, Exchange, Opened
-from .prepared import Prepared
-from .streaming import Streaming
-from .sync import Chat
-from .turn import Finished, Notice, Piece, Reading, Reply, Thought
+
+if TYPE_CHECKING:
+    from .context.picture import Picture
+    from .context.receipt import Receipt
+    from .conversation.items import Image, Message, Text, ToolCall, ToolResult, Usage
+    from .errors import (
+        Conflict,
+        ContextOverflow,
+        ConversationError,
+        ConversationNotFound,
+        EngineBusy,
+        EngineError,
+        EngineProtocolError,
+        EngineRefused,
+        EngineTimeout,
+        EngineUnreachable,
+        LeaseLost,
+        MissingExtra,
+        NothingToDo,
+        StoreDamaged,
+        StoreError,
+        StoreFull,
+        StoreTooNew,
+        TurnkeepError,
+        UsageError,
+        WireError,
+    )
+    from .library import AsyncChat, Exchange, Opened
+    from .prepared import Prepared
+    from .streaming import Streaming
+    from .sync import Chat
+    from .turn import Finished, Notice, Piece, Reading, Reply, Thought
 
 __all__ = [
     "AsyncChat",
@@ -75,3 +83,69 @@ __all__ = [
     "WireError",
     "__version__",
 ]
+
+# Module -> its names that are public: the imports above once more, for run time (tests/test_api.py).
+_HOMES = {
+    "context.picture": ("Picture",),
+    "context.receipt": ("Receipt",),
+    "conversation.items": (
+        "Image",
+        "Message",
+        "Text",
+        "ToolCall",
+        "ToolResult",
+        "Usage",
+    ),
+    "errors": (
+        "Conflict",
+        "ContextOverflow",
+        "ConversationError",
+        "ConversationNotFound",
+        "EngineBusy",
+        "EngineError",
+        "EngineProtocolError",
+        "EngineRefused",
+        "EngineTimeout",
+        "EngineUnreachable",
+        "LeaseLost",
+        "MissingExtra",
+        "NothingToDo",
+        "StoreDamaged",
+        "StoreError",
+        "StoreFull",
+        "StoreTooNew",
+        "TurnkeepError",
+        "UsageError",
+        "WireError",
+    ),
+    "library": (
+        "AsyncChat",
+        "Exchange",
+        "Opened",
+    ),
+    "prepared": ("Prepared",),
+    "streaming": ("Streaming",),
+    "sync": ("Chat",),
+    "turn": (
+        "Finished",
+        "Notice",
+        "Piece",
+        "Reading",
+        "Reply",
+        "Thought",
+    ),
+}
+
+
+if not TYPE_CHECKING:  # a type checker knows which names there are, and should say so
+
+    def __getattr__(name: str) -> object:
+        for module, names in _HOMES.items():
+            if name in names:
+                value = globals()[name] = getattr(import_module(f".{module}", __name__), name)
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

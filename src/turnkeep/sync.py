@@ -3,21 +3,26 @@
 A facade over one loop in a background thread; no logic of its own.
 """
 
-import asyncio
-import threading
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from __future__ import annotations
 
-from .context.picture import Picture
-from .context.receipt import Receipt
-from .conversation.items import FinishReason, Message, Part, Usage
-from .library import AsyncChat, Exchange, Opened
-from .prepared import Prepared
-from .store.base import Hit, Turn
-from .streaming import Streaming
-from .turn import Reply
+import threading
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+if TYPE_CHECKING:
+    # At run time this is imported when the first `Chat` is made: with asyncio and all that the
+    # library needs, it is four fifths of what importing turnkeep would cost.
+    import asyncio
+    from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from .context.picture import Picture
+    from .context.receipt import Receipt
+    from .conversation.items import FinishReason, Message, Part, Usage
+    from .library import Exchange, Opened
+    from .prepared import Prepared
+    from .store.base import Hit, Turn
+    from .streaming import Streaming
+    from .turn import Reply
 
 T = TypeVar("T")
 
@@ -31,6 +36,8 @@ class _Loop:
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine there and wait for it; an interrupt cancels it."""
+        import asyncio
+
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -74,15 +81,14 @@ async def _next(pieces: AsyncGenerator[str, None]) -> str | None:
     return await anext(pieces, None)
 
 
-@dataclass(frozen=True, slots=True)
 class PreparedTurn:
-    """As `Prepared`, for code without an event loop."""
+    """As `Prepared`, for code without an event loop: `messages`, `max_tokens`, `receipt` and `finish()`."""
 
-    messages: list[dict[str, Any]]  # Any: wire messages
-    max_tokens: int | None
-    receipt: Receipt
-    _loop: _Loop
-    _prepared: Prepared
+    def __init__(self, loop: _Loop, prepared: Prepared) -> None:
+        self._loop, self._prepared = loop, prepared
+        self.messages = prepared.messages
+        self.max_tokens = prepared.max_tokens
+        self.receipt = prepared.receipt
 
     def finish(
         self,
@@ -98,6 +104,8 @@ class Chat:
     """One conversation with one engine, remembered. Takes what `AsyncChat` takes, and has its verbs."""
 
     def __init__(self, engine: Any = None, **options: Any) -> None:  # Any: exactly AsyncChat's arguments
+        from .library import AsyncChat
+
         self._chat = AsyncChat(engine, **options)
         self._loop = _Loop()
 
@@ -128,7 +136,7 @@ class Chat:
     def prepare(self, content: str | Sequence[Part], **options: Any) -> PreparedTurn:
         """See `AsyncChat.prepare`."""
         prepared = self._loop.run(self._chat.prepare(content, **options))
-        return PreparedTurn(prepared.messages, prepared.max_tokens, prepared.receipt, self._loop, prepared)
+        return PreparedTurn(self._loop, prepared)
 
     def history(self, last: int | None = None) -> list[Exchange]:
         """See `AsyncChat.history`."""
