@@ -11,7 +11,7 @@ from turnkeep.engine.base import End
 from turnkeep.errors import ContextOverflow, EngineProtocolError
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
-OPENING = render_instruction()[:30]  # how every request for a summary begins
+OPENING = render_instruction()[:25]  # how every request for a summary begins
 
 
 def asks_for_summary(request):

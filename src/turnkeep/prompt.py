@@ -47,6 +47,7 @@ class Learned:
     read_views: set[int | None] = field(default_factory=set)  # views whose prompt the engine has read
     read_per_second: float | None = None
     reply_tokens: int = 0  # what replies have needed, decaying
+    new_tokens: float = 0.0  # what messages have taken, averaged
     limits: deque[int | None] = field(default_factory=lambda: deque(maxlen=8))  # max_tokens of the last turns
 
 

@@ -400,6 +400,7 @@ def _learn(course: _Course, end: End) -> None:
     learned.read_per_second = end.read_per_second or learned.read_per_second
     learned.reply_tokens = max(end.usage.completion_tokens or 0, learned.reply_tokens * 15 // 16)
     if course.plan is not None:
+        learned.new_tokens += (course.plan.new_tokens - learned.new_tokens) / 4
         learned.read_views = {course.plan.material.view.number}
 
 

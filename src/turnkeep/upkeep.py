@@ -168,7 +168,7 @@ class Upkeep:
     async def _compact(self, scene: _Scene, material: Material) -> Material | None:
         """Fold the oldest turns into a new, pending view; None when there is nothing to fold."""
         desk, budget = self._desk, scene.budget
-        at = _where_to_cut(material, budget, desk.options.strategy.turns)
+        at = _where_to_cut(material, budget, round(desk.learned.new_tokens), desk.options.strategy.turns)
         if at is None:
             return None
         cut = describe_cut(material.entries, at)
@@ -288,15 +288,17 @@ class Upkeep:
         return (first, last), items
 
 
-def _where_to_cut(material: Material, budget: Budget, keep_turns: int | None) -> Position | None:
-    """The last item to fold: down to the low mark, but keeping the newest turn where that leaves room."""
+def _where_to_cut(
+    material: Material, budget: Budget, new_tokens: int, keep_turns: int | None
+) -> Position | None:
+    """Choose the last item to fold, so that the next prompt, its message included, stands at the low mark.
+
+    The newest turn stays where that leaves room enough for the next ones.
+    """
+    around = material.base_tokens + new_tokens
     last = material.entries[-1].at if material.entries else None
-    at = choose_cut(
-        material.entries, around_tokens=material.base_tokens, limit=budget.low, keep_turns=keep_turns
-    )
+    at = choose_cut(material.entries, around_tokens=around, limit=budget.low, keep_turns=keep_turns)
     if at is not None and at == last:
-        roomier = choose_cut(
-            material.entries, around_tokens=material.base_tokens, limit=budget.high * 3 // 4, keep_turns=1
-        )
+        roomier = choose_cut(material.entries, around_tokens=around, limit=budget.high * 3 // 4, keep_turns=1)
         return roomier or at
     return at

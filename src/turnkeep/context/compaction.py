@@ -16,10 +16,9 @@ from .receipt import TurnRange
 from .view import Entry, Line, View
 
 INSTRUCTION = (
-    'Before we go on: list what was said so far{limit} as short lines, each beginning with "- ". '
-    "One thing a line: facts, names, numbers, dates, decisions, wishes, open questions, and who said it. "
-    "Use the language of the conversation. Leave out what the summary above says already. "
-    "Add nothing that was not said. Answer with the lines only."
+    'List what was said so far{limit} as short lines, each beginning with "- ": facts, names, numbers, dates, '
+    "decisions, wishes, open questions, and who said it. Keep to the language of the conversation, leave out "
+    "what the summary above has already, add nothing. Answer with the lines only."
 )
 LIMIT = ', up to but not including "{words}",'
 LIMIT_WORDS = 8  # words of the first kept turn that the instruction quotes
