@@ -285,12 +285,10 @@ def test_turns_without_a_summary_are_summarised_in_a_long_quiet(monkeypatch):
             await chat.ask(f"turn {n}: " + "word " * 15)
             await chat.idle()
             n += 1
-        for _ in range(200):
-            if lines := await chat.summary():
-                break
+        while (await chat.picture()).left_out:
             await asyncio.sleep(0.01)
         reply = await chat.ask("and now?")
-        return lines, reply
+        return await chat.summary(), reply
 
     lines, reply = run(engine, script)
     assert lines == ["A late fact."]
