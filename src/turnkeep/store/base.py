@@ -191,20 +191,21 @@ class Store(Protocol):
         """Append a turn's first items after `after`, durable when this returns; its state is open.
 
         Where `after` already has a successor on its branch, a new branch is forked there.
-        Raises `LeaseLost`.
+        Raises `LeaseLost`; `Conflict` when `after` belongs to a turn that is still open;
+        `ConversationError` when no item stands there; `UsageError` without items.
         """
         ...
 
     async def append_items(
         self, owner: str, conversation: str, turn: int, items: Sequence[Item], *, lease: Lease, now: float
     ) -> Turn:
-        """Append more items to an open turn (tool results, say). Raises `LeaseLost`."""
+        """Append more items to an open turn (tool results, say). Raises `LeaseLost`; `Conflict` when it is closed."""
         ...
 
     async def save_partial(
         self, owner: str, conversation: str, turn: int, text: str, *, lease: Lease
     ) -> None:
-        """Keep a further piece of the reply while it streams, so that a crash does not lose it."""
+        """Keep a further piece of the reply while it streams, so that a crash does not lose it. Raises as `append_items`."""
         ...
 
     async def finish_turn(
@@ -223,8 +224,9 @@ class Store(Protocol):
         """Append the reply and the receipt and close the turn, in one transaction.
 
         State done, and cut_off with items, moves the conversation's tip to the turn's last item.
-        A fenced-out writer's reply is kept all the same, as a turn that the tip does not move to,
-        and `LeaseLost` is raised.
+        A fenced-out writer's reply is kept all the same, as a turn that the tip does not move to
+        (this one, or a second one with the same question when this one was settled meanwhile),
+        and `LeaseLost` is raised. Raises `Conflict` when the turn is closed.
         """
         ...
 
@@ -238,7 +240,7 @@ class Store(Protocol):
     async def move_tip(
         self, owner: str, conversation: str, to: Position, *, lease: Lease, now: float
     ) -> None:
-        """Point the conversation at another position (undo, switch of branch). Raises `LeaseLost`."""
+        """Point the conversation at another position (undo, switch of branch). Raises as `begin_turn`."""
         ...
 
     async def load_turn(self, owner: str, conversation: str, turn: int) -> Turn:

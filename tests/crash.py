@@ -1,0 +1,345 @@
+"""Kill a chat at random moments and look at what is left:  python -m tests.crash [--kills N] [--seed S]
+
+A chat on a real llama.cpp, with a window so small that it compacts all the time, is killed with
+SIGKILL: while it opens or makes its database, waits for the engine, streams, keeps a reply,
+compacts, warms, takes a turn back. After each kill:
+
+- the database opens;
+- no turn that was acknowledged is missing or different, and the tip is where it was put;
+- what leads to the tip are whole turns only, and a reply that reads as whole is the whole of what
+  the engine said;
+- the next prompt, as the engine renders it, extends the last one, or a compaction came between.
+
+Children are forked from one process that has everything imported (`--nursery`), so a kill can
+come in the first milliseconds of a program too.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from tests.engines import RealEngine
+from turnkeep import AsyncChat, NothingToDo
+from turnkeep.conversation.items import Message
+from turnkeep.engine.connect import connect
+from turnkeep.store.base import StoredItem, Turn
+from turnkeep.store.sqlite import SqliteStore
+
+KILLS = 500
+WORDS = ["river", "stone", "lamp", "door", "seven", "Monday", "Ana", "under", "blue", "and", "the", "of"]
+WINDOW = 512  # tokens: a compaction every few turns
+OWNER, NAME = "local", "crash"
+FRESH = 0.1  # of the chats begin with no database, and are killed while they make it
+FRESH_SECONDS = 0.08
+MOST_EVENTS = 8  # of a chat, before it is killed
+PAUSE_SECONDS = 0.15  # after the last of them, at most
+PATIENCE_SECONDS = 60.0
+SPECIAL_TOKENS = 2  # of a reply, that are not in its text (its end), at most
+
+
+# -- the chat that is killed ------------------------------------------------------------------------
+
+
+def tell(**event: object) -> None:
+    """Tell the driver, at once."""
+    os.write(1, json.dumps(event).encode() + b"\n")
+
+
+async def chat_on(db: str, url: str, seed: int) -> None:
+    """Chat until killed, telling what is asked, sent and acknowledged."""
+    dice = random.Random(seed)
+
+    def tap(path: str, body: Mapping[str, Any]) -> None:  # Any: a request as JSON
+        if body.get("stream") and body.get("messages"):
+            tell(kind="sent", messages=body["messages"])
+
+    engine = connect(url, window=WINDOW, tap=tap)
+    tell(kind="opening")
+    async with AsyncChat(
+        engine, conversation=NAME, db=db, system="You are brief.", max_tokens=24, temperature=0
+    ) as chat:
+        while True:
+            await _do_something(chat, dice)
+
+
+async def _do_something(chat: AsyncChat, dice: random.Random) -> None:
+    chance = dice.random()
+    with suppress(NothingToDo):
+        if chance < 0.05:
+            tell(kind="undoing")
+            turn = await chat.undo()
+            tell(kind="undone", turn=turn.number)
+        else:
+            again = chance > 0.85
+            tell(kind="regenerating" if again else "asking")
+            long = dice.random() < 0.5  # the model is brief by itself
+            request = {"ignore_eos": True} if long else {}
+            reply = await (chat.regenerate(**request) if again else chat.ask(_say(dice), **request))
+            tell(kind="answered", turn=reply.turn, reply=reply.text)
+    if dice.random() < 0.5:
+        tell(kind="upkeep")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(chat.idle(), dice.uniform(0, 1))
+
+
+def _say(dice: random.Random) -> str:
+    return (
+        f"My word number {dice.randrange(10**9)} is: {' '.join(dice.choices(WORDS, k=dice.randint(5, 50)))}."
+    )
+
+
+def nursery() -> None:
+    """Fork a chat for each line of input, and wait until it has ended."""
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            asyncio.run(chat_on(**json.loads(line)))
+            os._exit(0)
+        tell(kind="born", pid=child)
+        _, status = os.waitpid(child, 0)
+        os.write(1, b"\n")  # ends what the child may have left half written
+        tell(kind="dead", signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else None)
+
+
+# -- the driver -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Sent:
+    """A prompt; `reply` is what came of it, once acknowledged and as long as it was not taken back."""
+
+    messages: list[Any]  # Any: messages as JSON
+    doing: str
+    reply: str | None = None
+
+
+@dataclass
+class Known:
+    """What the driver knows of one database: what was acknowledged, and what was sent."""
+
+    path: Path
+    answered: dict[int, str] = field(default_factory=dict)  # turn -> reply
+    tips: list[int] = field(default_factory=list)  # turns that were at the tip, as acknowledged
+    doing: str = ""  # what was not acknowledged yet when the kill came
+    sent: list[Sent] = field(default_factory=list)
+
+
+@dataclass
+class Nursery:
+    """The process that forks chats, and what they tell."""
+
+    process: "subprocess.Popen[bytes]" = field(
+        default_factory=lambda: subprocess.Popen(
+            [sys.executable, "-m", "tests.crash", "--nursery"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+    )
+    rest: bytes = b""
+
+    def bear(self, **order: object) -> int:
+        """Fork a chat; returns its process id."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(order).encode() + b"\n")
+        self.process.stdin.flush()
+        while (event := self.listen(PATIENCE_SECONDS)) is not None:
+            if event["kind"] == "born":
+                return int(event["pid"])
+        raise AssertionError("no chat was born")
+
+    def listen(self, seconds: float) -> dict[str, Any] | None:  # Any: an event as JSON
+        """The next event; None when there is none within `seconds`."""
+        assert self.process.stdout is not None
+        deadline = time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self.rest:
+                if not selector.select(max(0, deadline - time.monotonic())):
+                    return None
+                read = os.read(self.process.stdout.fileno(), 65536)
+                assert read, "the nursery has died"
+                self.rest += read
+        line, _, self.rest = self.rest.partition(b"\n")
+        try:
+            event = json.loads(line)
+        except ValueError:
+            return {"kind": "torn"}  # what a killed chat was about to tell
+        return event if isinstance(event, dict) else {"kind": "torn"}
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait(PATIENCE_SECONDS)
+        self.process.stdout.close()
+
+
+def note(known: Known, event: Mapping[str, Any]) -> None:  # Any: an event as JSON
+    """Take in what a chat told."""
+    match event["kind"]:
+        case "answered":
+            known.answered[event["turn"]] = event["reply"]
+            known.tips.append(event["turn"])
+            known.sent[-1].reply = event["reply"]
+            known.doing = ""
+        case "undone":
+            known.tips.append(-event["turn"])  # the tip is what this turn hangs on
+            known.doing = ""
+            if known.sent:
+                known.sent[-1].reply = None
+        case "sent":
+            known.sent.append(Sent(event["messages"], known.doing))
+        case "asking" | "regenerating" | "undoing" | "opening" | "upkeep":
+            known.doing = event["kind"]
+
+
+def kill_one(nursery: Nursery, known: Known, url: str, dice: random.Random, *, fresh: bool) -> str:
+    """Let a chat go on for a random while and kill it; returns what it was doing."""
+    events = 0 if fresh else dice.randint(0, MOST_EVENTS)
+    pause = dice.uniform(0, FRESH_SECONDS if fresh else PAUSE_SECONDS)
+    pid = nursery.bear(db=str(known.path), url=url, seed=dice.randrange(2**32))
+    known.doing = "starting"
+    deadline = time.monotonic() + pause
+    while (event := nursery.listen(PATIENCE_SECONDS if events else deadline - time.monotonic())) is not None:
+        note(known, event)
+        assert event["kind"] != "dead", "the chat ended by itself"
+        if events:
+            events -= 1
+            deadline = time.monotonic() + pause
+    os.kill(pid, signal.SIGKILL)
+    doing = known.doing
+    while (event := nursery.listen(PATIENCE_SECONDS)) is not None and event["kind"] != "dead":
+        note(known, event)
+    assert event == {"kind": "dead", "signal": signal.SIGKILL}
+    return doing
+
+
+async def check(known: Known, engine: RealEngine, found: Counter[str]) -> None:
+    """Look at what is left; raises `AssertionError` for whatever is not as promised."""
+    store = SqliteStore(known.path)
+    row = await store.find_conversation(OWNER, NAME)
+    assert row is not None or not known.answered, "the conversation is gone"
+    if row is not None:
+        turns = {turn.number: (turn, items) async for turn, items in store.export_items(OWNER, row.id)}
+        check_acknowledged(known, turns, row.tip)
+        for turn, items in turns.values():
+            if turn.state in ("done", "cut_off"):
+                receipt = await store.load_receipt(OWNER, row.id, turn.number)
+                check_whole(turn, items, receipt, engine)
+            found[f"{turn.state} turns looked at"] += 1
+        path = [turn.number for turn in await store.load_turns(OWNER, row.id, tip=row.tip)]
+        assert all(turns[number][0].state in ("done", "cut_off") for number in path), "a half turn is read"
+        items = await store.load_log(OWNER, row.id, tip=row.tip)
+        assert [_message(item).role for item in items] == ["user", "assistant"] * len(path)
+        found["views"] += (await store.stats()).tables["view"]
+    await store.close()
+
+
+Turns = Mapping[int, tuple[Turn, list[StoredItem]]]
+
+
+def check_acknowledged(known: Known, turns: Turns, tip: object) -> None:
+    """Every acknowledged reply is there word for word, and the tip is where it was put last."""
+    for number, reply in known.answered.items():
+        assert number in turns, f"turn {number} is lost"
+        turn, items = turns[number]
+        assert turn.state in ("done", "cut_off"), f"turn {number} is {turn.state}"
+        assert _message(items[-1]).text == reply, f"the reply of turn {number} is another"
+    if not known.tips:
+        return
+    last = known.tips[-1]
+    allowed = {turns[last][0].tip if last > 0 else turns[-last][0].after}
+    if known.doing == "undoing":
+        allowed |= {turn.after for turn, _ in turns.values() if turn.tip in allowed}
+    allowed |= {turn.tip for turn, _ in turns.values() if turn.number > max(map(abs, known.tips))}
+    assert tip in allowed, f"the tip is {tip}, not one of {allowed}"
+
+
+def check_whole(
+    turn: Turn, items: list[StoredItem], receipt: Mapping[str, Any] | None, engine: RealEngine
+) -> None:
+    """A turn that reads as whole is: the question, all that the engine said, and the receipt."""
+    assert receipt is not None, f"turn {turn.number} has no receipt"
+    assert receipt["finish_reason"] in ("stop", "length"), f"turn {turn.number} did not end"
+    question, reply = map(_message, items)
+    assert (question.role, reply.role) == ("user", "assistant")
+    tokens = len(engine.call("/tokenize", {"content": reply.text})["tokens"])
+    assert abs(receipt["reply_tokens"] - tokens) <= SPECIAL_TOKENS, f"turn {turn.number} is a part of a reply"
+
+
+def check_prompts(known: Known, engine: RealEngine, found: Counter[str]) -> None:
+    """Each prompt extends the one before it and its reply, unless another base stands in front."""
+    for before, after in pairwise(known.sent):
+        shared = before.messages[:-1]  # what stands in front of a turn that was killed, or is asked again
+        if before.reply is not None and after.doing == "asking":
+            shared = [*before.messages, {"role": "assistant", "content": before.reply}]
+        if engine.render({"messages": after.messages}).startswith(engine.render({"messages": shared})):
+            found["prompts that extend the last"] += 1
+        elif after.messages[0] != before.messages[0]:
+            found["prompts after a compaction"] += 1
+        else:
+            # Undone turns make it shorter; a cut without a summary leaves the same base before a later log.
+            kept = len(after.messages) - 1
+            assert kept < len(shared), "the prompt moved without a reason"
+            found["prompts after an undo or a bare cut"] += 1
+
+
+def _message(stored: StoredItem) -> Message:
+    assert isinstance(stored.item, Message)
+    return stored.item
+
+
+def drive(kills: int, seed: int, folder: Path) -> Counter[str]:
+    """Kill and look, `kills` times; returns what was found, counted."""
+    dice, found = random.Random(seed), Counter[str]()
+    engine, nursery, known = RealEngine(window=WINDOW), Nursery(), Known(folder / "0.db")
+    try:
+        for number in range(kills):
+            fresh = number == 0 or dice.random() < FRESH
+            if fresh:
+                check_prompts(known, engine, found)
+                known = Known(folder / f"{number}.db")
+            doing = kill_one(nursery, known, engine.url, dice, fresh=fresh)
+            found[f"killed while {doing or 'between turns'}"] += 1
+            try:
+                asyncio.run(check(known, engine, found))
+            except BaseException:
+                print(f"kill {number} of seed {seed}, {known.path}: {doing}", file=sys.stderr)
+                raise
+        check_prompts(known, engine, found)
+    finally:
+        nursery.close()
+        engine.stop()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=KILLS, help=f"default {KILLS}")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--nursery", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.nursery:
+        nursery()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        found = drive(options.kills, options.seed, Path(folder))
+    for name, count in sorted(found.items()):
+        print(f"{count:>8,}  {name}")
+
+
+if __name__ == "__main__":
+    main()
