@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias
 
+from ..conversation.items import Usage
 from ..errors import ContextOverflow, EngineProtocolError, EngineRefused, UsageError
-from ..wire.chat_completions import parse_chunk, render_body
-from ..wire.exchange import Delta, Request
+from ..wire.chat_completions import render_body
+from ..wire.exchange import Delta, End, Request
 from .base import EngineInfo, Warmed
 from .client import EngineClient
 
@@ -141,16 +142,26 @@ class GenericEngine:
             return None  # a second user message in a row is refused by many templates
         info = await self.probe()
         messages = [*request.messages, {"role": "user", "content": "Hi"}]
-        body = render_body(replace(request, messages=messages, max_tokens=1), info.model, stream=False)
+        return await self._read_only(
+            CHAT_PATH, self._body(replace(request, messages=messages, max_tokens=1), info)
+        )
+
+    async def _read_only(self, path: str, body: Mapping[str, Any]) -> Warmed:
+        """Send a request for what it makes the engine read.
+
+        Streamed, because engines notice a closed connection when they write to it: measured on llama.cpp,
+        a cancelled prefill goes on to its end without a stream, and stops within one batch with it.
+        """
+        usage = Usage()
         try:
-            usage = parse_chunk(await self.client.post(CHAT_PATH, body)).usage
+            async with aclosing(self.client.stream(path, body)) as deltas:
+                async for delta in deltas:
+                    if isinstance(delta, End):
+                        usage = delta.usage
         except ContextOverflow as error:
             self._learn(error)
             raise
-        return Warmed(
-            read_tokens=usage.read_tokens if usage else None,
-            prompt_tokens=usage.prompt_tokens if usage else None,
-        )
+        return Warmed(read_tokens=usage.read_tokens, prompt_tokens=usage.prompt_tokens)
 
     async def close(self) -> None:
         """Nothing is held open between calls."""

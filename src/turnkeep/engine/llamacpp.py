@@ -8,14 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import ContextOverflow, EngineProtocolError, EngineRefused
-from ..wire.chat_completions import parse_chunk, render_body
+from ..errors import EngineProtocolError, EngineRefused
+from ..wire.chat_completions import render_body
 from ..wire.exchange import Request, WireMessage
 from .base import EngineInfo, Warmed
 from .client import EngineClient, Json
 from .generic import NOT_THERE, GenericEngine, ServedModel, choose_model, load_models, settle_window
 from .template import find_rules
 
+# With progress, a stream is written to after each batch, so that the engine soon notices when nobody listens.
+STREAMED: Mapping[str, Any] = {
+    "cache_prompt": True,
+    "return_progress": True,
+    "stream_options": {"include_usage": True},
+}
 PLACEHOLDER = "Qz7 stands here"  # where the next user text will stand; without spaces at its ends, which templates strip
 
 
@@ -93,13 +99,13 @@ class LlamaCppEngine(GenericEngine):
         ]
 
     def _body(self, request: Request, info: EngineInfo) -> dict[str, Any]:
-        return {"cache_prompt": True, "return_progress": True, **render_body(request, info.model)}
+        return {**STREAMED, **render_body(request, info.model)}
 
     async def warm(self, request: Request) -> Warmed | None:
         """Evaluate the rendered prompt up to where the next user text will stand.
 
-        None when the template hides where that is. The one token that `/completion` makes stays
-        behind the end and does no harm: the next prompt overwrites it.
+        None when the template hides where that is. The one token that the engine makes stays behind
+        the end and does no harm: the next prompt overwrites it.
         """
         info = await self.probe()
         if _has_images(request):
@@ -107,18 +113,8 @@ class LlamaCppEngine(GenericEngine):
         front = await self._render_front(request, info)
         if not front:
             return None
-        try:
-            value = await self.client.post(
-                "/completion", {"prompt": front, "n_predict": 1, "cache_prompt": True}
-            )
-        except ContextOverflow as error:
-            self._learn(error)
-            raise
-        usage = parse_chunk({"timings": value.get("timings")}).usage if isinstance(value, Mapping) else None
-        return Warmed(
-            read_tokens=usage.read_tokens if usage else None,
-            prompt_tokens=usage.prompt_tokens if usage else None,
-        )
+        body = {"model": info.model, "prompt": front, "max_tokens": 1, "stream": True, **STREAMED}
+        return await self._read_only("/v1/completions", body)
 
     async def _render_front(self, request: Request, info: EngineInfo) -> str | None:
         body = render_body(replace(request, messages=_add_placeholder(request.messages)), info.model)
