@@ -7,7 +7,7 @@ import pytest
 from turnkeep import AsyncChat, upkeep
 from turnkeep.context.compaction import render_instruction
 from turnkeep.conversation.items import user
-from turnkeep.engine.base import End
+from turnkeep.engine.base import End, ReasoningDelta
 from turnkeep.errors import ContextOverflow, EngineProtocolError
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
@@ -360,3 +360,17 @@ def test_instructions_for_summaries_are_under_150_tokens():
     assert len(ScriptedEngine()._info.tokenizer) > 0
     assert len(text.split()) < 110
     assert user(text).text == text
+
+
+def test_after_reasoning_that_will_not_be_sent_again_the_engine_is_warmed():
+    engine = ScriptedEngine([[ReasoningDelta("hm " * 30), "yes"], "plain", "<think>so</think>inline"])
+
+    async def script(chat):
+        warmed = []
+        for n in range(3):
+            await chat.ask(f"turn {n}")
+            await chat.idle()
+            warmed.append(len(engine.warmed))
+        return warmed
+
+    assert run(engine, script) == [1, 1, 2]

@@ -198,7 +198,7 @@ class Desk:
         """Make a request from a base and items."""
         messages = layout_messages(base, items, base_in_first_user=info.template.base_in == "first_user")
         return Request(
-            messages=render_messages(messages),
+            messages=render_messages(messages, reasoning=not info.template.drops_reasoning),
             max_tokens=options.max_tokens,
             temperature=options.temperature,
             sampling=options.sampling,

@@ -231,8 +231,6 @@ def view_key(info: EngineInfo, row: Conversation) -> str:
 
 async def _why_moved(course: _Course, plan: Plan, info: EngineInfo) -> str | None:
     """Say why the front of the prompt is not that of the last prompt; None when it extends it."""
-    if info.template.moves:
-        return info.template.moves
     desk, last = course.desk, course.turn.number - 1
     if last == 0:
         return None
@@ -252,7 +250,7 @@ async def _why_moved(course: _Course, plan: Plan, info: EngineInfo) -> str | Non
         return "another strategy"
     if receipt.view != plan.material.view.number:
         return "compaction"
-    return None
+    return info.template.moves
 
 
 def _limit_after(course: _Course, error: ContextOverflow) -> int:
@@ -401,7 +399,15 @@ def _learn(course: _Course, end: End) -> None:
     learned.reply_tokens = max(end.usage.completion_tokens or 0, learned.reply_tokens * 15 // 16)
     if course.plan is not None:
         learned.new_tokens += (course.plan.new_tokens - learned.new_tokens) / 4
-        learned.read_views = {course.plan.material.view.number}
+        # What the next prompt will not carry has to be read again without it: then no view counts as read.
+        learned.read_views = set() if _loses_reasoning(course) else {course.plan.material.view.number}
+
+
+def _loses_reasoning(course: _Course) -> bool:
+    """Whether the reply holds reasoning that the template will not render again."""
+    message, info = course.assembler.message, course.info
+    thought = bool(message.reasoning) or "</think>" in message.text
+    return thought and info is not None and info.template.drops_reasoning
 
 
 def _receipt(course: _Course, finish: FinishReason | None) -> Receipt:

@@ -1,0 +1,148 @@
+"""Every prompt fits before it is sent, at every window, and every item is where the receipt says."""
+
+import asyncio
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from turnkeep import AsyncChat, ContextOverflow
+from turnkeep.context.budget import SMALLEST_WINDOW
+from turnkeep.conversation.log import START
+from turnkeep.errors import UsageError
+from turnkeep.testing import EphemeralStore, ScriptedEngine
+
+
+def sizes_of(window):
+    """Message and reply lengths in words that fill a window in some turns, now and then nearly at once."""
+    return st.lists(
+        st.tuples(st.integers(1, max(2, window // 3)), st.integers(1, max(2, window // 4))),
+        min_size=4,
+        max_size=14,
+    )
+
+
+@pytest.mark.parametrize("window", [512, 1_024, 2_048, 4_096])
+@pytest.mark.parametrize("strategy", ["window", "summary", "window,summary", "window:2,summary"])
+@settings(max_examples=6)
+@given(data=st.data())
+def test_every_prompt_fits_and_leaves_room_for_its_reply(window, strategy, data):
+    sizes = data.draw(sizes_of(window))
+    lengths = iter([reply for _, reply in sizes])
+
+    def answer(request):
+        if "List what was said" in request.messages[-1]["content"]:
+            return "- Somebody said something."
+        return "word " * next(lengths, 1)
+
+    engine = ScriptedEngine(answer, window=window)
+    rng = random.Random(len(sizes))
+
+    async def main():
+        store = EphemeralStore()
+        chat = AsyncChat(engine, db=store, system="Be kind.", strategy=strategy)
+        for asked, _ in sizes:
+            limit = rng.choice([None, 20, window // 4])
+            try:
+                reply = await chat.ask("word " * asked, max_tokens=limit)
+            except ContextOverflow:
+                continue  # a message that fits nowhere: refused before it was sent
+            receipt = reply.receipt
+            assert receipt.prompt_tokens + receipt.reserve <= window
+            assert receipt.prompt_tokens == receipt.engine_prompt_tokens
+            assert_all_turns_are_accounted_for(receipt, reply.turn)
+            if rng.random() < 0.7:
+                await chat.idle()
+        await chat.close()
+        await store.close()
+
+    asyncio.run(main())
+
+
+def assert_all_turns_are_accounted_for(receipt, turn):
+    """Each earlier turn is verbatim, summarised or left out; failed ones may be in no list."""
+    seen = {
+        number
+        for ranges in (receipt.verbatim, receipt.summarised, receipt.left_out)
+        for first, last in ranges
+        for number in range(first, last + 1)
+    }
+    assert max(seen, default=0) < turn
+    verbatim = [number for first, last in receipt.verbatim for number in range(first, last + 1)]
+    folded = max((last for _, last in (*receipt.summarised, *receipt.left_out)), default=0)
+    assert all(number > folded for number in verbatim)
+
+
+@pytest.mark.parametrize("window", [32_768, 131_072, 1_048_576])
+def test_a_long_record_fits_large_windows_without_being_counted_anew(window):
+    """A record longer than the window, opened by a new process."""
+
+    async def main():
+        store = EphemeralStore()
+        first = AsyncChat(ScriptedEngine(window=window), db=store, conversation="c", upkeep=False)
+        await first.open()
+        row = await first.conversation()
+        lease = await store.take_lease(f"conversation:{row.id}", "test", now=0, seconds=1e12)
+        from turnkeep.conversation.items import assistant, user
+
+        at, words = START, "word " * (window // 40)
+        for n in range(60):
+            turn = await store.begin_turn(
+                "local", row.id, [user(f"{n} {words}")], after=at, lease=lease, now=1.0
+            )
+            turn = await store.finish_turn(
+                "local", row.id, turn.number, state="done", items=[assistant("I see.")], lease=lease, now=1.0
+            )
+            at = turn.tip
+        await store.drop_lease(lease)
+        reply = await first.ask("and now?")
+        again = await first.ask("and now?")
+        await first.close()
+        await store.close()
+        return reply.receipt, again.receipt
+
+    receipt, again = asyncio.run(main())
+    assert receipt.prompt_tokens + receipt.reserve <= window
+    assert receipt.left_out[0][0] == 1
+    assert receipt.verbatim[-1][-1] == 60
+    assert again.moved is None
+
+
+def test_more_items_than_any_window_could_hold_are_not_loaded():
+    async def main():
+        store = EphemeralStore()
+        chat = AsyncChat(ScriptedEngine(window=512), db=store, conversation="c", upkeep=False)
+        await chat.open()
+        row = await chat.conversation()
+        lease = await store.take_lease(f"conversation:{row.id}", "test", now=0, seconds=1e12)
+        from turnkeep.conversation.items import assistant, user
+
+        at = START
+        for _ in range(150):
+            turn = await store.begin_turn("local", row.id, [user("a")], after=at, lease=lease, now=1.0)
+            turn = await store.finish_turn(
+                "local", row.id, turn.number, state="done", items=[assistant("b")], lease=lease, now=1.0
+            )
+            at = turn.tip
+        await store.drop_lease(lease)
+        reply = await chat.ask("c")
+        await chat.close()
+        await store.close()
+        return reply.receipt
+
+    receipt = asyncio.run(main())
+    assert receipt.prompt_tokens + receipt.reserve <= 512
+    assert receipt.left_out[0][0] == 1
+    assert receipt.left_out[-1][-1] + 1 == receipt.verbatim[0][0]
+
+
+def test_a_window_too_small_for_any_conversation_is_refused_with_the_number():
+    async def main():
+        store = EphemeralStore()
+        chat = AsyncChat(ScriptedEngine(window=SMALLEST_WINDOW - 1), db=store)
+        with pytest.raises(UsageError, match="255"):
+            await chat.ask("hi")
+        await store.close()
+
+    asyncio.run(main())
