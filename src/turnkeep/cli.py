@@ -31,7 +31,8 @@ class Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `chat` before options of its own."""
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
-        if not args or (args[0].startswith("-") and args[0].partition("=")[0] not in own):
+        named = args and (not args[0].startswith("-") or args[0].partition("=")[0] in own)
+        if not named and not ctx.resilient_parsing:  # a shell that completes wants to know of all commands
             args = ["chat", *args]
         return super().parse_args(ctx, args)
 

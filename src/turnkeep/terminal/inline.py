@@ -119,7 +119,9 @@ class InlineStream:
             return self._close(mark, run)
         if (mark, run) not in _LOOKS or not _may_open(mark, run, self._before, after):
             return [self._take(run)]
-        if _has_closer(self._held, mark, run) or (run == 2 and not final and len(self._held) > HOLD):
+        known = self._held if final else self._held.rstrip(mark)  # a last run may still grow or be followed
+        long_bold = run == 2 and not final and len(self._held) > HOLD
+        if long_bold or _has_closer(self._held, len(known), mark, run):
             self._take(run)
             self._open.append((mark, run))
             return []
@@ -155,9 +157,9 @@ def _may_close(mark: str, before: str, after: str) -> bool:
     return not before.isspace() and not (mark == "_" and after.isalnum())
 
 
-def _has_closer(text: str, mark: str, run: int) -> bool:
-    """Tell whether a run that can close the first `run` marks stands in the text, and is complete."""
-    for found in re.finditer(rf"{re.escape(mark)}+", text[run:]):
+def _has_closer(text: str, known: int, mark: str, run: int) -> bool:
+    """Tell whether a run that can close the first `run` marks stands in the first `known` characters."""
+    for found in re.finditer(rf"{re.escape(mark)}+", text[run:known]):
         start, end = run + found.start(), run + found.end()
         after = text[end : end + 1] or " "
         if end - start >= run and _may_close(mark, text[start - 1], after):

@@ -3,13 +3,16 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ..errors import TurnkeepError
-from ..library import AsyncChat, Opened
 from ..settings import OWNER, Settings
 from ..store.base import Conversation, Store
 from ..store.sqlite import SqliteStore
 from ..transfer import check_name, sweep_unfinished
+
+if TYPE_CHECKING:
+    from ..library import AsyncChat, Opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,14 @@ async def find_last(store: Store) -> str | None:
     return rows[0].id if rows else None
 
 
-async def open_chat(settings: Settings, store: Store, start: Start) -> tuple[AsyncChat, Opened]:
+async def open_chat(settings: Settings, store: Store, start: Start) -> "tuple[AsyncChat, Opened]":
     """Connect and open.
 
     Raises:
         TurnkeepError: it cannot be opened; no empty conversation stays behind.
     """
+    from ..library import AsyncChat  # commands that only look into the store do without
+
     chat = AsyncChat(
         settings.engine,
         conversation=None if start.name is None else check_name(start.name),
@@ -66,7 +71,7 @@ async def open_chat(settings: Settings, store: Store, start: Start) -> tuple[Asy
         raise
 
 
-async def leave_chat(chat: AsyncChat, store: Store, began: float) -> None:
+async def leave_chat(chat: "AsyncChat", store: Store, began: float) -> None:
     """Close the chat, and tidy."""
     try:
         await tidy(store, await chat.conversation(), began)

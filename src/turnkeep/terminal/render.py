@@ -14,19 +14,21 @@ from rich.text import Text
 
 from .inline import InlineStream, Look
 from .layout import Layout
-from .screen import Signs, printable
+from .screen import Signs, hold_return, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*([^`\n]*)$")
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})\s*([^`\n]*)$")
 _RULE = re.compile(r"^ {0,3}([-*_])[ \t]*(?:\1[ \t]*){2,}$|^=+\s*$")
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+")
 _QUOTE = re.compile(r"^ {0,3}>[ ]?")
 _BULLET = re.compile(r"^([ \t]*)([-*+])[ \t]+(\[[ xX]\][ \t]+)?")
 _NUMBER = re.compile(r"^([ \t]*)(\d{1,9}[.)])[ \t]+")
 # A beginning of a line that further characters can still turn into one of the above.
-_UNDECIDED = re.compile(r"^\s*(#{0,6}|>|[-*+_ \t]*|[-*+][ \t]+\[?[ xX]?\]?[ \t]*|\d{1,9}[.)]?[ \t]*|=+)$")
+_UNDECIDED = re.compile(
+    r"^(?: {0,3}> ?)*\s*(#{0,6}|[-*+_ \t]*|[-*+][ \t]+\[?[ xX]?\]?[ \t]*|\d{1,9}[.)]?[ \t]*|=+)$"
+)
 _WHOLE = re.compile(r"^\s*(```|~~~|\||`{1,2}$|~{1,2}$)")  # lines that are read when they are whole
 _TABLE_RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 
@@ -50,6 +52,7 @@ class MarkdownPrinter:
         self._signs = signs
         self._layout = Layout(console)
         self._inline = InlineStream()
+        self._end = ""  # a carriage return that may belong to a line end
         self._line = ""  # the current line as far as it is not decided
         self._running = False  # whether the current line is decided and streams
         self._base = Style()
@@ -59,6 +62,7 @@ class MarkdownPrinter:
 
     def feed(self, text: str) -> None:
         """Print more of the reply."""
+        text, self._end = hold_return(self._end + text)
         *whole, rest = printable(text).split("\n")
         for line in whole:
             self._add(line)
@@ -68,6 +72,8 @@ class MarkdownPrinter:
 
     def finish(self) -> None:
         """Print what is held; the cursor then stands at the start of a line."""
+        if self._end:
+            self._add(printable(self._end))
         if self._line or self._running:
             self._end_line()
         self._end_table()
@@ -100,7 +106,7 @@ class MarkdownPrinter:
             first, indent, line = first + mark, indent + mark, line[found.end() :]
         if found := _HEADING.match(line):
             level = min(len(found[1]), len(_HEADINGS)) - 1
-            return first, indent, _HEADINGS[level], line[found.end() :].rstrip("# ") or line[found.end() :]
+            return first, indent, _HEADINGS[level], line[found.end() :]
         if found := _BULLET.match(line) or _NUMBER.match(line):
             mark = Text(self._indentation(found[1]) + self._item_mark(found) + " ")
             return first + mark, indent + Text(" " * mark.cell_len), base, line[found.end() :]
@@ -219,9 +225,14 @@ class PlainPrinter:
     def __init__(self, console: "Console") -> None:
         self._console = console
         self._at_start = True
+        self._end = ""
 
     def feed(self, text: str) -> None:
         """Print more of the reply."""
+        text, self._end = hold_return(self._end + text)
+        self._print(text)
+
+    def _print(self, text: str) -> None:
         shown = printable(text)
         if shown:
             self._console.print(Text(shown), end="", soft_wrap=True)
@@ -229,6 +240,7 @@ class PlainPrinter:
 
     def finish(self) -> None:
         """End the line."""
+        self._print(self._end)
         if not self._at_start:
             self._console.print()
 

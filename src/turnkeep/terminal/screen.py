@@ -7,9 +7,10 @@ move the cursor, change the title or fill the clipboard, so it is shown, not obe
 import os
 import re
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # C0 without tab and newline, DEL and C1: a terminal obeys them (ECMA-48), a reader never needs them.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -38,12 +39,14 @@ UNICODE = Signs("› ", "· ", "•", "☐", "☑", "─", "│", "…", " · ",
 ASCII = Signs("> ", ". ", "*", "[ ]", "[x]", "-", "|", "...", " - ", "|/-\\", ("#", "=", ".", "-"))
 
 
-def make_console(file: IO[str]) -> Console:
+def make_console(file: IO[str]) -> "Console":
     """Make a console on `file` that respects NO_COLOR, TERM=dumb and the width of the terminal."""
+    from rich.console import Console
+
     return Console(file=file, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
-def choose_signs(console: Console) -> Signs:
+def choose_signs(console: "Console") -> Signs:
     """Choose the signs that the console's encoding and terminal can show."""
     encodes = console.encoding.lower().replace("-", "").startswith("utf")
     return UNICODE if encodes and os.environ.get("TERM") != "dumb" else ASCII
@@ -54,6 +57,11 @@ def printable(text: str) -> str:
     text = text.replace("\r\n", "\n")
     text = _CONTROL.sub(lambda found: chr(0x2400 + ord(found[0])) if ord(found[0]) < 32 else "\ufffd", text)
     return _TURNING.sub("\ufffd", text)
+
+
+def hold_return(text: str) -> tuple[str, str]:
+    """Split a last carriage return off: the newline that makes it a line end may still come."""
+    return (text[:-1], "\r") if text.endswith("\r") else (text, "")
 
 
 def one_line(text: str, width: int, dots: str = "…") -> str:

@@ -1,0 +1,363 @@
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.engines import RealEngine
+from turnkeep import __version__
+from turnkeep.cli import SHELLS, cli, run
+
+DOCS = Path(__file__).parent.parent / "docs"
+SECRET = "sk-very-secret"
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "home"
+    monkeypatch.setenv("TURNKEEP_HOME", str(home))
+    return home
+
+
+def turnkeep(*arguments: str, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command as a program."""
+    return subprocess.run(
+        [sys.executable, "-m", "turnkeep", *arguments],
+        input=stdin, capture_output=True, timeout=60, check=False, env={**os.environ, **environ},
+    )  # fmt: skip
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run the command, which must refuse with one sentence and status 2. Returns the sentence."""
+    assert run(list(arguments)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r"turnkeep: [^\n]+[.?:!)\w]\n", err), err
+    return err
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run the command, which must succeed. Returns its output."""
+    status = run(list(arguments))
+    out, err = capsys.readouterr()
+    assert (status, err) == (0, ""), err
+    return out
+
+
+@pytest.fixture
+def ana(llama: RealEngine) -> None:
+    """A conversation "ana" of two turns, made through a pipe."""
+    done = turnkeep(
+        "chat", "ana", "--engine", llama.url, "--temperature", "0",
+        stdin=b"My name is Ana.\n\n   \nWhat is my name?\n",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().splitlines() == ["Got it.", "Your name is Ana."]
+    assert done.stderr == b""
+
+
+# -- the chat in a pipe -------------------------------------------------------
+def test_a_pipe_gets_a_reply_for_each_line_and_a_conversation_of_its_own(
+    ana: None, capsys: pytest.CaptureFixture[str], llama: RealEngine
+) -> None:
+    done = turnkeep("--engine", llama.url, stdin=b"What is my name?\n")
+    assert done.returncode == 0
+    assert b"Ana" not in done.stdout
+    assert len(printed(capsys, "list").splitlines()) == 2
+
+
+def test_a_named_conversation_goes_on_in_a_pipe(ana: None, llama: RealEngine) -> None:
+    done = turnkeep("chat", "ana", "--engine", llama.url, "--temperature", "0", stdin=b"What is my name?")
+    assert done.stdout == b"Your name is Ana.\n"
+
+
+def test_the_embedded_engine_answers_where_none_is_named() -> None:
+    done = turnkeep("--temperature", "0", stdin=b"\xef\xbb\xbfMy name is Ana.\r\nWhat is my name?\r\n")
+    assert (done.returncode, done.stdout.decode(), done.stderr) == (0, "Got it.\nYour name is Ana.\n", b"")
+
+
+def test_settings_come_from_the_environment_and_the_file(tmp_path: Path, llama: RealEngine) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("max_tokens = 1\ntemperature = 0\n")
+    done = turnkeep(
+        "chat", "--config", str(config), stdin=b"My name is Ana.\n", TURNKEEP_ENGINE=f"{llama.url}/v1"
+    )
+    assert done.returncode == 0
+    assert len(done.stdout) < len(b"Got it.\n")
+
+
+def test_what_is_no_text_is_told_once_and_the_rest_is_answered(llama: RealEngine) -> None:
+    lines = b"My name is Ana.\n\xff\xfe\x00\n\x80\nWhat is my name?\n"
+    done = turnkeep("--engine", llama.url, "--temperature", "0", stdin=lines)
+    assert done.returncode == 2
+    assert done.stdout.decode() == "Got it.\nYour name is Ana.\n"
+    assert done.stderr.decode() == (
+        "turnkeep: 2 lines of standard input, the first of them line 2, are no text in UTF-8 "
+        "and were left out: send one message a line.\n"
+    )
+
+
+def test_rubbish_alone_makes_no_conversation(capsys: pytest.CaptureFixture[str], llama: RealEngine) -> None:
+    done = turnkeep("--engine", llama.url, stdin=b"\xff\n")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.count(b"\n") == 1
+    assert printed(capsys, "list") == ""
+
+
+def test_a_failed_turn_is_told_and_the_next_line_is_answered(
+    capsys: pytest.CaptureFixture[str], llama: RealEngine
+) -> None:
+    lines = b"x " * 5_000 + b"\nMy name is Ana.\n"
+    done = turnkeep("chat", "long", "--engine", llama.url, "--temperature", "0", stdin=lines)
+    assert done.returncode == 1
+    assert done.stdout.decode() == "Got it.\n"
+    assert done.stderr.decode().startswith("turnkeep: Line 1: The message takes ")
+    assert done.stderr.count(b"\n") == 1
+    shown = printed(capsys, "show", "long")
+    assert "failed: The message takes" in shown
+    assert "x x x" in shown, "what was said is kept"
+
+
+def test_the_key_reaches_the_engine_and_nobody_else(start_llama: object, tmp_path: Path) -> None:
+    engine = start_llama(window=512, api_keys=[SECRET])  # type: ignore[operator]  # the fixture of conftest.py
+    done = turnkeep(
+        "--engine", engine.url, "--api-key", SECRET, "--temperature", "0", stdin=b"My name is Ana.\n"
+    )
+    assert (done.returncode, done.stdout) == (0, b"Got it.\n")
+    wrong = turnkeep("--engine", engine.url, "--api-key", "sk-wrong", stdin=b"Hi\n")
+    assert (wrong.returncode, wrong.stdout) == (2, b"")
+    assert wrong.stderr.count(b"\n") == 1
+    assert b"key" in wrong.stderr
+    everything = done.stderr + wrong.stderr + wrong.stdout
+    everything += b"".join(path.read_bytes() for path in (tmp_path / "home").iterdir())
+    assert SECRET.encode() not in everything
+    assert b"sk-wrong" not in everything
+
+
+# -- what cannot be done ------------------------------------------------------
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["chat", "--engine", "localhost"], "'localhost' is not an engine's address"),
+        (["chat", "--engine", "ftp://x"], "by http or https"),
+        (["chat", "--temperature", "hot"], "--temperature must be a number"),
+        (["chat", "--strategy", "recall"], "There is no strategy 'recall'"),
+        (["chat", "--gguf", "/no/such.gguf"], "/no/such.gguf"),
+        (["chat", "--gguf", __file__], "is not a whole GGUF"),
+        (["chat", "--window", "1000000"], "4,096"),
+        (["chat", "--model", "gpt-7"], "does not serve 'gpt-7'"),
+        (["chat", "bad\nname"], "cannot hold line breaks"),
+        (["chat", "--db", "/"], "is a folder"),
+    ],
+)
+def test_a_chat_that_cannot_be_opened_is_refused_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert words in refused(capsys, *arguments)
+
+
+def test_a_damaged_or_foreign_database_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged, foreign = tmp_path / "damaged.db", tmp_path / "foreign.db"
+    damaged.write_bytes(b"rubbish" * 1000)
+    with sqlite3.connect(foreign) as other:
+        other.execute("CREATE TABLE mine (a)")
+    other.close()
+    for path in (damaged, foreign):
+        before = path.read_bytes()
+        assert str(path) in refused(capsys, "list", "--db", str(path))
+        assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["lsit"], "no command 'lsit'; did you mean list?"),
+        (["ana"], "turnkeep chat ana"),
+        (["chat", "--engin", "x"], "--engine"),
+        (["list", "--engine", "x"], "--engine"),
+        (["show"], "NAME"),
+        (["show", "nobody"], "There is no conversation 'nobody'. turnkeep list shows them."),
+        (["list", "--limit", "0"], "--limit"),
+        (["search", " "], "nothing to search for"),
+        (["search", "x", "--in", "nobody"], "There is no conversation 'nobody'"),
+        (["export", "nobody"], "There is no conversation"),
+        (["import", "/no/such/file"], "/no/such/file cannot be read"),
+        (["rename", "nobody", "x"], "There is no conversation"),
+        (["delete", "nobody", "--yes"], "There is no conversation"),
+        (["completions", "tcsh"], "'tcsh'"),
+        (["where", "--config", "/no/such.toml"], "There is no settings file"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert words in refused(capsys, *arguments)
+
+
+def test_a_slip_in_the_settings_is_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("modle = 'x'\n")
+    assert f"'modle' (in {config}); did you mean model?" in refused(capsys, "where", "--config", str(config))
+    monkeypatch.setenv("TURNKEEP_MODLE", "x")
+    assert "TURNKEEP_MODLE" in refused(capsys, "list")
+
+
+# -- conversations from outside -----------------------------------------------
+def test_conversations_are_listed_shown_and_searched(ana: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert re.fullmatch(r"ana  2 turns  \d{4}-\d\d-\d\d \d\d:\d\d\n", printed(capsys, "list"))
+    shown = printed(capsys, "show", "ana").splitlines()
+    assert shown[1:3] == ["you: My name is Ana.", "model: Got it."]
+    assert shown[4:] == ["you: What is my name?", "model: Your name is Ana."]
+    assert "My name" not in printed(capsys, "show", "ana", "--last", "1")
+    hits = printed(capsys, "search", "NAME IS", "--in", "ana").splitlines()
+    assert hits == ["ana, turn 2, assistant: Your name is Ana.", "ana, turn 1, user: My name is Ana."]
+    assert len(printed(capsys, "search", "name", "--limit", "1").splitlines()) == 1
+    assert run(["search", "giraffe"]) == 1
+
+
+def test_a_conversation_is_renamed_and_deleted(ana: None, capsys: pytest.CaptureFixture[str]) -> None:
+    printed(capsys, "rename", "ana", "eva")
+    assert "did you mean eva?" in refused(capsys, "show", "evaa")
+    assert "cannot be empty" in refused(capsys, "rename", "eva", "  ")
+    assert "--yes" in refused(capsys, "delete", "eva")  # nobody can be asked here
+    printed(capsys, "delete", "eva", "--yes")
+    assert printed(capsys, "list") == ""
+
+
+def test_an_export_comes_back_as_it_went(
+    ana: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "ana.jsonl"
+    assert run(["export", "ana", "-o", str(path)]) == 0
+    assert f"2 turns are in {path}" in capsys.readouterr().err
+    assert "exists already" in refused(capsys, "export", "ana", "--output", str(path))
+    assert "--name" in refused(capsys, "import", str(path))
+    assert printed(capsys, "import", str(path), "--name", "copy") == "Imported copy: 2 turns.\n"
+    first = turnkeep("export", "ana").stdout
+    assert first == path.read_bytes()
+    second = turnkeep("export", "copy").stdout
+    assert [json.loads(line) | {"name": 0} for line in second.splitlines()] == [
+        json.loads(line) | {"name": 0} for line in first.splitlines()
+    ]
+    piped = turnkeep("import", "-", "--name", "piped", stdin=second)
+    assert piped.stdout == b"Imported piped: 2 turns.\n"
+    assert "**Model:**\n\nYour name is Ana.\n" in printed(capsys, "export", "ana", "--markdown")
+
+
+def test_a_damaged_import_names_the_line_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_bytes(os.urandom(300))
+    assert "Line 1" in refused(capsys, "import", str(path))
+    assert printed(capsys, "list") == ""
+
+
+def test_a_conversation_without_a_name_is_found_by_its_id(
+    capsys: pytest.CaptureFixture[str], llama: RealEngine
+) -> None:
+    turnkeep("--engine", llama.url, stdin=b"My name is Ana.\n")
+    line = printed(capsys, "list")
+    assert line.endswith("  My name is Ana.\n")
+    assert "you: My name is Ana." in printed(capsys, "show", line.split()[0])
+
+
+def test_stats_tell_disk_and_memory(ana: None, capsys: pytest.CaptureFixture[str]) -> None:
+    stats = printed(capsys, "stats")
+    for words in (
+        r"conversations +1\n",
+        r"turns +2\n",
+        r"items +4\n",
+        r"text +\d+ bytes",
+        r"file +[\d.]+ kB",
+        "write-ahead log",
+    ):
+        assert re.search(words, stats), words
+    if sys.platform != "win32":
+        assert re.search(r"memory +[\d.]+ MB", stats)
+
+
+def test_where_prints_the_paths(
+    own_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(own_home / "config"))
+    lines = printed(capsys, "where").splitlines()
+    assert [line.split()[-4 if "not there" in line else -1] for line in lines] == [
+        str(own_home / "config/turnkeep/config.toml"),
+        str(own_home),
+        str(own_home / "turnkeep.db"),
+        str(own_home / "input-history"),
+    ]
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __version__ in printed(capsys, "--version")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_scripts_are_printed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "_TURNKEEP_COMPLETE" in printed(capsys, "completions", shell)
+
+
+def test_the_shell_completes_commands_and_names(ana: None) -> None:
+    def complete(words: str, number: str) -> list[str]:
+        done = turnkeep(_TURNKEEP_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=number)
+        return [line.partition(",")[2] for line in done.stdout.decode().splitlines()]
+
+    assert complete("turnkeep se", "1") == ["search"]
+    assert complete("turnkeep show a", "2") == ["ana"]
+    assert "--temperature" in complete("turnkeep chat --te", "2")
+
+
+# -- the program --------------------------------------------------------------
+def test_a_reader_that_goes_away_ends_the_program_quietly(ana: None) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "turnkeep", "export", "ana"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode != 0
+    assert done.stderr == b""
+
+
+def test_without_the_extra_the_line_that_installs_it_is_printed(tmp_path: Path) -> None:
+    for package in ("click", "rich", "prompt_toolkit"):
+        blocked = tmp_path / package
+        blocked.mkdir()
+        (blocked / "sitecustomize.py").write_text(f"import sys\nsys.modules[{package!r}] = None\n")
+        done = turnkeep("list", PYTHONPATH=f"{blocked}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        assert (done.returncode, done.stdout) == (2, b""), package
+        assert done.stderr == b"pip install 'turnkeep[chat]'\n"
+
+
+def test_importing_the_library_imports_no_terminal() -> None:
+    code = (
+        "import sys, turnkeep; turnkeep.Chat\n"
+        "print([name for name in ('click', 'rich', 'prompt_toolkit', 'aiohttp', 'platformdirs') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"[]\n"
+
+
+def test_every_command_and_option_is_documented() -> None:
+    manual = (DOCS / "terminal.md").read_text(encoding="utf-8")
+    for name, command in cli.commands.items():
+        assert f"`turnkeep {name}" in manual, name
+        for parameter in command.params:
+            for option in parameter.opts if isinstance(parameter, click.Option) else ():
+                assert re.search(rf"`{option}[ `]", manual), f"{name} {option}"
+    for option in ("--version", "--help", "-h"):
+        assert option in manual
