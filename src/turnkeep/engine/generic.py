@@ -40,7 +40,7 @@ class ServedModel:
         llama.cpp's id may be a file's path, Ollama's tag may be left out, a gateway's id may be a pattern.
         """
         names = (self.id, *self.aliases)
-        short = [name.replace("\\", "/").rpartition("/")[2] for name in self.aliases]
+        short = [known.replace("\\", "/").rpartition("/")[2] for known in names]
         return (
             name in names
             or name in short
