@@ -18,7 +18,7 @@ from .context.picture import Picture, draw_picture
 from .context.receipt import Receipt, load_receipt
 from .context.strategy import parse_strategy
 from .context.view import Entry, View, load_view, render_base
-from .conversation.items import Item, Message, Part, Text
+from .conversation.items import Item, Message, Part, Text, ToolResult
 from .conversation.log import Position
 from .engine.absent import AbsentEngine
 from .engine.base import Engine, EngineInfo
@@ -545,7 +545,7 @@ def _message(content: str | Sequence[Part]) -> Message:
     parts = (Text(content),) if isinstance(content, str) else tuple(content)
     if not any(not isinstance(part, Text) or part.text.strip() for part in parts):
         raise UsageError("The message is empty: say something.")
-    return Message("user", parts)
+    return Message("tool" if any(isinstance(part, ToolResult) for part in parts) else "user", parts)
 
 
 def _with_request(options: Options, request: Mapping[str, Any]) -> Options:  # Any: sampling fields as given

@@ -13,7 +13,16 @@ from .context.budget import SMALLEST_WINDOW, Budget, share_window
 from .context.compaction import merge_ranges, render_instruction
 from .context.plan import Candidate, choose_cut, choose_view, refuse_overflow
 from .context.strategy import Strategy
-from .context.view import Entry, View, group_turns, layout_messages, load_view, render_base
+from .context.view import (
+    Entry,
+    View,
+    bare_results,
+    group_turns,
+    holds_results,
+    layout_messages,
+    load_view,
+    render_base,
+)
 from .conversation.items import Item
 from .conversation.log import START, Position
 from .engine.base import Engine, EngineInfo, Request
@@ -87,7 +96,8 @@ class Plan:
     @property
     def cut_now(self) -> bool:
         """Whether the view was made by this plan and has to be stored."""
-        return self.material.view.number is None and self.material.view.at != START
+        view = self.material.view
+        return view.number is None and (view.at != START or view.bare_upto > 0)
 
 
 class Desk:
@@ -174,7 +184,10 @@ class Desk:
             view=view,
             base=base,
             base_tokens=await self.meter.base_size(info, base),
-            entries=await self._measure(info, items, tip=tip, after=view.at.seq),
+            entries=tuple(
+                bare_results(entry) if entry.at.seq <= view.bare_upto and holds_results(entry.item) else entry
+                for entry in await self._measure(info, items, tip=tip, after=view.at.seq)
+            ),
         )
 
     async def _measure(
@@ -240,10 +253,11 @@ class Desk:
         _check_base(instructions, materials[0], budget)
         chosen = choose_view([self._candidate(material, new_tokens) for material in materials], limit)
         material = materials[-1 if chosen is None else chosen]
+        in_loop = any(holds_results(item) for item in new)
         allowed = limit  # what the sizes may sum up to, so that the exact count stays within the limit
         while True:
             if material.tokens + new_tokens > allowed:
-                material = _cut_now(material, new_tokens, budget, allowed)
+                material = _cut_now(material, new_tokens, budget, allowed, in_loop=in_loop)
             request = self.request(info, material, new, options)
             summed = material.tokens + new_tokens
             size = await self.meter.prompt_size(info, request, summed=summed, limit=limit)
@@ -259,21 +273,49 @@ class Desk:
         return Candidate(prompt_tokens=total, unread_tokens=new_tokens if read else total)
 
 
-def _cut_now(material: Material, new_tokens: int, budget: Budget, allowed: int) -> Material:
-    """Fold the oldest turns without a summary, since the prompt does not fit and a person waits."""
+def _cut_now(material: Material, new_tokens: int, budget: Budget, allowed: int, *, in_loop: bool) -> Material:
+    """Make room without a summary, since the prompt does not fit and a person waits.
+
+    The oldest turns are folded. Inside one long tool loop, which must not be parted, its oldest
+    results are left out instead.
+    """
     around = material.base_tokens + new_tokens
     if not material.entries:
         raise refuse_overflow(base_tokens=material.base_tokens, new_tokens=new_tokens, budget=budget)
     # Cut well below what is allowed, so that room is made for many turns, not for one.
     target = min(allowed, max(budget.low, around + (allowed - around) // 2))
+    groups = group_turns(material.entries)
+    if in_loop and len(groups) == 1:
+        return _bare_oldest(material, material.tokens + new_tokens - target)
     at = (
-        choose_cut(material.entries, around_tokens=around, limit=target)
-        or group_turns(material.entries)[0][-1].at
+        choose_cut(material.entries, around_tokens=around, limit=target, keep_last=in_loop)
+        or groups[0][-1].at
     )
     kept = tuple(entry for entry in material.entries if entry.at.seq > at.seq)
     folded = material.entries[: len(material.entries) - len(kept)]
     view = cut_view(material.view, at=at, last_turn=folded[-1].turn)
     return replace(material, view=view, entries=kept)
+
+
+def _bare_oldest(material: Material, excess: int) -> Material:
+    """Leave out the oldest tool results of the log until `excess` tokens are saved.
+
+    Raises:
+        ContextOverflow: there is no result left to leave out.
+    """
+    entries, upto = list(material.entries), material.view.bare_upto
+    for index, entry in enumerate(entries):
+        if excess <= 0:
+            break
+        if entry.at.seq > upto and holds_results(entry.item):
+            entries[index] = bare_results(entry)
+            excess -= entry.tokens - entries[index].tokens
+            upto = entry.at.seq
+    if upto == material.view.bare_upto:
+        raise ContextOverflow(
+            "The tool calls of this turn alone are too long for the window: start another turn."
+        )
+    return replace(material, view=replace(material.view, number=None, bare_upto=upto), entries=tuple(entries))
 
 
 def cut_view(view: View, *, at: Position, last_turn: int) -> View:

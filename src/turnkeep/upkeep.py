@@ -24,7 +24,7 @@ from .context.compaction import (
 )
 from .context.plan import choose_cut, is_due
 from .context.receipt import TurnRange
-from .context.view import View, dump_view
+from .context.view import View, awaits_results, dump_view
 from .conversation.items import Item, user
 from .conversation.log import Position
 from .engine.base import EngineInfo
@@ -151,6 +151,8 @@ class Upkeep:
         scene = await self._scene()
         views = await desk.views(scene.row, scene.row.tip)
         material = await self._gather(scene, views[-1])
+        if awaits_results(material.entries):
+            return False  # in the middle of a tool loop: the program comes back at once
         if len(views) == 1 and is_due(material.entries, material.tokens, scene.budget, desk.options.strategy):
             material = await self._compact(scene, material) or material
         if material.view.number not in desk.learned.read_views and material.entries:
@@ -295,10 +297,8 @@ def _where_to_cut(
 
     The newest turn stays where that leaves room enough for the next ones.
     """
-    around = material.base_tokens + new_tokens
-    last = material.entries[-1].at if material.entries else None
-    at = choose_cut(material.entries, around_tokens=around, limit=budget.low, keep_turns=keep_turns)
-    if at is not None and at == last:
-        roomier = choose_cut(material.entries, around_tokens=around, limit=budget.high * 3 // 4, keep_turns=1)
-        return roomier or at
+    entries, around = material.entries, material.base_tokens + new_tokens
+    at = choose_cut(entries, around_tokens=around, limit=budget.low, keep_turns=keep_turns)
+    if at is not None and at == entries[-1].at:
+        return choose_cut(entries, around_tokens=around, limit=budget.high * 3 // 4, keep_turns=1) or at
     return at

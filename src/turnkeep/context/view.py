@@ -14,12 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..conversation.items import Item, Message, Part, Recalled, Text
+from ..conversation.items import Item, Message, Part, Recalled, Text, ToolResult
 from ..conversation.log import START, Position
 from .receipt import TurnRange
 
 SUMMARY_HEADER = "Summary of the conversation so far:"
 RECALLED_HEADER = "Relevant earlier messages:"
+BARE_TOKENS = 24  # what a message with such a mark takes, template tokens included, at most
+RESULT_MARK = "[result of {tokens} tokens left out]"  # an old tool result in a loop too long for the window
 DEVELOPER_MARK = (
     "[Instruction: {text}]"  # a system message in mid-conversation, part of the next user message
 )
@@ -39,6 +41,7 @@ class View:
 
     at: the last folded item; START when nothing is folded.
     day: the day that pinned template dates show, such as "22 Nov 2026".
+    bare_upto: tool results of the log up to this seq are left out, their calls stay.
     unsummarised: folded turns that no line speaks of.
     """
 
@@ -46,6 +49,7 @@ class View:
     lines: tuple[Line, ...] = ()
     unsummarised: tuple[TurnRange, ...] = ()
     day: str = ""
+    bare_upto: int = 0
     number: int | None = None  # None: the view of a conversation that was never compacted
 
 
@@ -65,6 +69,7 @@ def dump_view(view: View) -> dict[str, Any]:  # Any: JSON values
         "lines": [[line.text, *line.turns] for line in view.lines],
         "unsummarised": [list(span) for span in view.unsummarised],
         "day": view.day,
+        "bare_upto": view.bare_upto,
     }
 
 
@@ -76,6 +81,7 @@ def load_view(number: int, at: Position, body: Mapping[str, Any]) -> View:  # An
         lines=tuple(Line(text=text, turns=(first, last)) for text, first, last in body.get("lines", ())),
         unsummarised=tuple((first, last) for first, last in body.get("unsummarised", ())),
         day=str(body.get("day", "")),
+        bare_upto=int(body.get("bare_upto", 0)),
     )
 
 
@@ -139,11 +145,32 @@ def _append_merged(messages: list[Message], message: Message) -> None:
     messages[-1] = Message(before.role, tuple(parts))
 
 
+def holds_results(item: Item) -> bool:
+    """Tell whether an item holds tool results."""
+    return isinstance(item, Message) and any(isinstance(part, ToolResult) for part in item.parts)
+
+
+def awaits_results(entries: Sequence[Entry]) -> bool:
+    """Tell whether a log ends with tool calls whose results are still to come."""
+    last = entries[-1].item if entries else None
+    return isinstance(last, Message) and bool(last.tool_calls)
+
+
+def bare_results(entry: Entry) -> Entry:
+    """Replace the tool results of an entry by marks; the same entry gives the same marks, so that the prompt keeps still."""
+    assert isinstance(entry.item, Message)
+    mark = RESULT_MARK.format(tokens=entry.tokens)
+    parts = tuple(
+        replace(part, text=mark) if isinstance(part, ToolResult) else part for part in entry.item.parts
+    )
+    return replace(entry, item=replace(entry.item, parts=parts), tokens=min(entry.tokens, BARE_TOKENS))
+
+
 def group_turns(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """Group the entries of a log by turn, oldest first."""
+    """Group the entries of a log by turn, oldest first; tool results stay with the turn that called."""
     groups: list[list[Entry]] = []
     for entry in entries:
-        if groups and groups[-1][0].turn == entry.turn:
+        if groups and (groups[-1][-1].turn == entry.turn or holds_results(entry.item)):
             groups[-1].append(entry)
         else:
             groups.append([entry])
