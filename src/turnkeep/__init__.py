@@ -34,8 +34,9 @@ if TYPE_CHECKING:
         UsageError,
         WireError,
     )
-    from .library import AsyncChat, Exchange, Opened
+    from .library import AsyncChat, Opened
     from .prepared import Prepared
+    from .record import Exchange
     from .streaming import Streaming
     from .sync import Chat
     from .turn import Finished, Notice, Piece, Reading, Reply, Thought
@@ -120,10 +121,10 @@ _HOMES = {
     ),
     "library": (
         "AsyncChat",
-        "Exchange",
         "Opened",
     ),
     "prepared": ("Prepared",),
+    "record": ("Exchange",),
     "streaming": ("Streaming",),
     "sync": ("Chat",),
     "turn": (

@@ -13,25 +13,32 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from .context.compaction import summarised_ranges
-from .context.picture import Picture, draw_picture
-from .context.receipt import Receipt, load_receipt
+from .context.picture import Picture
+from .context.receipt import Receipt
 from .context.strategy import parse_strategy
-from .context.view import Entry, View, load_view, render_base
 from .conversation.items import Item, Message, Part, Text, ToolResult
 from .conversation.log import Position
 from .engine.absent import AbsentEngine
-from .engine.base import Engine, EngineInfo
-from .errors import Conflict, ConversationNotFound, NothingToDo, TurnkeepError, UsageError
+from .engine.base import Engine, EngineInfo, WireMessage
+from .errors import Conflict, ConversationNotFound, TurnkeepError, UsageError
 from .holding import hold_conversation, name_holder
 from .prepared import Prepared, prepare_turn
 from .prompt import Desk, Options
-from .store.base import Conversation, Hit, Store, StoredItem, Turn
+from .record import (
+    Exchange,
+    load_history,
+    load_last_turn,
+    load_picture,
+    load_said,
+    load_turn_on_path,
+    load_turn_receipt,
+    rebuild_prompt,
+)
+from .store.base import Conversation, Hit, Store, Turn
 from .streaming import Streaming
 from .turn import Emit, Reply, run_turn
 from .upkeep import Upkeep
 
-PICTURE_OLDER = 200  # items before the cut that a picture shows, at most
 LOCAL_OWNER = "local"
 
 
@@ -43,16 +50,6 @@ class Opened:
     engine: EngineInfo
     resumed: bool  # False: the conversation is new
     notices: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """A turn as people read it."""
-
-    turn: Turn
-    user: str
-    assistant: str
-    reasoning: str = ""
 
 
 class AsyncChat:
@@ -275,7 +272,7 @@ class AsyncChat:
         desk, _ = await self._open_desk()
         await self._make_way()
         async with hold_conversation(desk) as lease:
-            last = await self._last_turn(desk)
+            last = await load_last_turn(desk)
             await desk.store.move_tip(
                 self._owner, desk.conversation, last.after, lease=lease, now=time.time()
             )
@@ -327,12 +324,11 @@ class AsyncChat:
     ) -> Reply:
         desk, _ = await self._open_desk()
         if turn is None:
-            old = await self._last_turn(desk, failed=True)
+            old = await load_last_turn(desk, failed=True)
         else:
-            old = await self._turn_on_path(desk, turn)
+            old = await load_turn_on_path(desk, turn)
         if message is None:
-            stored = await desk.store.load_turn_items(self._owner, desk.conversation, old.number)
-            items: list[Item] = [row.item for row in stored if not _is_reply(row)]
+            items = await load_said(desk, old)
         else:
             items = [message]
         return await self._turn(items, old.after, request, emit, stop)
@@ -350,18 +346,7 @@ class AsyncChat:
     async def history(self, last: int | None = None) -> list[Exchange]:
         """List the turns that lead to the tip, and failed ones, oldest first; only the `last` ones when given."""
         desk, _ = await self._open_desk()
-        row = await desk.load()
-        found: list[Exchange] = []
-        number = row.turns
-        while number > 0 and (last is None or len(found) < last):
-            turn = await desk.store.load_turn(self._owner, row.id, number)
-            number -= 1
-            if turn.state not in ("failed", "open") and not await desk.store.is_ancestor(
-                self._owner, row.id, turn.tip, row.tip
-            ):
-                continue
-            found.append(_exchange(turn, await desk.store.load_turn_items(self._owner, row.id, turn.number)))
-        return found[::-1]
+        return await load_history(desk, last)
 
     async def why(self, turn: int | None = None) -> Receipt:
         """Show the receipt of a turn, the last one by default.
@@ -370,58 +355,21 @@ class AsyncChat:
             NothingToDo: there is no turn, or it has no receipt.
         """
         desk, _ = await self._open_desk()
-        number = turn if turn is not None else (await self._last_turn(desk, failed=True)).number
-        body = await desk.store.load_receipt(self._owner, desk.conversation, number)
-        if body is None:
-            raise NothingToDo(f"Turn {number} has no receipt: no prompt was made for it.")
-        return load_receipt(body)
+        return (await load_turn_receipt(desk, turn))[1]
 
-    async def prompt(self, turn: int | None = None) -> list[dict[str, Any]]:  # Any: wire messages
-        """Show the messages that a turn sent to the engine, rebuilt from the record; the last turn by default."""
+    async def prompt(self, turn: int | None = None) -> list[WireMessage]:
+        """Show the messages that a turn sent to the engine, rebuilt from the record; the last turn by default.
+
+        Raises:
+            NothingToDo: there is no turn, or it has no receipt.
+        """
         desk, _ = await self._open_desk()
-        old = await desk.store.load_turn(
-            self._owner,
-            desk.conversation,
-            turn if turn is not None else (await self._last_turn(desk, failed=True)).number,
-        )
-        receipt = await self.why(old.number)
-        info = await desk.engine.probe()
-        view = View()
-        if receipt.view is not None:
-            stored = await desk.store.load_view(self._owner, desk.conversation, receipt.view)
-            view = load_view(stored.number, stored.at, stored.body)
-        if "summary" not in receipt.strategy:
-            view = replace(view, lines=())
-        instructions = ""
-        if receipt.instructions is not None:
-            instructions = await desk.store.load_instructions(
-                self._owner, desk.conversation, receipt.instructions
-            )
-        log = await desk.store.load_log(self._owner, desk.conversation, tip=old.after, after=view.at.seq)
-        own = await desk.store.load_turn_items(self._owner, desk.conversation, old.number)
-        items = [row.item for row in (*log, *(row for row in own if not _is_reply(row)))]
-        return list(desk.compose(info, render_base(instructions, view), items, view, desk.options).messages)
+        return await rebuild_prompt(desk, turn)
 
     async def picture(self) -> Picture:
         """Draw how the window is filled, and what became of every item."""
         desk, _ = await self._open_desk()
-        info, row = await desk.engine.probe(), await desk.load()
-        budget = await desk.share(info, desk.options)
-        views = await desk.views(row, row.tip)
-        material = await desk.gather(info, await desk.load_instructions(row), views[0], row.tip)
-        older: list[StoredItem] = []
-        if material.view.at.seq:
-            tip = material.view.at
-            older = await desk.store.load_log(self._owner, row.id, tip=tip, limit=PICTURE_OLDER)
-        return draw_picture(
-            budget=budget,
-            base=material.base,
-            base_tokens=material.base_tokens,
-            view=material.view,
-            summarised=summarised_ranges(material.view),
-            older=[Entry(at=item.at, turn=item.turn, item=item.item) for item in older],
-            log=material.entries,
-        )
+        return await load_picture(desk)
 
     async def summary(self) -> list[str]:
         """List the lines of the summary that the model reads now."""
@@ -519,27 +467,6 @@ class AsyncChat:
         desk, _ = await self._open_desk()
         await desk.store.rename_conversation(self._owner, desk.conversation, name)
 
-    async def _last_turn(self, desk: Desk, *, failed: bool = False) -> Turn:
-        """The turn at the tip; with `failed`, a newer one that failed there goes before it."""
-        row = await desk.load()
-        if failed and row.turns:
-            newest = await desk.store.load_turn(self._owner, row.id, row.turns)
-            if newest.after == row.tip and newest.state in ("failed", "cut_off"):
-                return newest
-        items = await desk.store.load_log(self._owner, row.id, tip=row.tip, limit=1)
-        if not items:
-            raise NothingToDo("Nothing was said yet in this conversation.")
-        return await desk.store.load_turn(self._owner, row.id, items[-1].turn)
-
-    async def _turn_on_path(self, desk: Desk, number: int) -> Turn:
-        row = await desk.load()
-        turn = await desk.store.load_turn(self._owner, row.id, number)
-        if not await desk.store.is_ancestor(self._owner, row.id, turn.tip, row.tip):
-            raise NothingToDo(
-                f"Turn {number} is on a branch that was left: only turns that lead to the last one can be edited."
-            )
-        return turn
-
 
 def _message(content: str | Sequence[Part]) -> Message:
     parts = (Text(content),) if isinstance(content, str) else tuple(content)
@@ -565,17 +492,3 @@ def _check_max_tokens(value: int | None) -> int | None:
             f"max_tokens is {value!r}: use a whole number of 1 or more, or -1 for the room that is left."
         )
     return value
-
-
-def _is_reply(row: StoredItem) -> bool:
-    return isinstance(row.item, Message) and row.item.role == "assistant"
-
-
-def _exchange(turn: Turn, rows: Sequence[StoredItem]) -> Exchange:
-    said = [row.item for row in rows if isinstance(row.item, Message)]
-    return Exchange(
-        turn=turn,
-        user="\n".join(item.text for item in said if item.role == "user"),
-        assistant="\n".join(item.text for item in said if item.role == "assistant" and item.text),
-        reasoning="\n".join(item.reasoning for item in said if item.reasoning),
-    )
