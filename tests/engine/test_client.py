@@ -231,6 +231,20 @@ def test_loading_is_waited_for() -> None:
     assert len(server.seen) == 3
 
 
+def test_a_wait_is_told_once_with_its_reason() -> None:
+    async def main() -> list[str]:
+        told: list[str] = []
+        async with FakeServer({CHAT: failing(loading, loading)}) as server:
+            client = EngineClient(server.url, retries=PATIENT, on_wait=told.append)
+            await collect(client.stream(CHAT, BODY))
+            assert len(told) == 1
+            await collect(client.stream(CHAT, BODY))
+        return told
+
+    [told] = asyncio.run(main())
+    assert "still loading its model" in told
+
+
 def test_loading_past_the_deadline_is_said() -> None:
     _, error, server = ask(failing(*[loading] * 50), Retries(not_ready=0.4))
     check(error, EngineBusy, "still loading its model")

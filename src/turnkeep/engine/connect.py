@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import EngineError, UsageError
 from .base import Engine
-from .client import EngineClient, Retries, Tap, Timeouts
+from .client import EngineClient, OnWait, Retries, Tap, Timeouts
 from .embedded import EmbeddedEngine
 from .probe import DetectedEngine
 
@@ -23,6 +23,7 @@ def connect(
     gguf: str | os.PathLike[str] | None = None,
     timeouts: Timeouts | None = None,
     tap: Tap | None = None,
+    on_wait: OnWait | None = None,
 ) -> Engine:
     """Make an engine of an address. Nobody is called before the engine's first method.
 
@@ -34,6 +35,7 @@ def connect(
         gguf: model file for the embedded engine; None serves the built-in model.
         timeouts: see `Timeouts`.
         tap: see every request as sent: called with its path and its body.
+        on_wait: is told in a sentence why a call has to wait: the engine is away, loading or busy.
 
     Raises:
         UsageError: the address is not one, or a model file is given along with one.
@@ -42,7 +44,7 @@ def connect(
         return EmbeddedEngine(gguf, model=model, window=window, timeouts=timeouts, tap=tap)
     if gguf is not None:
         raise UsageError("A model file is for the embedded engine: leave out either the file or the address.")
-    client = EngineClient(url, api_key=api_key, timeouts=timeouts, tap=tap)
+    client = EngineClient(url, api_key=api_key, timeouts=timeouts, tap=tap, on_wait=on_wait)
     return DetectedEngine(client, model=model, window=window)
 
 

@@ -167,11 +167,6 @@ class GenericEngine:
         """Nothing is held open between calls."""
 
 
-async def detect(client: EngineClient, model: str | None, window: int | None) -> GenericEngine:
-    """Take whatever answers; `probe` says when it is no engine."""
-    return GenericEngine(client, model=model, window=window)
-
-
 async def load_models(client: EngineClient, *, required: bool = True) -> list[ServedModel]:
     """List the served models.
 
