@@ -60,7 +60,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         gguf=settings.gguf,
     )
     try:
-        async for finding in _examine_engine(engine):
+        async for finding in examine_engine(engine):
             yield finding
     finally:
         await engine.close()
@@ -116,7 +116,8 @@ async def _examine_ports() -> Finding:
     return Finding("note", "engine", f"{', '.join(found)} answers; use it with --engine {found[0]}")
 
 
-async def _examine_engine(engine: Engine) -> AsyncIterator[Finding]:
+async def examine_engine(engine: Engine) -> AsyncIterator[Finding]:
+    """Examine an engine: reach, model, window, counting, template, cache."""
     try:
         info = await engine.probe()
         yield Finding("ok", "engine", f"{info.kind} at {info.url}")
