@@ -35,22 +35,32 @@ class Lines:
 
     descriptor: int
     number: int = 0  # of the line that was read last
-    _held: bytearray = field(default_factory=bytearray)
+    _held: list[bytes] = field(default_factory=list)  # pieces of a line whose end has not come
+    _held_bytes: int = 0
 
     async def read(self) -> AsyncGenerator[bytes, None]:
         """Yield lines without their ends; one that is too long is cut, and so is no text any more."""
         loop = asyncio.get_running_loop()
         while block := await _in_thread(loop, self.descriptor):
-            *whole, rest = (bytes(self._held) + block).split(b"\n")
-            self._held = bytearray(rest)
-            for line in whole:
-                self.number += 1
-                yield line
-            if len(self._held) > MAX_LINE_BYTES:
-                self._held = bytearray(b"\xff")  # refused as no text when its end comes
-        if self._held:
-            self.number += 1
-            yield bytes(self._held)
+            first, *more = block.split(b"\n")
+            self._hold(first)
+            for piece in more:
+                yield self._end_line()
+                self._hold(piece)
+        if self._held_bytes:
+            yield self._end_line()
+
+    def _hold(self, piece: bytes) -> None:
+        self._held.append(piece)
+        self._held_bytes += len(piece)
+        if self._held_bytes > MAX_LINE_BYTES:
+            self._held, self._held_bytes = [b"\xff"], 1  # refused as no text when its end comes
+
+    def _end_line(self) -> bytes:
+        line = b"".join(self._held)
+        self._held, self._held_bytes = [], 0
+        self.number += 1
+        return line
 
 
 async def _in_thread(loop: asyncio.AbstractEventLoop, descriptor: int) -> bytes:
