@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -325,49 +325,7 @@ engine = EmbeddedEngine()
 asyncio.run(engine.probe())
 print(engine._engine.client.url, flush=True)
 """
-
-
-def start_program(end: str) -> tuple["subprocess.Popen[str]", str]:
-    """Run a program that uses the engine; it and the engine's address."""
-    program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM + end],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert program.stdout is not None
-    address = program.stdout.readline().strip()
-    assert is_listening(address)
-    return program, address
-
-
-def finish(program: "subprocess.Popen[str]") -> str:
-    out, _ = program.communicate(timeout=END_SECONDS)
-    return out
-
-
-@pytest.mark.parametrize(
-    "end", ["", "os._exit(0)", "os.kill(os.getpid(), signal.SIGKILL)"], ids=["returns", "exits", "is killed"]
-)
-def test_it_ends_with_the_program(end: str) -> None:
-    program, address = start_program(end)
-    finish(program)
-    wait_until_gone(address)
-
-
-def test_it_ends_with_the_program_though_a_fork_holds_its_pipe() -> None:
-    program, address = start_program(
-        "if os.fork() == 0:\n    os.close(1)\n    sys.stdin.read()\n    os._exit(0)\nos._exit(0)"
-    )
-    program.wait(END_SECONDS)
-    wait_until_gone(address)
-    finish(program)  # lets the fork go
-
-
-def test_ctrl_c_in_the_terminal_does_not_end_it() -> None:
-    program, address = start_program(
-        """
+INTERRUPTED = """
 interrupted = []
 signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
 print("ready", flush=True)
@@ -378,9 +336,49 @@ async def ask():
     return [delta async for delta in engine.stream(request)][-1].finish_reason
 print(asyncio.run(ask()), flush=True)
 """
+
+
+@contextmanager
+def running_program(end: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """Run a program that uses the engine; it and the engine's address. Nothing of it is left at the end."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM + end],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert program.stdout is not None
-    assert program.stdout.readline() == "ready\n"
-    os.killpg(program.pid, signal.SIGINT)  # as a terminal does: to all processes in front
-    assert finish(program) == "stop\n"
-    wait_until_gone(address)
+    try:
+        address = program.stdout.readline().strip()
+        assert is_listening(address)
+        yield program, address
+        program.communicate(timeout=END_SECONDS)
+        wait_until_gone(address)
+    finally:
+        program.kill()
+        program.communicate()
+
+
+@pytest.mark.parametrize(
+    "end", ["", "os._exit(0)", "os.kill(os.getpid(), signal.SIGKILL)"], ids=["returns", "exits", "is killed"]
+)
+def test_it_ends_with_the_program(end: str) -> None:
+    with running_program(end) as (program, address):
+        program.wait(END_SECONDS)
+        wait_until_gone(address)
+
+
+def test_it_ends_with_the_program_though_a_fork_holds_its_pipe() -> None:
+    fork = "if os.fork() == 0:\n    os.close(1)\n    sys.stdin.read()\n    os._exit(0)\nos._exit(0)"
+    with running_program(fork) as (program, address):
+        program.wait(END_SECONDS)
+        wait_until_gone(address)  # the fork goes when our end of its standard input closes, after this
+
+
+def test_ctrl_c_in_the_terminal_does_not_end_it() -> None:
+    with running_program(INTERRUPTED) as (program, _):
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        os.killpg(program.pid, signal.SIGINT)  # as a terminal does: to all processes in front
+        assert program.stdout.readline() == "stop\n"
