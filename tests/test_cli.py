@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -49,16 +50,24 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return out
 
 
-@pytest.fixture
-def ana(llama: RealEngine) -> None:
-    """A conversation "ana" of two turns, made through a pipe."""
+@pytest.fixture(scope="module")
+def home_of_ana(llama: RealEngine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a conversation "ana" of two turns, made through a pipe."""
+    home = tmp_path_factory.mktemp("ana")
     done = turnkeep(
         "chat", "ana", "--engine", llama.url, "--temperature", "0",
-        stdin=b"My name is Ana.\n\n   \nWhat is my name?\n",
+        stdin=b"My name is Ana.\n\n   \nWhat is my name?\n", TURNKEEP_HOME=str(home),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.decode().splitlines() == ["Got it.", "Your name is Ana."]
     assert done.stderr == b""
+    return home
+
+
+@pytest.fixture
+def ana(home_of_ana: Path, own_home: Path) -> None:
+    """The home of this test has that conversation."""
+    shutil.copytree(home_of_ana, own_home)
 
 
 # -- the chat in a pipe -------------------------------------------------------
