@@ -132,6 +132,23 @@ def test_a_failed_turn_is_told_and_the_next_line_is_answered(
     assert "x x x" in shown, "what was said is kept"
 
 
+def test_a_full_disk_ends_the_run_with_one_sentence_and_loses_nothing(
+    ana: None, llama: RealEngine, own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A limit on the size of files stands for the full disk."""
+    import resource  # not on Windows, where a full disk is another matter
+
+    room = (own_home / "turnkeep.db").stat().st_size + 20_000
+    done = subprocess.run(
+        [sys.executable, "-m", "turnkeep", "chat", "ana", "--engine", llama.url, "--temperature", "0"],
+        input=b"word " * 2_000 + b"\nMy name is Eva.\n", capture_output=True, check=False, timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert re.fullmatch(r"turnkeep: \S+ cannot be written [^\n]+\n", done.stderr.decode())
+    assert "model: Your name is Ana." in printed(capsys, "show", "ana")
+
+
 def test_the_key_reaches_the_engine_and_nobody_else(start_llama: object, tmp_path: Path) -> None:
     engine = start_llama(window=512, api_keys=[SECRET])  # type: ignore[operator]  # the fixture of conftest.py
     done = turnkeep(

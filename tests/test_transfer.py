@@ -29,7 +29,6 @@ from turnkeep.transfer import (
     UNFINISHED,
     check_name,
     export_jsonl,
-    export_markdown,
     import_jsonl,
     read_lines,
     save_export,
@@ -319,25 +318,6 @@ def test_an_export_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
         with pytest.raises(Exception, match="There is no conversation"):
             await save_export(store, row, tmp_path / "out.jsonl")
         assert not (tmp_path / "out.jsonl").exists()
-
-    with_store(tmp_path / "t.db", work)
-
-
-def test_markdown_has_the_turns_that_lead_to_the_tip(tmp_path: Path) -> None:
-    async def work(store: Store) -> None:
-        row = await make_rich(store)
-        text = "".join([piece async for piece in export_markdown(store, row)])
-        assert text.startswith("# rich\n")
-        assert "**You:**\n\nThird\n" in text
-        assert "**Model:**\n\nYes\n" in text
-        assert "Again" not in text
-        assert "Look" not in text
-        await store.move_tip(OWNER, row.id, Position(0, 7), lease=await lease_of(store, row), now=200.0)
-        text = "".join(
-            [piece async for piece in export_markdown(store, await store.load_conversation(OWNER, row.id))]
-        )
-        assert '`f({"a": 1})`' in text
-        assert "*(cut off)*" in text
 
     with_store(tmp_path / "t.db", work)
 

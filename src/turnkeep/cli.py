@@ -168,7 +168,8 @@ def search(text: str, within: str | None, limit: int, **flags: str | None) -> in
 @with_settings("db")
 def export(name: str, output: Path | None, markdown: bool, **flags: str | None) -> None:
     """Write a conversation to standard output as JSON Lines: all branches, receipts and times."""
-    from .transfer import export_jsonl, export_markdown, save_export
+    from .markdown import export_markdown
+    from .transfer import export_jsonl, save_export
 
     async def work(store: Store) -> None:
         row = await _find(store, name)

@@ -1,4 +1,4 @@
-"""Conversations in and out of the store: JSON Lines, whole, and Markdown, to read.
+"""Conversations in and out of the store, whole, as JSON Lines.
 
 A JSONL export is one conversation: a line of its own, its turns in the order of asking on all
 branches, the views its prompts were built from, and a last line that says how many lines there are,
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
-from .conversation.items import Item, Message, TurnState, dump_item, load_item
+from .conversation.items import Item, TurnState, dump_item, load_item
 from .conversation.log import Position
 from .errors import Conflict, ConversationError, ConversationNotFound, UsageError, WireError
+from .markdown import export_markdown
 from .store.base import Conversation, Lease, Store, StoredItem, Turn
 
 FORMAT: Final = 1
@@ -473,29 +474,3 @@ def _take(row: Row, name: str, kind: type) -> Any:  # Any: the value is of `kind
     if type(value) is not kind:
         raise TypeError(f"{name} is not of the kind {kind.__name__}")
     return value
-
-
-# -- to read ------------------------------------------------------------------
-async def export_markdown(store: Store, conversation: Conversation) -> AsyncIterator[str]:
-    """Yield the path to the tip as Markdown, piece by piece; failed turns and siblings are left out."""
-    owner, key = conversation.owner, conversation.id
-    yield f"# {conversation.name or conversation.id}\n"
-    async for turn, items in store.export_items(owner, key):
-        if not await store.is_ancestor(owner, key, turn.tip, conversation.tip):
-            continue
-        yield f"\n## Turn {turn.number}, {_day(turn.created)}\n"
-        for stored in items:
-            if isinstance(stored.item, Message):
-                yield _markdown_message(stored.item)
-        if turn.state == "cut_off":
-            yield "\n*(cut off)*\n"
-
-
-def _markdown_message(message: Message) -> str:
-    speaker = {"user": "You", "assistant": "Model", "tool": "Tool"}.get(message.role, message.role)
-    calls = "".join(f"\n`{call.name}({call.arguments})`\n" for call in message.tool_calls)
-    return f"\n**{speaker}:**\n\n{message.text}\n{calls}"
-
-
-def _day(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from ..errors import Conflict, StoreError, TurnkeepError
+from ..errors import Conflict, ContextOverflow, EngineError, StoreError, TurnkeepError
 from ..library import AsyncChat, Opened
 from ..settings import EMBEDDED, Settings
 from ..store.base import Store
@@ -114,17 +114,22 @@ class TerminalChat:
             streaming: the turn.
             said: what the person typed, to be offered again if it could not be kept.
         """
+        if self._refreshing:
+            self._refreshing.cancel()  # the engine is for the person now
         self.console.print()
+        view = ReplyView(self.console, self.signs, self._told)
         try:
             with hidden_typing():
-                self.last = await ReplyView(self.console, self.signs, self._told).show(
-                    streaming, self._interrupts
-                )
+                self.last = await view.show(streaming, self._interrupts)
         except (Conflict, StoreError) as error:
             self.draft = said  # it stands in no record: give it back
             print_error(self.console, error)
-        except TurnkeepError as error:
+        except ContextOverflow as error:
+            print_error(self.console, f"{error} Your message is kept: /edit changes it.")
+        except EngineError as error:
             print_error(self.console, f"{error} Your message is kept: /regenerate asks again.")
+        except TurnkeepError as error:
+            print_error(self.console, error)
         self.console.print()
         self.refresh()
 

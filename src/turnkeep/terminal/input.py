@@ -58,6 +58,7 @@ class Prompt:
             complete_style=CompleteStyle.READLINE_LIKE,  # a menu would scroll the screen to make room
             complete_while_typing=False,
             bottom_toolbar=self._below,
+            enable_suspend=True,
             prompt_continuation=lambda width, _line, _wrapped: signs.more.ljust(width)[:width],
             style=STYLE,
         )

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import IO
 
-from ..errors import TurnkeepError
+from ..errors import StoreDamaged, StoreFull, TurnkeepError
 from ..library import AsyncChat
 from ..settings import Settings
 from ..turn import Finished, Notice, Piece
@@ -151,6 +151,8 @@ async def _answer(chat: AsyncChat, message: str, number: int) -> bool:
                         tell(sentence)
                     case Finished(reply):
                         _write("\n" if watched else f"{reply.text}\n")
+    except (StoreFull, StoreDamaged):
+        raise  # nothing that is said from here on could be kept
     except TurnkeepError as error:
         if watched:
             _write("\n")

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from ..conversation.items import Message
+from ..markdown import describe_message
 from ..store.base import Conversation, Hit, Store, StoredItem, StoreStats, Turn
 from .screen import one_line, printable
 
@@ -55,7 +56,7 @@ def _turn_lines(turn: Turn, items: Sequence[StoredItem]) -> Iterator[str]:
     for stored in items:
         if isinstance(stored.item, Message):
             speaker = {"user": "you", "assistant": "model"}.get(stored.item.role, stored.item.role)
-            yield f"{speaker}: {printable(stored.item.text)}"
+            yield f"{speaker}: {printable(describe_message(stored.item))}"
 
 
 def _state(turn: Turn) -> str:
