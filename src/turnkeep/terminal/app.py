@@ -21,6 +21,7 @@ from .commands import COMMANDS, complete_argument, run_command
 from .input import Prompt, hidden_typing
 from .interrupts import Interrupts
 from .opening import Start, find_last, leave_chat, open_chat, open_store, with_engine
+from .overheard import Overheard, overhear
 from .past import print_past
 from .replies import ReplyView, print_error
 from .screen import Signs, choose_signs, make_console, printable
@@ -41,7 +42,9 @@ WINDOW_KEY = "window:"  # + address and model: the window that the person named 
 class TerminalChat:
     """One run of the chat at a terminal."""
 
-    def __init__(self, settings: Settings, store: Store, interrupts: Interrupts) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, interrupts: Interrupts, overheard: Overheard
+    ) -> None:
         self.settings, self.store = settings, store
         self.console: Console = make_console(sys.stdout)
         self.signs: Signs = choose_signs(self.console)
@@ -51,6 +54,7 @@ class TerminalChat:
         self.draft = ""  # stands in the next input already
         self.began = time.time()
         self._interrupts = interrupts
+        self._overheard = overheard
         self._told: set[str] = set()  # notices shown already
         self._picture: Picture | None = None
         self._receipt: Receipt | None = None
@@ -88,6 +92,8 @@ class TerminalChat:
 
     async def _next(self) -> None:
         """Read one input and do what it says."""
+        for sentence in self._overheard.take():
+            self.say(sentence, "dim")
         default, self.draft = self.draft, ""
         text = await self.read(default)
         if not text.strip():
@@ -224,7 +230,8 @@ async def run_terminal(settings: Settings, start: Start) -> int:
     """Run the chat. Returns the exit status."""
     interrupts = Interrupts()
     try:
-        async with open_store(settings) as store:
-            return await TerminalChat(settings, store, interrupts).run(start)
+        with overhear() as overheard:
+            async with open_store(settings) as store:
+                return await TerminalChat(settings, store, interrupts, overheard).run(start)
     except asyncio.CancelledError:
         return interrupts.exit_status

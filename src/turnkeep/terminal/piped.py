@@ -17,9 +17,11 @@ from typing import IO
 from ..errors import StoreDamaged, StoreFull, TurnkeepError
 from ..library import AsyncChat
 from ..settings import Settings
+from ..store.base import Store
 from ..turn import Finished, Notice, Piece
 from .interrupts import Interrupts
 from .opening import Start, leave_chat, open_chat, open_store
+from .overheard import overhear
 
 BLOCK_BYTES = 65_536
 MAX_LINE_BYTES = 16 * 1024 * 1024  # a line beyond it is no message that any window holds
@@ -102,17 +104,22 @@ async def run_piped(settings: Settings, start: Start) -> int:
     """
     interrupts = Interrupts()
     try:
-        async with open_store(settings) as store:
-            began = time.time()
-            chat, opened = await open_chat(settings, store, start)
-            try:
-                for sentence in opened.notices:
-                    tell(sentence)
-                return await _answer_lines(chat)
-            finally:
-                await leave_chat(chat, store, began)
+        with overhear():
+            async with open_store(settings) as store:
+                return await _answer_all(settings, store, start)
     except asyncio.CancelledError:
         return interrupts.exit_status
+
+
+async def _answer_all(settings: Settings, store: Store, start: Start) -> int:
+    began = time.time()
+    chat, opened = await open_chat(settings, store, start)
+    try:
+        for sentence in opened.notices:
+            tell(sentence)
+        return await _answer_lines(chat)
+    finally:
+        await leave_chat(chat, store, began)
 
 
 async def _answer_lines(chat: AsyncChat) -> int:
