@@ -39,7 +39,17 @@ FLOORS: tuple[set[str], ...] = (
 )
 DOORS = len(FLOORS)
 # Between the floors of engine and store and the library, both are known as protocols only.
-PROTOCOL_USERS = {"meter", "transfer", "prompt", "holding", "turn", "prepared", "record", "streaming", "upkeep"}
+PROTOCOL_USERS = {
+    "meter",
+    "transfer",
+    "prompt",
+    "holding",
+    "turn",
+    "prepared",
+    "record",
+    "streaming",
+    "upkeep",
+}
 PROTOCOLS = {"engine.base", "store.base"}
 
 
