@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.engines import RealEngine
+from tests.prefixes import describe_difference
 from turnkeep import AsyncChat, NothingToDo
 from turnkeep.conversation.items import Message
 from turnkeep.engine.base import Delta, End, Engine, Request, TextDelta
@@ -43,6 +44,7 @@ from turnkeep.store.sqlite import SqliteStore
 
 KILLS = 500
 WORDS = ["river", "stone", "lamp", "door", "seven", "Monday", "Ana", "under", "blue", "and", "the", "of"]
+QUESTION = "My word number"  # what turns begin with; upkeep's requests do not
 WINDOW = 512  # tokens: a compaction every few turns
 OWNER, NAME = "local", "crash"
 FRESH = 0.1  # of the chats begin with no database, and are killed while they make it
@@ -77,7 +79,7 @@ class Overheard:
                 if isinstance(delta, TextDelta):
                     said += delta.text
                 elif isinstance(delta, End):
-                    tell(kind="said", text=said)
+                    tell(kind="said", question=request.messages[-1]["content"], text=said)
                 yield delta
 
 
@@ -114,9 +116,8 @@ async def _do_something(chat: AsyncChat, dice: random.Random) -> None:
 
 
 def _say(dice: random.Random) -> str:
-    return (
-        f"My word number {dice.randrange(10**9)} is: {' '.join(dice.choices(WORDS, k=dice.randint(5, 50)))}."
-    )
+    words = " ".join(dice.choices(WORDS, k=dice.randint(5, 50)))
+    return f"{QUESTION} {dice.randrange(10**9)} is: {words}."
 
 
 def nursery() -> None:
@@ -141,7 +142,7 @@ class Sent:
 
     messages: list[Any]  # Any: messages as JSON
     doing: str
-    said: str | None = None  # the whole of it, once the engine has ended
+    stepped_back: bool  # it asks again, or a turn was or may have been undone since the prompt before
     reply: str | None = None
 
 
@@ -153,7 +154,9 @@ class Known:
     answered: dict[int, str] = field(default_factory=dict)  # turn -> reply
     tips: list[int] = field(default_factory=list)  # turns that were at the tip, as acknowledged
     doing: str = ""  # what was not acknowledged yet when the kill came
-    sent: list[Sent] = field(default_factory=list)
+    stepped_back: bool = False  # since the last prompt
+    sent: list[Sent] = field(default_factory=list)  # prompts of turns
+    said: set[tuple[str, str]] = field(default_factory=set)  # questions, and whole replies of the engine
 
 
 @dataclass
@@ -217,12 +220,15 @@ def note(known: Known, event: Mapping[str, Any]) -> None:  # Any: an event as JS
             known.doing = ""
             if known.sent:
                 known.sent[-1].reply = None
-        case "sent":
-            known.sent.append(Sent(event["messages"], known.doing))
+        case "sent" if event["messages"][-1]["content"].startswith(QUESTION):
+            back = known.stepped_back or known.doing == "regenerating"
+            known.sent.append(Sent(event["messages"], known.doing, back))
+            known.stepped_back = False
         case "said":
-            known.sent[-1].said = event["text"]
+            known.said.add((event["question"], event["text"]))
         case "asking" | "regenerating" | "undoing" | "opening" | "upkeep":
             known.doing = event["kind"]
+            known.stepped_back |= known.doing == "undoing"
 
 
 def kill_one(nursery: Nursery, known: Known, url: str, dice: random.Random, *, fresh: bool) -> str:
@@ -293,8 +299,7 @@ def check_whole(known: Known, turn: Turn, items: list[StoredItem], receipt: Mapp
     assert receipt["finish_reason"] in ("stop", "length"), f"turn {turn.number} did not end"
     question, reply = map(_message, items)
     assert (question.role, reply.role) == ("user", "assistant")
-    said = [sent.said for sent in known.sent if sent.messages[-1]["content"] == question.text]
-    assert reply.text in said, f"turn {turn.number} is not what the engine said"
+    assert (question.text, reply.text) in known.said, f"turn {turn.number} is not what the engine said"
 
 
 def check_prompts(known: Known, engine: RealEngine, found: Counter[str]) -> None:
@@ -307,11 +312,20 @@ def check_prompts(known: Known, engine: RealEngine, found: Counter[str]) -> None
             found["prompts that extend the last"] += 1
         elif after.messages[0] != before.messages[0]:
             found["prompts after a compaction"] += 1
+        elif is_slice(after.messages[1:-1], shared[1:]):  # turns were folded without a line, or undone
+            found["prompts after a bare cut or an undo"] += 1
         else:
-            # Undone turns make it shorter; a cut without a summary leaves the same base before a later log.
-            kept = len(after.messages) - 1
-            assert kept < len(shared), "the prompt moved without a reason"
-            found["prompts after an undo or a bare cut"] += 1
+            # Only a step back before the cut brings folded turns into view again.
+            difference = describe_difference(
+                engine.render({"messages": shared}), engine.render({"messages": after.messages})
+            )
+            assert after.stepped_back, f"the prompt moved without a reason: {difference}"
+            found["prompts of an earlier view"] += 1
+
+
+def is_slice(part: Sequence[object], whole: Sequence[object]) -> bool:
+    """Tell whether `part` stands in `whole`, without a gap."""
+    return any(whole[n : n + len(part)] == part for n in range(len(whole) - len(part) + 1))
 
 
 def _message(stored: StoredItem) -> Message:
