@@ -36,7 +36,9 @@ _OVERFLOW = re.compile(
     r"|input length .{0,40}exceeds",  # vLLM
     re.IGNORECASE,
 )
-_LOADING = re.compile(r"loading model|model is (still |currently )*(being )?load(ing|ed\b(?! with))", re.IGNORECASE)
+_LOADING = re.compile(
+    r"loading model|model is (still |currently )*(being )?load(ing|ed\b(?! with))", re.IGNORECASE
+)
 _BUSY = re.compile(r"server (is )?busy|too many requests|maximum pending requests|overloaded", re.IGNORECASE)
 _NO_MODEL = re.compile(
     r"model\b.{0,200}\b(not found|does ?n[o']t exist|not exist|not available|is not served)"
