@@ -173,13 +173,13 @@ def export(name: str, output: Path | None, markdown: bool, **flags: str | None) 
 
     async def work(store: Store) -> None:
         row = await _find(store, name)
+        pieces = (export_markdown if markdown else export_jsonl)(store, row)
         if output is not None:
-            turns = await save_export(store, row, output, markdown=markdown)
-            click.echo(f"{turns:,} turns are in {output}.", err=True)
+            await save_export(pieces, output)
+            click.echo(f"{row.turns:,} turns are in {output}.", err=True)
             return
-        async for piece in (export_markdown if markdown else export_jsonl)(store, row):
-            end = b"" if markdown else b"\n"
-            click.echo(piece.encode("utf-8", "backslashreplace") + end, nl=False)
+        async for piece in pieces:
+            click.echo(piece.encode("utf-8", "backslashreplace"), nl=False)
 
     _with_flags(flags, work)
 

@@ -18,7 +18,6 @@ from typing import IO, Any, Final, NoReturn
 from .conversation.items import Item, TurnState, dump_item, load_item
 from .conversation.log import Position
 from .errors import Conflict, ConversationError, ConversationNotFound, UsageError, WireError
-from .markdown import export_markdown
 from .store.base import Conversation, Lease, Store, StoredItem, Turn
 
 FORMAT: Final = 1
@@ -48,7 +47,7 @@ def check_name(name: str) -> str:
 
 # -- out ----------------------------------------------------------------------
 async def export_jsonl(store: Store, conversation: Conversation) -> AsyncIterator[str]:
-    """Yield the lines of an export, each without its line end."""
+    """Yield the lines of an export, with their ends."""
     owner, key = conversation.owner, conversation.id
     yield _line(await _dump_head(store, conversation))
     count = 1
@@ -137,28 +136,25 @@ def _dump_position(position: Position) -> list[int]:
 
 
 def _line(row: Row) -> str:
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-async def save_export(store: Store, conversation: Conversation, path: Path, *, markdown: bool = False) -> int:
-    """Write an export to a new file that only its owner can read. Returns the number of turns.
+async def save_export(pieces: AsyncIterator[str], path: Path) -> None:
+    """Write an export, of whatever form, to a new file that only its owner can read.
 
     Raises:
         UsageError: the file exists already, or cannot be written; nothing half is left.
     """
-    pieces = export_markdown(store, conversation) if markdown else export_jsonl(store, conversation)
-    end = "" if markdown else "\n"
     file = _create(path)
     try:
         with file:
             async for piece in pieces:
-                file.write(piece + end)
+                file.write(piece)
     except BaseException as error:
         os.unlink(path)
         if isinstance(error, OSError):
             raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
         raise
-    return conversation.turns
 
 
 def _create(path: Path) -> IO[str]:

@@ -143,6 +143,10 @@ class TerminalChat:
         """Print a line of turnkeep's own."""
         self.console.print(Text(printable(text), style), soft_wrap=False)
 
+    def _wait(self, sentence: str) -> None:
+        """Say why nothing comes yet: the engine is away, loading or busy."""
+        self.say(f"{sentence} Trying again; Ctrl-C gives up.", "dim")
+
     # -- opening ----------------------------------------------------------------------------------
 
     async def _offer_engine(self) -> Settings:
@@ -161,7 +165,7 @@ class TerminalChat:
         if start.name is None and not start.new:
             start = replace(start, name=await find_last(self.store))
         with Waiting(self.console, self.signs).shown("starting the engine"):
-            self.chat, opened = await open_chat(self.settings, self.store, start)
+            self.chat, opened = await open_chat(self.settings, self.store, start, self._wait)
         if opened.engine.window_source == "default" and self.settings.window is None:
             return await self._ask_window(opened, start)
         return opened
@@ -181,7 +185,7 @@ class TerminalChat:
         await self.chat.close()
         self.settings = replace(self.settings, window=int(known))
         again = replace(start, name=opened.conversation.id, new=False)
-        self.chat, reopened = await open_chat(self.settings, self.store, again)
+        self.chat, reopened = await open_chat(self.settings, self.store, again, self._wait)
         return replace(reopened, resumed=opened.resumed)
 
     def _greet(self, opened: Opened) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from ..errors import NothingToDo, UsageError
+from ..markdown import export_markdown
 from ..settings import OWNER, suggest
 from ..store.base import Conversation
-from ..transfer import check_name, save_export
+from ..transfer import check_name, export_jsonl, save_export
 from .opening import tidy
 from .options import describe_options, set_option
 from .past import print_past
@@ -217,8 +218,9 @@ async def _set(app: "TerminalChat", argument: str) -> None:
 async def _export(app: "TerminalChat", argument: str) -> None:
     row = await app.chat.conversation()
     path = _export_path(argument, row)
-    turns = await save_export(app.store, row, path, markdown=path.suffix.lower() in (".md", ".markdown"))
-    app.say(f"{turns:,} turns are in {path}.")
+    markdown = path.suffix.lower() in (".md", ".markdown")
+    await save_export((export_markdown if markdown else export_jsonl)(app.store, row), path)
+    app.say(f"{row.turns:,} turns are in {path}.")
 
 
 async def _copy(app: "TerminalChat", _argument: str) -> None:

@@ -1,7 +1,7 @@
 """Before the first word: which engine, which conversation, and what was said last."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -40,8 +40,10 @@ async def find_last(store: Store) -> str | None:
     return rows[0].id if rows else None
 
 
-async def open_chat(settings: Settings, store: Store, start: Start) -> "tuple[AsyncChat, Opened]":
-    """Connect and open.
+async def open_chat(
+    settings: Settings, store: Store, start: Start, on_wait: Callable[[str], None]
+) -> "tuple[AsyncChat, Opened]":
+    """Connect and open; `on_wait` is told why a call has to wait for the engine.
 
     Raises:
         TurnkeepError: it cannot be opened; no empty conversation stays behind.
@@ -63,6 +65,7 @@ async def open_chat(settings: Settings, store: Store, start: Start) -> "tuple[As
         api_key=settings.api_key,
         db=store,
         sampling=settings.sampling,
+        on_wait=on_wait,
     )
     try:
         return chat, await chat.open()
