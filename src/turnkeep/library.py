@@ -7,7 +7,7 @@ the next process goes on with that.
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -74,6 +74,7 @@ class AsyncChat:
         db: the database file, or a `Store` of your own (which you close); None takes the user's own.
         sampling: further fields of the request's body, sent as given.
         upkeep: False leaves summaries and warming to other processes.
+        on_wait: is told in a sentence why a call has to wait: the engine is away, loading or busy.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class AsyncChat:
         db: str | Path | Store | None = None,
         sampling: Mapping[str, object] | None = None,
         upkeep: bool = True,
+        on_wait: Callable[[str], None] | None = None,
     ) -> None:
         self._options = Options(
             temperature=temperature,
@@ -107,7 +109,7 @@ class AsyncChat:
         self._engine: Engine | None = None if engine is None or isinstance(engine, str) else engine
         self._store: Store | None = None if db is None or isinstance(db, str | Path) else db
         self._owner, self._name, self._new, self._system = owner, conversation, new, system
-        self._upkeep_wanted = upkeep
+        self._upkeep_wanted, self._on_wait = upkeep, on_wait
         self._holder = name_holder()
         self._desk: Desk | None = None
         self._upkeep: Upkeep | None = None
@@ -197,6 +199,7 @@ class AsyncChat:
             api_key=self._api_key,
             window=self._window,
             gguf=self._gguf,
+            on_wait=self._on_wait,
         )
 
     async def idle(self) -> None:

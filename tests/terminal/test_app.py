@@ -364,4 +364,4 @@ def test_a_chat_that_cannot_be_opened_says_why(arguments: list[str], words: str)
     with Terminal(*arguments, columns=200) as terminal:
         assert terminal.end() == 2
         assert words in terminal.text
-        assert terminal.text.count("\n") == 0
+        assert terminal.text.count("\n") <= 1  # a dead port is tried again for some seconds, and that is said
