@@ -28,7 +28,8 @@ FLOORS: tuple[set[str], ...] = (
     {"conversation"},
     {"context", "wire"},
     {"engine", "settings", "store"},
-    {"meter", "transfer"},
+    {"markdown", "meter"},
+    {"transfer"},
     {"prompt"},
     {"holding"},
     {"turn"},
@@ -40,6 +41,7 @@ FLOORS: tuple[set[str], ...] = (
 DOORS = len(FLOORS)
 # Between the floors of engine and store and the library, both are known as protocols only.
 PROTOCOL_USERS = {
+    "markdown",
     "meter",
     "transfer",
     "prompt",

@@ -29,20 +29,24 @@ def name_holder() -> str:
 
 
 @contextlib.asynccontextmanager
-async def hold_conversation(desk: Desk, *, patience: float = PATIENCE_SECONDS) -> AsyncIterator[Lease]:
+async def hold_conversation(
+    desk: Desk, *, patience: float = PATIENCE_SECONDS, stop: asyncio.Event | None = None
+) -> AsyncIterator[Lease]:
     """Hold the conversation's lease; a second writer waits its turn.
 
     Raises:
-        Conflict: another writer held it for longer than `patience` seconds.
+        Conflict: another writer held it for longer than `patience` seconds, or until `stop` was set.
     """
     async with hold_lease(
-        desk, f"conversation:{desk.conversation}", note=desk.engine.url, patience=patience
+        desk, f"conversation:{desk.conversation}", note=desk.engine.url, patience=patience, stop=stop
     ) as lease:
         yield lease
 
 
 @contextlib.asynccontextmanager
-async def hold_lease(desk: Desk, subject: str, *, note: str, patience: float) -> AsyncIterator[Lease]:
+async def hold_lease(
+    desk: Desk, subject: str, *, note: str, patience: float, stop: asyncio.Event | None = None
+) -> AsyncIterator[Lease]:
     """Hold a lease, kept alive by a heartbeat.
 
     Args:
@@ -50,11 +54,12 @@ async def hold_lease(desk: Desk, subject: str, *, note: str, patience: float) ->
         subject: what is held.
         note: what for.
         patience: seconds to wait for another holder.
+        stop: ends the wait when it is set.
 
     Raises:
-        Conflict: another held it for longer than `patience`.
+        Conflict: another held it for longer than `patience`, or until `stop` was set.
     """
-    lease = await _take(desk, subject, note, patience)
+    lease = await _take(desk, subject, note, patience, stop)
     heartbeat = asyncio.create_task(_keep_alive(desk, lease))
     try:
         yield lease
@@ -65,7 +70,7 @@ async def hold_lease(desk: Desk, subject: str, *, note: str, patience: float) ->
         await asyncio.shield(desk.store.drop_lease(lease))
 
 
-async def _take(desk: Desk, subject: str, note: str, patience: float) -> Lease:
+async def _take(desk: Desk, subject: str, note: str, patience: float, stop: asyncio.Event | None) -> Lease:
     # A name of its own for each holding: two turns of one process exclude each other too.
     holder = f"{desk.holder}/{secrets.token_hex(4)}"
     deadline, pause = time.monotonic() + patience, 0.01
@@ -81,7 +86,7 @@ async def _take(desk: Desk, subject: str, note: str, patience: float) -> Lease:
                 )
         if lease is not None:
             return lease
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or (stop is not None and stop.is_set()):
             raise Conflict(
                 "Another program is writing to this conversation: wait for it to finish, or use another name."
             )

@@ -411,22 +411,25 @@ class AsyncChat:
         await self._make_way()
         await desk.store.save_instructions(self._owner, desk.conversation, text, now=time.time())
 
-    async def set_options(
-        self,
-        *,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        strategy: str | Iterable[str] | None = None,
-        sampling: Mapping[str, object] | None = None,
-    ) -> None:
-        """Change how requests are made, from the next turn on; None leaves a thing as it is."""
+    async def set_options(self, **changes: Any) -> None:  # Any: as the constructor takes them
+        """Change how requests are made, from the next turn on.
+
+        Args:
+            changes: `temperature`, `max_tokens` and `strategy` as the constructor takes them (None
+                leaves it to the engine again); `sampling` adds fields, None among them takes one away.
+        """
         old = self._options
+        if unknown := changes.keys() - {"temperature", "max_tokens", "strategy", "sampling"}:
+            raise UsageError(
+                f"There is no option {min(unknown)!r}: temperature, max_tokens, strategy and sampling can change."
+            )
+        sampling = {**old.sampling, **(changes.get("sampling") or {})}
         self._options = replace(
             old,
-            temperature=old.temperature if temperature is None else temperature,
-            max_tokens=old.max_tokens if max_tokens is None else _check_max_tokens(max_tokens),
-            strategy=old.strategy if strategy is None else parse_strategy(strategy),
-            sampling={**old.sampling, **(sampling or {})},
+            temperature=changes.get("temperature", old.temperature),
+            max_tokens=_check_max_tokens(changes.get("max_tokens", old.max_tokens)),
+            strategy=parse_strategy(changes["strategy"]) if changes.get("strategy") else old.strategy,
+            sampling={name: value for name, value in sampling.items() if value is not None},
         )
         if self._desk is not None:
             self._desk.options = self._options

@@ -148,7 +148,7 @@ async def run_turn(
         LeaseLost: another program took the conversation over; the reply is kept beside it.
     """
     began = time.monotonic()
-    async with hold_conversation(desk) as lease:
+    async with hold_conversation(desk, stop=stop) as lease:
         await desk.store.settle_turns(desk.owner, desk.conversation, lease=lease, now=time.time())
         row = await desk.load()
         tip = row.tip if after is None else after

@@ -19,7 +19,7 @@ class StrictChat(AsyncChat):
         self.asked: list[dict[str, object]] = []
 
     async def set_options(self, **options: object) -> None:
-        await super().set_options(**options)  # type: ignore[arg-type]  # the library refuses what it does not know
+        await super().set_options(**options)
         self.asked.append(options)
 
 
@@ -70,3 +70,16 @@ def test_what_cannot_be_set_is_refused_by_name(name: str, value: str, words: str
         set_it(name, value)
     assert words in str(caught.value)
     assert "sk-secret" not in str(caught.value)
+
+
+def test_default_leaves_an_option_to_the_engine_again() -> None:
+    settings, asked = set_it(
+        "temperature", "default", Settings(home=Path("h"), config=Path("c"), temperature=0.5)
+    )
+    assert asked == [{"temperature": None}]
+    assert settings.temperature is None
+    settings, asked = set_it(
+        "top_p", "Default", Settings(home=Path("h"), config=Path("c"), sampling={"top_p": 0.9})
+    )
+    assert asked == [{"sampling": {"top_p": None}}]
+    assert settings.sampling == {}
