@@ -37,6 +37,7 @@ from tests.engines import RealEngine
 from tests.prefixes import describe_difference
 from turnkeep import AsyncChat, NothingToDo
 from turnkeep.conversation.items import Message
+from turnkeep.conversation.log import START, Position
 from turnkeep.engine.base import Delta, End, Engine, Request, TextDelta
 from turnkeep.engine.connect import connect
 from turnkeep.store.base import StoredItem, Turn
@@ -152,7 +153,9 @@ class Known:
 
     path: Path
     answered: dict[int, str] = field(default_factory=dict)  # turn -> reply
-    tips: list[int] = field(default_factory=list)  # turns that were at the tip, as acknowledged
+    tip: Position = START  # as found after the last kill
+    turns: int = 0  # found after the last kill, or acknowledged since
+    moves: list[int] = field(default_factory=list)  # acknowledged since: turns; negative: taken back
     doing: str = ""  # what was not acknowledged yet when the kill came
     stepped_back: bool = False  # since the last prompt
     sent: list[Sent] = field(default_factory=list)  # prompts of turns
@@ -212,11 +215,12 @@ def note(known: Known, event: Mapping[str, Any]) -> None:  # Any: an event as JS
     match event["kind"]:
         case "answered":
             known.answered[event["turn"]] = event["reply"]
-            known.tips.append(event["turn"])
+            known.moves.append(event["turn"])
+            known.turns = event["turn"]
             known.sent[-1].reply = event["reply"]
             known.doing = ""
         case "undone":
-            known.tips.append(-event["turn"])  # the tip is what this turn hangs on
+            known.moves.append(-event["turn"])
             known.doing = ""
             if known.sent:
                 known.sent[-1].reply = None
@@ -276,21 +280,22 @@ async def check(known: Known, found: Counter[str]) -> None:
 Turns = Mapping[int, tuple[Turn, list[StoredItem]]]
 
 
-def check_acknowledged(known: Known, turns: Turns, tip: object) -> None:
+def check_acknowledged(known: Known, turns: Turns, tip: Position) -> None:
     """Every acknowledged reply is there word for word, and the tip is where it was put last."""
     for number, reply in known.answered.items():
         assert number in turns, f"turn {number} is lost"
         turn, items = turns[number]
         assert turn.state in ("done", "cut_off"), f"turn {number} is {turn.state}"
         assert _message(items[-1]).text == reply, f"the reply of turn {number} is another"
-    if not known.tips:
-        return
-    last = known.tips[-1]
-    allowed = {turns[last][0].tip if last > 0 else turns[-last][0].after}
-    if known.doing == "undoing":
-        allowed |= {turn.after for turn, _ in turns.values() if turn.tip in allowed}
-    allowed |= {turn.tip for turn, _ in turns.values() if turn.number > max(map(abs, known.tips))}
+    if known.moves:
+        last = known.moves[-1]
+        known.tip = turns[last][0].tip if last > 0 else turns[-last][0].after
+    allowed = {known.tip}
+    if known.doing == "undoing":  # it may have been done, and only its acknowledgement lost
+        allowed |= {turn.after for turn, _ in turns.values() if turn.tip == known.tip}
+    allowed |= {turn.tip for turn, _ in turns.values() if turn.number > known.turns}  # likewise
     assert tip in allowed, f"the tip is {tip}, not one of {allowed}"
+    known.tip, known.turns, known.moves = tip, max(turns, default=0), []
 
 
 def check_whole(known: Known, turn: Turn, items: list[StoredItem], receipt: Mapping[str, Any] | None) -> None:
