@@ -18,7 +18,7 @@ from .store.base import Store, StoredItem
 
 IMAGE_TOKENS_EST = 800  # until usage has taught better; common vision models take 256 to 1,600
 OVERHEAD_TOKENS_EST = 6.0  # template tokens around one message; ChatML takes 5 to 7
-KEPT_SIZES = 8_192  # sizes held in memory for one conversation
+KEPT_SIZES = 8_192  # sizes held in memory for one conversation, unless its window holds more items
 ALWAYS_COUNT_BELOW = 16_384  # tokens; counting a prompt of that size takes some milliseconds
 COUNT_ABOVE_SHARE = 0.7  # larger prompts are counted exactly from this share of their limit on
 
@@ -59,6 +59,7 @@ class Meter:
         self._store, self._engine = store, engine
         self._owner, self._conversation = owner, conversation
         self._sizes: OrderedDict[tuple[str, Position], float] = OrderedDict()  # tokens, or raw estimates
+        self._kept = KEPT_SIZES
         self._loaded: set[str] = set()  # tokenizers whose kept sizes were read from the store
         self._template: dict[str, _TemplateTokens] = {}
         self._calibration: dict[str, Calibration] = {}
@@ -88,17 +89,20 @@ class Meter:
             for at, tokens in kept.items():
                 self._keep(key, at, tokens)
             self._loaded.add(key)
-        missing = [item for item in items if (key, item.at) not in self._sizes]
+        known = {item.at: self._sizes.get((key, item.at)) for item in items}
+        missing = [item for item in items if known[item.at] is None]
         if missing:
             sizes = await self._measure(info, [item_text(item.item) for item in missing])
+            self._kept = max(KEPT_SIZES, 2 * len(items))
             for item, size in zip(missing, sizes, strict=True):
+                known[item.at] = size
                 self._keep(key, item.at, size)
             if info.counts:
                 counted = {item.at: int(size) for item, size in zip(missing, sizes, strict=True)}
                 await self._store.save_sizes(self._owner, self._conversation, key, counted)
         overhead = self._of_template(info).message
         return [
-            round(self._tokens(info, self._sizes[key, item.at]) + overhead + _image_tokens(item.item))
+            round(self._tokens(info, known[item.at] or 0) + overhead + _image_tokens(item.item))
             for item in items
         ]
 
@@ -173,7 +177,7 @@ class Meter:
 
     def _keep(self, key: str, at: Position, size: float) -> None:
         self._sizes[key, at] = size
-        while len(self._sizes) > KEPT_SIZES:
+        while len(self._sizes) > self._kept:
             self._sizes.popitem(last=False)
 
     def _of_template(self, info: EngineInfo) -> "_TemplateTokens":

@@ -18,7 +18,7 @@ from .errors import Conflict, UsageError
 from .holding import hold_conversation
 from .prompt import Desk, Options, Plan
 from .store.base import Conversation, Turn
-from .turn import save_view
+from .turn import describe_tools, save_view, why_moved
 from .wire.chat_completions import parse_reply, parse_usage
 
 
@@ -107,12 +107,14 @@ async def prepare_turn(
     view = plan.material.view
     if plan.cut_now:
         view = await save_view(desk, info, view, row)
+        plan = replace(plan, material=replace(plan.material, view=view))
+    moved = await why_moved(desk, row, row.tip, row.turns, plan, options)
     wanted = options.max_tokens
     room = max(1, info.window - plan.size.tokens)
     return Prepared(
         messages=[dict(message) for message in plan.request.messages],
         max_tokens=None if wanted is None else room if wanted < 0 else min(wanted, room),
-        receipt=_receipt(info, row, plan, options, view.number),
+        receipt=_receipt(info, row, plan, options, view.number, moved),
         _desk=desk,
         _items=tuple(items),
         _after=row.tip,
@@ -122,11 +124,14 @@ async def prepare_turn(
     )
 
 
-def _receipt(info: EngineInfo, row: Conversation, plan: Plan, options: Options, view: int | None) -> Receipt:
+def _receipt(
+    info: EngineInfo, row: Conversation, plan: Plan, options: Options, view: int | None, moved: str | None
+) -> Receipt:
     return Receipt(
         engine=info.kind,
         model=info.model,
         strategy=str(options.strategy),
+        tools=describe_tools(options.tools),
         window=plan.budget.window,
         reserve=plan.budget.reserve,
         high=plan.budget.high,
@@ -141,6 +146,7 @@ def _receipt(info: EngineInfo, row: Conversation, plan: Plan, options: Options, 
         verbatim=turn_ranges(entry.turn for entry in plan.material.entries),
         summarised=summarised_ranges(plan.material.view),
         left_out=plan.material.view.unsummarised,
+        moved=moved,
         max_tokens=options.max_tokens,
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .context.budget import SMALLEST_WINDOW, Budget, share_window
-from .context.compaction import merge_ranges, render_instruction
+from .context.compaction import merge_ranges, render_instruction, without_lines
 from .context.plan import Candidate, choose_cut, choose_view, refuse_overflow
 from .context.strategy import Strategy
 from .context.view import (
@@ -28,7 +28,7 @@ from .conversation.log import START, Position
 from .engine.base import Engine, EngineInfo, Request
 from .errors import ContextOverflow, UsageError
 from .meter import Meter, Size, item_text
-from .store.base import Conversation, Store, StoredItem
+from .store.base import Conversation, Store, StoredItem, StoredView
 from .wire.chat_completions import render_messages
 
 FEWEST_TOKENS_AN_ITEM = 4  # no message takes less with its template tokens: bounds how many items can fit
@@ -87,6 +87,7 @@ class Material:
 class Plan:
     """A request ready to be sent, and what it is made of."""
 
+    info: EngineInfo
     material: Material
     budget: Budget
     request: Request
@@ -154,17 +155,32 @@ class Desk:
 
     async def views(self, row: Conversation, tip: Position) -> list[View]:
         """Load the views that are valid for `tip`: the current one (or the newest that is), then a pending one."""
-        found: list[View] = []
-        for number in (row.view, row.pending_view):
-            if number is None:
-                continue
-            stored = await self.store.load_view(self.owner, self.conversation, number)
-            if await self.store.is_ancestor(self.owner, self.conversation, stored.at, tip):
-                found.append(load_view(stored.number, stored.at, stored.body))
-        if found or row.view is None:
-            return found or [View(day=day_of(row.created))]
-        older = await self.store.find_view(self.owner, self.conversation, tip=tip, key=None)
-        return [load_view(older.number, older.at, older.body) if older else View(day=day_of(row.created))]
+        current = View(day=day_of(row.created))
+        if row.view is not None:
+            stored = await self._load_valid(row.view, tip) or await self.store.find_view(
+                self.owner, self.conversation, tip=tip, key=None
+            )
+            current = await self._for_tip(stored, tip) if stored else current
+        pending = await self._load_valid(row.pending_view, tip) if row.pending_view is not None else None
+        return [current] if pending is None else [current, await self._for_tip(pending, tip)]
+
+    async def _load_valid(self, number: int, tip: Position) -> StoredView | None:
+        stored = await self.store.load_view(self.owner, self.conversation, number)
+        valid = await self.store.is_ancestor(self.owner, self.conversation, stored.at, tip)
+        return stored if valid else None
+
+    async def _for_tip(self, stored: StoredView, tip: Position) -> View:
+        """Leave out lines that were asked for when another branch stood behind the folded turns.
+
+        The model saw those turns, and may have written of them.
+        """
+        view = load_view(stored.number, stored.at, stored.body)
+        gone = {
+            seen
+            for seen in {line.seen for line in view.lines}
+            if not await self.store.is_ancestor(self.owner, self.conversation, seen, tip)
+        }
+        return without_lines(view, gone) if gone else view
 
     async def gather(self, info: EngineInfo, instructions: str, view: View, tip: Position) -> Material:
         """Load base and log of a view up to `tip`, with sizes.
@@ -263,7 +279,12 @@ class Desk:
             size = await self.meter.prompt_size(info, request, summed=summed, limit=limit)
             if size.tokens <= limit:
                 return Plan(
-                    material=material, budget=budget, request=request, size=size, new_tokens=new_tokens
+                    info=info,
+                    material=material,
+                    budget=budget,
+                    request=request,
+                    size=size,
+                    new_tokens=new_tokens,
                 )
             allowed = min(summed - 1, limit - (size.tokens - summed))
 

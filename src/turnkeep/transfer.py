@@ -45,6 +45,17 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_owner(owner: str) -> str:
+    """Return the owner's name as it is kept.
+
+    Raises:
+        UsageError: it is empty, or not printable text.
+    """
+    if not owner.strip() or not owner.isprintable():
+        raise UsageError("An owner's name must be printable text, such as the name of a user.")
+    return owner
+
+
 # -- out ----------------------------------------------------------------------
 async def export_jsonl(store: Store, conversation: Conversation) -> AsyncIterator[str]:
     """Yield the lines of an export, with their ends."""

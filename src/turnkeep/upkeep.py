@@ -118,12 +118,12 @@ class Upkeep:
                     await task
 
     async def _until(self, *, wanted: bool) -> None:
-        """Wait until a turn of somebody else is open on the engine, or until none is."""
+        """Wait until a turn is open on the engine, whosever it is, or until none is."""
         while True:
             open_turns = await self._desk.store.held_leases(
                 "conversation:", now=time.time(), note=self._desk.engine.url
             )
-            if any(not lease.holder.startswith(self._desk.holder) for lease in open_turns) == wanted:
+            if bool(open_turns) == wanted:
                 return
             await asyncio.sleep(YIELD_SECONDS)
 
@@ -181,6 +181,7 @@ class Upkeep:
             material.view,
             cut,
             lines,
+            seen=scene.row.tip,
             day=day_of(time.time()),
             budget_tokens=budget.summary,
             count=lambda text: desk.meter.estimate(scene.info, text),
@@ -266,6 +267,7 @@ class Upkeep:
                 view,
                 span,
                 lines,
+                seen=view.at,
                 budget_tokens=scene.budget.summary,
                 count=lambda text: desk.meter.estimate(scene.info, text),
             )
