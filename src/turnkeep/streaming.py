@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import TypeAlias
 
-from .errors import TurnkeepError, UsageError
+from .errors import UsageError
 from .turn import Emit, Finished, Piece, Reply, TurnEvent
 
 Run: TypeAlias = Callable[[Emit, asyncio.Event], Coroutine[object, object, Reply]]
@@ -77,7 +77,7 @@ class Streaming:
         self._stop.set()
         if not task.done():
             await asyncio.wait({task})
-        with contextlib.suppress(TurnkeepError, asyncio.CancelledError):
+        if not task.cancelled() and task.exception() is None:  # an error was raised where the stream is read
             self._reply = task.result()
 
     async def pieces(self) -> AsyncGenerator[str, None]:
