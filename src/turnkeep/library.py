@@ -117,6 +117,7 @@ class AsyncChat:
         self._desk: Desk | None = None
         self._upkeep: Upkeep | None = None
         self._opening: asyncio.Lock | None = None
+        self._asking = 0  # calls that a person waits for
         self._live: WeakSet[Streaming] = WeakSet()  # replies that may still be under way
 
     # -- opening and closing ----------------------------------------------------------------------
@@ -130,7 +131,11 @@ class AsyncChat:
             Conflict: `new` was asked for, and the name exists.
         """
         # The engine first: one that cannot be used must not leave an empty conversation behind.
-        info = await self._open_engine().probe()
+        self._asking += 1
+        try:
+            info = await self._open_engine().probe()
+        finally:
+            self._asking -= 1
         desk, resumed = await self._open_desk()
         row = await desk.load()
         if resumed and self._upkeep is not None:
@@ -212,8 +217,12 @@ class AsyncChat:
             api_key=self._api_key,
             window=self._window,
             gguf=self._gguf,
-            on_wait=self._on_wait,
+            on_wait=self._tell_wait,
         )
+
+    def _tell_wait(self, sentence: str) -> None:
+        if self._on_wait is not None and self._asking:  # nobody waits for upkeep
+            self._on_wait(sentence)
 
     async def idle(self) -> None:
         """Wait until upkeep has nothing left to do."""
@@ -325,9 +334,11 @@ class AsyncChat:
             desk, _ = await self._open_desk()
             options = _with_request(desk.options, request)
             await self._make_way()
+            self._asking += 1
             try:
                 return await run_turn(desk, say, options=options, emit=emit, stop=stop)
             finally:
+                self._asking -= 1
                 self._wake()
 
         streaming = Streaming(run)

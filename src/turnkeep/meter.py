@@ -19,6 +19,7 @@ from .store.base import Store, StoredItem
 IMAGE_TOKENS_EST = 800  # until usage has taught better; common vision models take 256 to 1,600
 OVERHEAD_TOKENS_EST = 6.0  # template tokens around one message; ChatML takes 5 to 7
 KEPT_SIZES = 8_192  # sizes held in memory for one conversation, unless its window holds more items
+KEPT_TEXTS = 8  # sizes of texts that are not items
 ALWAYS_COUNT_BELOW = 16_384  # tokens; counting a prompt of that size takes some milliseconds
 COUNT_ABOVE_SHARE = 0.7  # larger prompts are counted exactly from this share of their limit on
 
@@ -60,6 +61,9 @@ class Meter:
         self._owner, self._conversation = owner, conversation
         self._sizes: OrderedDict[tuple[str, Position], float] = OrderedDict()  # tokens, or raw estimates
         self._kept = KEPT_SIZES
+        self._texts: OrderedDict[tuple[str, str], float] = (
+            OrderedDict()
+        )  # base and instruction come again each turn
         self._loaded: set[str] = set()  # tokenizers whose kept sizes were read from the store
         self._template: dict[str, _TemplateTokens] = {}
         self._calibration: dict[str, Calibration] = {}
@@ -110,7 +114,12 @@ class Meter:
         """Tokens of a text, template tokens included; 0 for none."""
         if not text:
             return 0
-        (size,) = await self._measure(info, [text])
+        size = self._texts.get((info.tokenizer, text))
+        if size is None:
+            (size,) = await self._measure(info, [text])
+            self._texts[info.tokenizer, text] = size
+            while len(self._texts) > KEPT_TEXTS:
+                self._texts.popitem(last=False)
         return round(self._tokens(info, size) + self._of_template(info).message)
 
     async def base_size(self, info: EngineInfo, base: str) -> int:

@@ -28,7 +28,7 @@ from .context.view import View, awaits_results, dump_view
 from .conversation.items import Item, user
 from .conversation.log import Position
 from .engine.base import EngineInfo
-from .errors import Conflict, ConversationNotFound, TurnkeepError
+from .errors import Conflict, ConversationNotFound, EngineError, TurnkeepError
 from .holding import hold_lease
 from .prompt import Desk, Material, day_of
 from .store.base import Conversation
@@ -99,7 +99,9 @@ class Upkeep:
             return  # deleted meanwhile
         except TurnkeepError as error:
             self.problem = str(error)
-            _log.warning("upkeep ended early: %s", error)
+            # An engine that is away is told of by the next turn; a store that fails is news.
+            level = logging.INFO if isinstance(error, EngineError) else logging.WARNING
+            _log.log(level, "Summaries have to wait: %s", error)
             return
         if more:
             self._later = asyncio.get_running_loop().create_task(self._retry_later())

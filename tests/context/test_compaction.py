@@ -68,7 +68,9 @@ BEFORE = View(number=1, at=Position(0, 4), lines=(Line(text="old", turns=(1, 2))
 
 
 def test_new_lines_follow_the_old_ones():
-    view = fold_view(BEFORE, CUT, ["new"], seen=Position(0, 8), day="2 Jan 2026", budget_tokens=99, count=words)
+    view = fold_view(
+        BEFORE, CUT, ["new"], seen=Position(0, 8), day="2 Jan 2026", budget_tokens=99, count=words
+    )
     assert [line.text for line in view.lines] == ["old", "new"]
     assert (view.at, view.number, view.day, view.unsummarised) == (Position(0, 8), None, "2 Jan 2026", ())
     assert summarised_ranges(view) == ((1, 4),)
