@@ -17,14 +17,14 @@ from weakref import WeakSet
 from .context.picture import Picture
 from .context.receipt import Receipt
 from .context.strategy import parse_strategy
-from .conversation.items import Item, Message, Part, Text, ToolResult
+from .conversation.items import Item, Part, say_items
 from .conversation.log import Position
 from .engine.absent import AbsentEngine
 from .engine.base import Engine, EngineInfo, WireMessage
 from .errors import Conflict, ConversationNotFound, TurnkeepError, UsageError
 from .holding import hold_conversation, name_holder
 from .prepared import Prepared, prepare_turn
-from .prompt import Desk, Options
+from .prompt import Desk, Options, check_max_tokens
 from .record import (
     Exchange,
     load_history,
@@ -101,7 +101,7 @@ class AsyncChat:
     ) -> None:
         self._options = Options(
             temperature=temperature,
-            max_tokens=_check_max_tokens(max_tokens),
+            max_tokens=check_max_tokens(max_tokens),
             sampling=dict(sampling or {}),
             strategy=parse_strategy(strategy),
         )
@@ -272,7 +272,7 @@ class AsyncChat:
 
         Raises (while iterating): what `run_turn` raises, and `UsageError` for an empty message.
         """
-        items = _items(content)
+        items = say_items(content)
 
         async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
             return items, row.tip
@@ -293,7 +293,7 @@ class AsyncChat:
         self, content: str | Sequence[Part], turn: int | None = None, **request: Any
     ) -> Streaming:  # Any: as above
         """Say something else in place of the last turn, or of `turn`; what followed it is left behind."""
-        return self._begin(self._say_again(_items(content), turn), request)
+        return self._begin(self._say_again(say_items(content), turn), request)
 
     async def undo(self) -> Turn:
         """Take the last turn back; it stays in the record. Returns it.
@@ -327,12 +327,12 @@ class AsyncChat:
         desk, _ = await self._open_desk()
         await self._make_way()
         options = replace(desk.options, tools=tools, max_tokens=max_tokens or desk.options.max_tokens)
-        return await prepare_turn(desk, _items(content), options, self._wake)
+        return await prepare_turn(desk, say_items(content), options, self._wake)
 
     def _begin(self, say: Say, request: Mapping[str, Any]) -> Streaming:  # Any: sampling fields as given
         async def run(emit: Emit, stop: asyncio.Event) -> Reply:
             desk, _ = await self._open_desk()
-            options = _with_request(desk.options, request)
+            options = desk.options.for_request(request)
             await self._make_way()
             self._asking += 1
             try:
@@ -448,7 +448,7 @@ class AsyncChat:
         self._options = replace(
             old,
             temperature=changes.get("temperature", old.temperature),
-            max_tokens=_check_max_tokens(changes.get("max_tokens", old.max_tokens)),
+            max_tokens=check_max_tokens(changes.get("max_tokens", old.max_tokens)),
             strategy=parse_strategy(changes["strategy"]) if changes.get("strategy") else old.strategy,
             sampling={name: value for name, value in sampling.items() if value is not None},
         )
@@ -493,33 +493,3 @@ class AsyncChat:
         """Give the conversation a name, or another one. Raises `Conflict` when it is taken."""
         desk, _ = await self._open_desk()
         await desk.store.rename_conversation(self._owner, desk.conversation, check_name(name))
-
-
-def _items(content: str | Sequence[Part]) -> list[Item]:
-    """Make the items of a message: tool results apart, what else is said after them."""
-    parts = (Text(content),) if isinstance(content, str) else tuple(content)
-    if not any(not isinstance(part, Text) or part.text.strip() for part in parts):
-        raise UsageError("The message is empty: say something.")
-    results = tuple(part for part in parts if isinstance(part, ToolResult))
-    said = tuple(part for part in parts if not isinstance(part, ToolResult))
-    items: list[Item] = [Message("tool", results)] if results else []
-    return [*items, Message("user", said)] if said else items
-
-
-def _with_request(options: Options, request: Mapping[str, Any]) -> Options:  # Any: sampling fields as given
-    fields = dict(request)
-    temperature = fields.pop("temperature", options.temperature)
-    max_tokens = _check_max_tokens(fields.pop("max_tokens", options.max_tokens))
-    return replace(
-        options, temperature=temperature, max_tokens=max_tokens, sampling={**options.sampling, **fields}
-    )
-
-
-def _check_max_tokens(value: int | None) -> int | None:
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, int) or value < -1 or value == 0
-    ):
-        raise UsageError(
-            f"max_tokens is {value!r}: use a whole number of 1 or more, or -1 for the room that is left."
-        )
-    return value

@@ -8,6 +8,7 @@ import datetime
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from .context.budget import SMALLEST_WINDOW, Budget, share_window
 from .context.compaction import merge_ranges, render_instruction, without_lines
@@ -34,6 +35,21 @@ from .wire.chat_completions import render_messages
 FEWEST_TOKENS_AN_ITEM = 4  # no message takes less with its template tokens: bounds how many items can fit
 
 
+def check_max_tokens(value: int | None) -> int | None:
+    """Return the limit of a reply as given.
+
+    Raises:
+        UsageError: it is neither None, nor 1 or more, nor -1 (the room that is left).
+    """
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int) or value < -1 or value == 0
+    ):
+        raise UsageError(
+            f"max_tokens is {value!r}: use a whole number of 1 or more, or -1 for the room that is left."
+        )
+    return value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How requests of a conversation are made.
@@ -47,6 +63,19 @@ class Options:
     sampling: Mapping[str, object] = field(default_factory=dict)
     tools: Sequence[Mapping[str, object]] = ()
     strategy: Strategy = field(default_factory=Strategy)
+
+    def for_request(self, request: Mapping[str, Any]) -> Self:  # Any: sampling fields as given
+        """The options of one turn: `temperature`, `max_tokens` and further body fields in place of one's own.
+
+        Raises:
+            UsageError: a max_tokens that makes no sense.
+        """
+        fields = dict(request)
+        temperature = fields.pop("temperature", self.temperature)
+        max_tokens = check_max_tokens(fields.pop("max_tokens", self.max_tokens))
+        return replace(
+            self, temperature=temperature, max_tokens=max_tokens, sampling={**self.sampling, **fields}
+        )
 
 
 @dataclass(slots=True, kw_only=True)
