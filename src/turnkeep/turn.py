@@ -10,13 +10,11 @@ import asyncio
 import contextlib
 import json
 import time
-import zlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from .context.compaction import summarised_ranges
-from .context.receipt import Receipt, dump_receipt, load_receipt, turn_ranges
+from .context.receipt import Receipt, dump_receipt
 from .context.view import View, dump_view
 from .conversation.items import FinishReason, Item, Message, ToolCall, TurnState, Usage
 from .conversation.log import Position
@@ -24,6 +22,7 @@ from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta
 from .errors import ContextOverflow, LeaseLost, TurnkeepError
 from .holding import hold_conversation
 from .prompt import Desk, Options, Plan
+from .receipts import draft_receipt, why_moved, with_usage
 from .store.base import Conversation, Lease, Turn
 from .wire.assemble import Assembler
 
@@ -227,50 +226,6 @@ def view_key(info: EngineInfo, row: Conversation) -> str:
     return f"{info.kind}:{info.model}:{info.window}:{row.instructions or 0}"
 
 
-async def why_moved(
-    desk: Desk, row: Conversation, tip: Position, last: int, plan: Plan, options: Options
-) -> str | None:
-    """Say why the front of the prompt is not that of the last prompt; None when it extends it.
-
-    Args:
-        desk: the conversation.
-        row: its row.
-        tip: the item that the new turn hangs on.
-        last: the number of the turn before, on whatever branch; 0 when there is none.
-        plan: the new prompt.
-        options: how it is made.
-    """
-    if last == 0:
-        return None
-    before = await desk.store.load_log(desk.owner, desk.conversation, tip=tip, limit=1)
-    if not before or before[-1].turn != last:
-        turn = await desk.store.load_turn(desk.owner, desk.conversation, last)
-        return "the turn before failed and is left out" if turn.state == "failed" else "another branch"
-    body = await desk.store.load_receipt(desk.owner, desk.conversation, last)
-    if body is None:
-        return "the turn before was recorded without a receipt"
-    receipt, info = load_receipt(body), plan.info
-    if (receipt.engine, receipt.model) != (info.kind, info.model):
-        return "another engine or model"
-    if receipt.instructions != row.instructions:
-        return "other instructions"
-    if receipt.strategy != str(options.strategy):
-        return "another strategy"
-    if receipt.tools != describe_tools(options.tools):
-        return "other tools"
-    if receipt.view != plan.material.view.number:
-        return "compaction"
-    return info.template.moves
-
-
-def describe_tools(tools: Sequence[Mapping[str, object]]) -> str:
-    """Describe the tools of a request, shortly and always alike, so that a change shows; "" for none."""
-    if not tools:
-        return ""
-    text = json.dumps(list(tools), sort_keys=True)
-    return f"{len(tools)} tools, {len(text)} characters, {zlib.crc32(text.encode()):08x}"
-
-
 def _limit_after(course: _Course, error: ContextOverflow) -> int:
     """How many tokens the second prompt may have, after the engine refused the first."""
     plan = course.plan
@@ -450,46 +405,16 @@ def _loses_reasoning(course: _Course) -> bool:
 
 
 def _receipt(course: _Course, finish: FinishReason | None) -> Receipt:
-    plan, info, end = course.plan, course.info, course.assembler.end
-    if plan is None or info is None:  # stopped before there was a plan
-        return Receipt(
-            engine=info.kind if info else "",
-            model=info.model if info else "",
-            window=0,
-            reserve=0,
-            high=0,
-            low=0,
-        )
-    now, view = time.monotonic(), plan.material.view
-    usage = end.usage if end else Usage()
-    return Receipt(
-        engine=info.kind,
-        model=info.model,
-        strategy=str(course.options.strategy),
-        tools=describe_tools(course.options.tools),
-        window=plan.budget.window,
-        reserve=plan.budget.reserve,
-        high=plan.budget.high,
-        low=plan.budget.low,
-        view=view.number,
-        instructions=course.row.instructions,
-        exact=plan.size.exact,
-        prompt_tokens=plan.size.tokens,
-        base_tokens=plan.material.base_tokens,
-        log_tokens=plan.material.log_tokens,
-        new_tokens=plan.new_tokens,
-        verbatim=turn_ranges(entry.turn for entry in plan.material.entries),
-        summarised=summarised_ranges(view),
-        left_out=view.unsummarised,
-        moved=course.moved,
+    info, end = course.plan.info if course.plan else course.info, course.assembler.end
+    if course.plan is None:  # stopped before there was a plan
+        kind, model = (info.kind, info.model) if info else ("", "")
+        return Receipt(engine=kind, model=model, window=0, reserve=0, high=0, low=0)
+    receipt = draft_receipt(course.plan, course.row, course.options, course.moved)
+    return replace(
+        with_usage(receipt, end.usage if end else Usage(), finish),
         notices=tuple(course.notices),
         max_tokens=course.sent_max_tokens,
-        finish_reason=finish,
-        engine_prompt_tokens=usage.prompt_tokens,
-        reused_tokens=usage.cached_tokens,
-        read_tokens=usage.read_tokens,
-        reply_tokens=usage.completion_tokens,
         seconds_to_first=course.first - course.began if course.first else None,
-        seconds=now - course.began,
+        seconds=time.monotonic() - course.began,
         tokens_per_second=end.tokens_per_second if end else None,
     )
