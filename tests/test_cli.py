@@ -11,6 +11,7 @@ import click
 import pytest
 
 from tests.engines import RealEngine
+from tests.terminal.pseudo import Terminal
 from turnkeep import __version__
 from turnkeep.cli import SHELLS, cli, run
 
@@ -254,9 +255,22 @@ def test_a_conversation_is_renamed_and_deleted(ana: None, capsys: pytest.Capture
     printed(capsys, "rename", "ana", "eva")
     assert "did you mean eva?" in refused(capsys, "show", "evaa")
     assert "cannot be empty" in refused(capsys, "rename", "eva", "  ")
+    assert "cannot begin with conv_" in refused(capsys, "rename", "eva", "conv_0123")
     assert "--yes" in refused(capsys, "delete", "eva")  # nobody can be asked here
     printed(capsys, "delete", "eva", "--yes")
     assert printed(capsys, "list") == ""
+
+
+@pytest.mark.parametrize(("keys", "status"), [("\x03", 130), ("n\r", 1), ("\r", 1), ("\x04", 1), ("Y\r", 0)])
+def test_only_a_yes_deletes_and_an_interrupt_ends_at_once(
+    ana: None, capsys: pytest.CaptureFixture[str], keys: str, status: int
+) -> None:
+    with Terminal("delete", "ana") as terminal:
+        terminal.wait("Delete ana with its 2 turns? [y/N]")
+        terminal.type(keys)
+        assert terminal.end() == status
+        assert ("Nothing was deleted." in terminal.text) == (status == 1)
+    assert (run(["show", "ana"]) == 0) == (status != 0)
 
 
 def test_an_export_comes_back_as_it_went(
@@ -267,6 +281,7 @@ def test_an_export_comes_back_as_it_went(
     assert f"2 turns are in {path}" in capsys.readouterr().err
     assert "exists already" in refused(capsys, "export", "ana", "--output", str(path))
     assert "--name" in refused(capsys, "import", str(path))
+    assert "cannot begin with conv_" in refused(capsys, "import", str(path), "--name", "conv_0123")
     assert printed(capsys, "import", str(path), "--name", "copy") == "Imported copy: 2 turns.\n"
     first = turnkeep("export", "ana").stdout
     assert first == path.read_bytes()

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from ._version import __version__
 from .errors import ConversationNotFound, TurnkeepError, UsageError
 from .settings import OWNER, SETTINGS, Settings, describe_places, load_settings, suggest
 from .store.base import Conversation, Store
+from .terminal.screen import plural
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: a command takes what its options say
 SHELLS = ("bash", "zsh", "fish")
@@ -169,6 +170,7 @@ def search(text: str, within: str | None, limit: int, **flags: str | None) -> in
 def export(name: str, output: Path | None, markdown: bool, **flags: str | None) -> None:
     """Write a conversation to standard output as JSON Lines: all branches, receipts and times."""
     from .markdown import export_markdown
+    from .terminal.records import saved_line
     from .transfer import export_jsonl, save_export
 
     async def work(store: Store) -> None:
@@ -176,7 +178,7 @@ def export(name: str, output: Path | None, markdown: bool, **flags: str | None) 
         pieces = (export_markdown if markdown else export_jsonl)(store, row)
         if output is not None:
             await save_export(pieces, output)
-            click.echo(f"{row.turns:,} turns are in {output}.", err=True)
+            click.echo(saved_line(row.turns, output), err=True)
             return
         async for piece in pieces:
             click.echo(piece.encode("utf-8", "backslashreplace"), nl=False)
@@ -195,7 +197,7 @@ def import_(file: Path, name: str | None, **flags: str | None) -> None:
     async def work(store: Store) -> None:
         with _open_input(file) as source:
             row = await import_jsonl(store, OWNER, read_lines(source), name=name)
-        click.echo(f"Imported {row.name or row.id}: {row.turns:,} turns.")
+        click.echo(f"Imported {row.name or row.id}: {plural(row.turns, 'turn')}.")
 
     _with_flags(flags, work)
 
@@ -206,11 +208,11 @@ def import_(file: Path, name: str | None, **flags: str | None) -> None:
 @with_settings("db")
 def rename(name: str, new_name: str, **flags: str | None) -> None:
     """Give a conversation another name."""
-    from .transfer import check_name
+    from .transfer import check_new_name
 
     async def work(store: Store) -> None:
         row = await _find(store, name)
-        await store.rename_conversation(OWNER, row.id, check_name(new_name))
+        await store.rename_conversation(OWNER, row.id, check_new_name(new_name))
 
     _with_flags(flags, work)
 
@@ -219,16 +221,15 @@ def rename(name: str, new_name: str, **flags: str | None) -> None:
 @NAME
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_settings("db")
-def delete(name: str, yes: bool, **flags: str | None) -> None:
+def delete(name: str, yes: bool, **flags: str | None) -> int:
     """Delete a conversation, with everything that belongs to it."""
-
-    async def work(store: Store) -> None:
-        row = await _find(store, name)
-        if not yes:
-            _confirm(f"Delete {row.name or row.id} with its {row.turns:,} turns?")
-        await store.delete_conversation(OWNER, row.id)
-
-    _with_flags(flags, work)
+    row = _with_flags(flags, lambda store: _find(store, name))
+    # Asked while no event loop runs: there Ctrl-C would wait until the question is answered.
+    if not yes and not _confirm(f"Delete {row.name or row.id} with its {plural(row.turns, 'turn')}?"):
+        click.echo("Nothing was deleted.", err=True)
+        return 1
+    _with_flags(flags, lambda store: store.delete_conversation(OWNER, row.id))
+    return 0
 
 
 @cli.command()
@@ -289,7 +290,7 @@ async def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]])
         return await work(store)
 
 
-def _with_flags(flags: dict[str, str | None], work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
+def _with_flags(flags: dict[str, str | None], work: Callable[[Store], Awaitable[T]]) -> T:
     return asyncio.run(_with_store(load_settings(flags), work))
 
 
@@ -324,11 +325,15 @@ def _open_input(path: Path) -> "Iterator[Any]":  # Any: a binary file
         yield file
 
 
-def _confirm(question: str) -> None:
+def _confirm(question: str) -> bool:
+    """Ask; anything but yes, the end of input included, is no."""
     if not sys.stdin.isatty():
         raise UsageError("Nobody can be asked here: give --yes to delete without asking.")
-    if not click.confirm(question):
-        raise click.Abort
+    click.echo(f"{question} [y/N] ", nl=False, err=True)
+    answer = sys.stdin.buffer.readline()
+    if not answer.endswith(b"\n"):
+        click.echo(err=True)
+    return answer.strip().lower() in (b"y", b"yes")
 
 
 # -- the end ------------------------------------------------------------------

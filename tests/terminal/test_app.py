@@ -211,6 +211,22 @@ def test_a_message_has_several_lines(
     assert stat.S_IMODE((own_home / "input-history").stat().st_mode) == 0o600
 
 
+def test_an_interrupt_leaves_the_search_and_then_the_line(llama: RealEngine) -> None:
+    with Terminal("chat", "--engine", llama.url, "--temperature", "0") as terminal:
+        terminal.wait_ready()
+        terminal.say("My name is Ana.", until="Got it.")
+        terminal.type("\x12name")
+        terminal.wait("I-search backward: name")
+        terminal.type("\x03")
+        terminal.wait_gone("I-search")
+        terminal.wait_ready()
+        terminal.type("\x03")
+        terminal.wait(LEAVE_HINT)
+        terminal.say("What is my name?", until="Your name is Ana.")
+        terminal.type("\x04")
+        assert terminal.end() == 0
+
+
 def test_a_narrow_terminal_without_colours_is_respected(llama: RealEngine, long: str) -> None:
     with Terminal(
         "chat", "--engine", llama.url, "--config", long, columns=20, rows=30, NO_COLOR="1"

@@ -3,11 +3,12 @@
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 
 from ..conversation.items import Message
 from ..markdown import describe_message
 from ..store.base import Conversation, Hit, Store, StoredItem, StoreStats, Turn
-from .screen import one_line, printable
+from .screen import one_line, plural, printable
 
 FIRST_WORDS = 60  # cells that stand for a conversation without a name
 FOUND_CELLS = 160  # of a line that a search shows
@@ -16,7 +17,7 @@ FOUND_CELLS = 160  # of a line that a search shows
 async def list_lines(store: Store, owner: str, limit: int) -> AsyncIterator[str]:
     """Yield a line for each conversation, the last used first: name or id, turns, last use, first words."""
     for row in await store.list_conversations(owner, limit=limit):
-        parts = [row.name or row.id, _turns(row.turns), _moment(row.updated)]
+        parts = [row.name or row.id, plural(row.turns, "turn"), _moment(row.updated)]
         if row.name is None:
             parts.append(await _first_words(store, row))
         yield "  ".join(printable(part) for part in parts if part)
@@ -78,6 +79,11 @@ def hit_lines(hits: Sequence[Hit]) -> Iterator[str]:
         yield f"{printable(where)}: {one_line(hit.text, FOUND_CELLS)}"
 
 
+def saved_line(turns: int, path: Path) -> str:
+    """Say what an export holds."""
+    return f"{plural(turns, 'turn')} {'is' if turns == 1 else 'are'} in {path}."
+
+
 def stats_lines(stats: StoreStats) -> Iterator[str]:
     """Yield what a store holds, and what it takes on disk and in memory."""
     yield f"database        {stats.path or 'in memory'}"
@@ -109,10 +115,6 @@ def _bytes(count: int) -> str:
         if count >= size:
             return f"{count / size:.1f} {unit}"
     return f"{count} bytes"
-
-
-def _turns(count: int) -> str:
-    return f"{count:,} turn{'' if count == 1 else 's'}"
 
 
 def _moment(seconds: float) -> str:
