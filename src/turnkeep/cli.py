@@ -251,9 +251,14 @@ def doctor(**flags: str | None) -> int:
     """Check engine, database and disk, and say what to change."""
     from .doctor import examine
 
+    try:
+        settings, refused = load_settings(flags), None
+    except UsageError as error:  # what is wrong outside of the file is refused as everywhere
+        settings, refused = load_settings(flags, with_file=False), str(error)
+
     async def work() -> int:
         failed = 0
-        async for finding in examine(load_settings(flags)):
+        async for finding in examine(settings, refused):
             click.echo(str(finding))
             failed += finding.failed
         return 1 if failed else 0

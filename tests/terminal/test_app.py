@@ -355,6 +355,18 @@ def test_a_window_that_nobody_tells_is_asked_for_once(secretive: str) -> None:
         assert terminal.end() == 0
 
 
+def test_a_window_that_was_answered_is_not_assumed(secretive: str) -> None:
+    with Terminal("chat", "--engine", secretive) as terminal:
+        terminal.wait("hold? [4096]")
+        terminal.type("ten\r")
+        terminal.wait("Give a whole number, 256 or more")
+        terminal.type("\r")
+        assert "window 4,096 tokens" in terminal.wait_ready()
+        assert "assumed" not in terminal.text
+        terminal.type("\x04")
+        assert terminal.end() == 0
+
+
 def test_the_key_is_never_shown(start_llama: Callable[..., RealEngine], own_home: Path) -> None:
     engine = start_llama(window=512, api_keys=["sk-very-secret"])
     with Terminal("chat", "--engine", engine.url, "--api-key", "sk-very-secret") as terminal:
@@ -380,4 +392,4 @@ def test_a_chat_that_cannot_be_opened_says_why(arguments: list[str], words: str)
     with Terminal(*arguments, columns=200) as terminal:
         assert terminal.end() == 2
         assert words in terminal.text
-        assert terminal.text.count("\n") <= 1  # a dead port is tried again for some seconds, and that is said
+        assert terminal.text.count("\n") == 0, "it is said once"

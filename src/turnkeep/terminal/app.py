@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from ..context.budget import SMALLEST_WINDOW
 from ..errors import Conflict, ContextOverflow, EngineError, StoreError, TurnkeepError
 from ..library import AsyncChat, Opened
 from ..settings import EMBEDDED, Settings
@@ -56,6 +57,7 @@ class TerminalChat:
         self._interrupts = interrupts
         self._overheard = overheard
         self._told: set[str] = set()  # notices shown already
+        self._waiting = Waiting(self.console, self.signs)
         self._picture: Picture | None = None
         self._receipt: Receipt | None = None
         self._refreshing: asyncio.Task[None] | None = None
@@ -123,7 +125,7 @@ class TerminalChat:
         if self._refreshing:
             self._refreshing.cancel()  # the engine is for the person now
         self.console.print()
-        view = ReplyView(self.console, self.signs, self._told)
+        view = ReplyView(self.console, self.signs, self._told, self._waiting)
         try:
             with hidden_typing():
                 self.last = await view.show(streaming, self._interrupts)
@@ -144,8 +146,11 @@ class TerminalChat:
         self.console.print(Text(printable(text), style), soft_wrap=False)
 
     def _wait(self, sentence: str) -> None:
-        """Say why nothing comes yet: the engine is away, loading or busy."""
-        self.say(f"{sentence} Trying again; Ctrl-C gives up.", "dim")
+        """Say why nothing comes yet: the engine is loading or busy."""
+        if self.prompt.reads:
+            return  # only upkeep waits: nothing may be written into what is being typed
+        self._waiting.make_way()
+        self.say(f"{sentence} Ctrl-C gives up.", "dim")
 
     # -- opening ----------------------------------------------------------------------------------
 
@@ -164,7 +169,8 @@ class TerminalChat:
     async def _open(self, start: Start) -> Opened:
         if start.name is None and not start.new:
             start = replace(start, name=await find_last(self.store))
-        with Waiting(self.console, self.signs).shown("starting the engine"):
+        remote = self.settings.engine not in (None, EMBEDDED)
+        with self._waiting.shown("connecting" if remote else "starting the engine"):
             self.chat, opened = await open_chat(self.settings, self.store, start, self._wait)
         if opened.engine.window_source == "default" and self.settings.window is None:
             return await self._ask_window(opened, start)
@@ -178,14 +184,15 @@ class TerminalChat:
         while known is None:
             question = f"How many tokens does the context window of {engine.model} hold? [{engine.window}] "
             answer = (await self.prompt.ask(question)).replace(",", "").replace("_", "") or str(engine.window)
-            known = answer if answer.isdigit() and int(answer) > 0 else None
+            known = answer if answer.isdecimal() and int(answer) >= SMALLEST_WINDOW else None
+            if known is None:
+                self.say(f"Give a whole number, {SMALLEST_WINDOW} or more: what the engine was started with.")
         await self.store.save_value(key, known)
-        if int(known) == engine.window:
-            return opened
         await self.chat.close()
         self.settings = replace(self.settings, window=int(known))
         again = replace(start, name=opened.conversation.id, new=False)
-        self.chat, reopened = await open_chat(self.settings, self.store, again, self._wait)
+        with self._waiting.shown("connecting"):
+            self.chat, reopened = await open_chat(self.settings, self.store, again, self._wait)
         return replace(reopened, resumed=opened.resumed)
 
     def _greet(self, opened: Opened) -> None:

@@ -92,6 +92,11 @@ class Prompt:
             self._clear(self.session.default_buffer)
             self.session.app.invalidate()
 
+    @property
+    def reads(self) -> bool:
+        """Whether a message is being typed."""
+        return self.session.app.is_running
+
     def refresh(self) -> None:
         """Draw the line below again."""
         if self.session.app.is_running:
