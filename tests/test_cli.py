@@ -12,7 +12,7 @@ import pytest
 
 from tests.engines import RealEngine
 from tests.terminal.pseudo import Terminal
-from turnkeep import __version__
+from turnkeep import Chat, __version__
 from turnkeep.cli import SHELLS, cli, run
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -49,6 +49,12 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     out, err = capsys.readouterr()
     assert (status, err) == (0, ""), err
     return out
+
+
+def nothing_kept(capsys: pytest.CaptureFixture[str]) -> bool:
+    """Whether there is no conversation, and the list says so."""
+    assert run(["list"]) == 0
+    return capsys.readouterr() == ("", "turnkeep: There is no conversation yet; turnkeep chat begins one.\n")
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +122,7 @@ def test_rubbish_alone_makes_no_conversation(capsys: pytest.CaptureFixture[str],
     done = turnkeep("--engine", llama.url, stdin=b"\xff\n")
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.count(b"\n") == 1
-    assert printed(capsys, "list") == ""
+    assert nothing_kept(capsys)
 
 
 def test_a_failed_turn_is_told_and_the_next_line_is_answered(
@@ -258,7 +264,7 @@ def test_a_conversation_is_renamed_and_deleted(ana: None, capsys: pytest.Capture
     assert "cannot begin with conv_" in refused(capsys, "rename", "eva", "conv_0123")
     assert "--yes" in refused(capsys, "delete", "eva")  # nobody can be asked here
     printed(capsys, "delete", "eva", "--yes")
-    assert printed(capsys, "list") == ""
+    assert nothing_kept(capsys)
 
 
 @pytest.mark.parametrize(("keys", "status"), [("\x03", 130), ("n\r", 1), ("\r", 1), ("\x04", 1), ("Y\r", 0)])
@@ -271,6 +277,30 @@ def test_only_a_yes_deletes_and_an_interrupt_ends_at_once(
         assert terminal.end() == status
         assert ("Nothing was deleted." in terminal.text) == (status == 1)
     assert (run(["show", "ana"]) == 0) == (status != 0)
+
+
+def test_looking_makes_no_database(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert nothing_kept(capsys)
+    assert "There is no conversation 'x'" in refused(capsys, "show", "x")
+    assert re.search(r"database +none yet\n", printed(capsys, "stats"))
+    assert run(["search", "x"]) == 1
+    assert not own_home.exists()
+
+
+def test_what_was_taken_back_is_not_counted_as_shown(
+    ana: None, own_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], llama: RealEngine
+) -> None:
+    with Chat(llama.url, conversation="ana", db=own_home / "turnkeep.db") as chat:
+        chat.undo()
+        chat.undo()
+    assert run(["show", "ana"]) == 0
+    assert "taken back" in capsys.readouterr().err
+    for kind, words in ("md", "0 turns are in"), ("jsonl", "2 turns are in"):
+        arguments = ["export", "ana", "-o", str(tmp_path / f"a.{kind}")]
+        assert run([*arguments, "--markdown"] if kind == "md" else arguments) == 0
+        assert words in capsys.readouterr().err
+    with Terminal("chat", "ana", "--engine", llama.url, columns=120) as terminal:
+        assert 'Resumed "ana" (0 turns; 2 taken back, or not answered).' in terminal.wait_ready()
 
 
 def test_an_export_comes_back_as_it_went(
@@ -300,7 +330,7 @@ def test_a_damaged_import_names_the_line_and_leaves_nothing(
     path = tmp_path / "bad.jsonl"
     path.write_bytes(os.urandom(300))
     assert "Line 1" in refused(capsys, "import", str(path))
-    assert printed(capsys, "list") == ""
+    assert nothing_kept(capsys)
 
 
 def test_a_conversation_without_a_name_is_found_by_its_id(

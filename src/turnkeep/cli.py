@@ -69,9 +69,7 @@ def complete_names(_ctx: click.Context, _parameter: click.Parameter, typed: str)
     """Complete names of conversations; where there is no database, nothing."""
     try:
         settings = load_settings()
-        if not settings.database.exists():
-            return []
-        rows = asyncio.run(_with_store(settings, lambda store: store.list_conversations(OWNER)))
+        rows = asyncio.run(_with_store(settings, lambda store: store.list_conversations(OWNER), make=False))
     except TurnkeepError:
         return []  # a shell that completes is no place for sentences
     return [CompletionItem(row.name or row.id) for row in rows if (row.name or row.id).startswith(typed)]
@@ -118,7 +116,8 @@ def list_(limit: int, **flags: str | None) -> None:
     """List the conversations, the last used first."""
     from .terminal.records import list_lines
 
-    _print_lines(flags, lambda store: list_lines(store, OWNER, limit))
+    if not _print_lines(flags, lambda store: list_lines(store, OWNER, limit)):
+        _tell("There is no conversation yet; turnkeep chat begins one.")
 
 
 @cli.command()
@@ -127,13 +126,14 @@ def list_(limit: int, **flags: str | None) -> None:
 @with_settings("db")
 def show(name: str, last: int | None, **flags: str | None) -> None:
     """Print the turns of a conversation."""
-    from .terminal.records import show_lines
+    from .terminal.records import nothing_shown, show_lines
 
-    async def lines(store: Store) -> AsyncIterator[str]:
-        async for line in show_lines(store, await _find(store, name), last):
-            yield line
+    async def work(store: Store) -> None:
+        row = await _find(store, name)
+        if not await _print_all(show_lines(store, row, last)):
+            _tell(nothing_shown(row))
 
-    _print_lines(flags, lines)
+    _with_flags(flags, work)
 
 
 @cli.command()
@@ -170,7 +170,7 @@ def search(text: str, within: str | None, limit: int, **flags: str | None) -> in
 def export(name: str, output: Path | None, markdown: bool, **flags: str | None) -> None:
     """Write a conversation to standard output as JSON Lines: all branches, receipts and times."""
     from .markdown import export_markdown
-    from .terminal.records import saved_line
+    from .terminal.records import count_path, saved_line
     from .transfer import export_jsonl, save_export
 
     async def work(store: Store) -> None:
@@ -178,7 +178,8 @@ def export(name: str, output: Path | None, markdown: bool, **flags: str | None) 
         pieces = (export_markdown if markdown else export_jsonl)(store, row)
         if output is not None:
             await save_export(pieces, output)
-            click.echo(saved_line(row.turns, output), err=True)
+            count = await count_path(store, row) if markdown else row.turns
+            click.echo(saved_line(count, output), err=True)
             return
         async for piece in pieces:
             click.echo(piece.encode("utf-8", "backslashreplace"), nl=False)
@@ -199,7 +200,7 @@ def import_(file: Path, name: str | None, **flags: str | None) -> None:
             row = await import_jsonl(store, OWNER, read_lines(source), name=name)
         click.echo(f"Imported {row.name or row.id}: {plural(row.turns, 'turn')}.")
 
-    _with_flags(flags, work)
+    _with_flags(flags, work, make=True)
 
 
 @cli.command()
@@ -226,7 +227,7 @@ def delete(name: str, yes: bool, **flags: str | None) -> int:
     row = _with_flags(flags, lambda store: _find(store, name))
     # Asked while no event loop runs: there Ctrl-C would wait until the question is answered.
     if not yes and not _confirm(f"Delete {row.name or row.id} with its {plural(row.turns, 'turn')}?"):
-        click.echo("Nothing was deleted.", err=True)
+        _tell("Nothing was deleted.")
         return 1
     _with_flags(flags, lambda store: store.delete_conversation(OWNER, row.id))
     return 0
@@ -288,23 +289,31 @@ def completions(shell: str) -> None:
 T = TypeVar("T")
 
 
-async def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
+async def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, make: bool) -> T:
+    """Do the work on the database; where there is none, `make` it or work on an empty one in memory."""
     from .terminal.opening import open_store
 
-    async with open_store(settings) as store:
+    async with open_store(settings, make=make) as store:
         return await work(store)
 
 
-def _with_flags(flags: dict[str, str | None], work: Callable[[Store], Awaitable[T]]) -> T:
-    return asyncio.run(_with_store(load_settings(flags), work))
+def _with_flags(
+    flags: dict[str, str | None], work: Callable[[Store], Awaitable[T]], *, make: bool = False
+) -> T:
+    return asyncio.run(_with_store(load_settings(flags), work, make=make))
 
 
-def _print_lines(flags: dict[str, str | None], lines: Callable[[Store], AsyncIterator[str]]) -> None:
-    async def work(store: Store) -> None:
-        async for line in lines(store):
-            click.echo(line)
+def _print_lines(flags: dict[str, str | None], lines: Callable[[Store], AsyncIterator[str]]) -> int:
+    return _with_flags(flags, lambda store: _print_all(lines(store)))
 
-    _with_flags(flags, work)
+
+async def _print_all(lines: AsyncIterator[str]) -> int:
+    """Print lines; returns how many."""
+    count = 0
+    async for line in lines:
+        click.echo(line)
+        count += 1
+    return count
 
 
 async def _find(store: Store, name: str) -> Conversation:
@@ -361,8 +370,12 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _refuse(sentence: str) -> int:
-    click.echo(f"turnkeep: {sentence}", err=True)
+    _tell(sentence)
     return 2
+
+
+def _tell(sentence: str) -> None:
+    click.echo(f"turnkeep: {sentence}", err=True)
 
 
 def _forget_output() -> None:

@@ -65,7 +65,7 @@ def test_a_person_types_and_the_model_remembers(
         assert re.search(r"engine: reused \d+ tokens and read \d+; first word after [\d.]+ s", text)
         assert "word for word: turn 1" in text
         text = terminal.say("/context", until="verbatim", times=4)
-        assert re.search(r"2 verbatim \d+ assistant: Your name is Ana\.", text)
+        assert re.search(r"2  verbatim +\d+  assistant: Your name is Ana\.", text)
         terminal.say("/summary", until="There is no summary")
         terminal.say("/list", until="* ana  2 turns, just now")
         terminal.say("/model", until="* " + llama_model(llama))
@@ -76,6 +76,9 @@ def test_a_person_types_and_the_model_remembers(
         terminal.say("/set temperature 0.25", until="temperature is set to 0.25")
         terminal.say("/set", until="temperature: 0.25")
         terminal.say("/set temperature 0", until="temperature is set to 0,")
+        terminal.say("/set top_p default", until="top_p is left to the engine, from the next turn on.")
+        terminal.say(f"/export {tmp_path / 'out.txt'}", until="end it in .jsonl")
+        assert not (tmp_path / "out.txt").exists()
         terminal.say("/hlep", until="There is no command /hlep; did you mean /help?")
         terminal.say("/help", until="/quit")
         exported = tmp_path / "out.md"
@@ -174,6 +177,7 @@ def test_after_a_kill_the_last_conversation_goes_on(
     with Terminal("chat", "--engine", llama.url, "--config", long) as terminal:
         assert "Resumed the last conversation (1 turn)." in terminal.wait_ready()
         assert "› My name is Ana.\nGot it.\n" in terminal.text
+        terminal.say("/list", until="1 turn, just now  My name is Ana.")
         terminal.type("Half a reply\r")
         terminal.wait_grown("› Half a reply", 4)
         os.kill(terminal.child.pid, signal.SIGKILL)

@@ -24,8 +24,9 @@ from .interrupts import Interrupts
 from .opening import Start, find_last, leave_chat, open_chat, open_store, with_engine
 from .overheard import Overheard, overhear
 from .past import print_past
+from .records import count_path
 from .replies import ReplyView, print_error
-from .screen import Signs, choose_signs, make_console, printable
+from .screen import Signs, choose_signs, make_console, plural, printable
 from .status import render_status
 from .waiting import Waiting
 
@@ -79,7 +80,7 @@ class TerminalChat:
         except EOFError:
             return self._interrupts.exit_status  # the person answered a question with Ctrl-C or Ctrl-D
         try:
-            self._greet(opened)
+            await self._greet(opened)
             await print_past(self, OLD_TURNS_SHOWN)
             self.refresh()
             while not self.leaving:
@@ -195,7 +196,7 @@ class TerminalChat:
             self.chat, reopened = await open_chat(self.settings, self.store, again, self._wait)
         return replace(reopened, resumed=opened.resumed)
 
-    def _greet(self, opened: Opened) -> None:
+    async def _greet(self, opened: Opened) -> None:
         engine = opened.engine
         place = "" if engine.url.startswith(EMBEDDED) else f" at {engine.url}"
         self.say(
@@ -203,13 +204,16 @@ class TerminalChat:
         )
         for sentence in opened.notices:
             self.say(sentence, "dim")
-        self.greet_conversation(opened)
+        await self.greet_conversation(opened)
 
-    def greet_conversation(self, opened: Opened) -> None:
+    async def greet_conversation(self, opened: Opened) -> None:
         """Say in one line which conversation this is."""
         row = opened.conversation
         name = f'"{row.name}"' if row.name else "the last conversation" if opened.resumed else ""
-        turns = f"{row.turns:,} turn{'' if row.turns == 1 else 's'}"
+        count = await count_path(self.store, row)
+        turns = plural(count, "turn")
+        if row.turns and not count:
+            turns = f"0 turns; {row.turns:,} taken back, or not answered"
         self.say(
             f"Resumed {name} ({turns})."
             if opened.resumed

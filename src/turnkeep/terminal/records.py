@@ -19,11 +19,17 @@ async def list_lines(store: Store, owner: str, limit: int) -> AsyncIterator[str]
     for row in await store.list_conversations(owner, limit=limit):
         parts = [row.name or row.id, plural(row.turns, "turn"), _moment(row.updated)]
         if row.name is None:
-            parts.append(await _first_words(store, row))
+            parts.append(await first_words(store, row))
         yield "  ".join(printable(part) for part in parts if part)
 
 
-async def _first_words(store: Store, row: Conversation) -> str:
+async def count_path(store: Store, row: Conversation) -> int:
+    """The number of turns that lead to the tip: without those taken back, replaced or failed."""
+    return len(await store.load_turns(row.owner, row.id, tip=row.tip))
+
+
+async def first_words(store: Store, row: Conversation) -> str:
+    """What was said first, in short: it stands for a conversation without a name."""
     if row.turns == 0:
         return ""
     items = await store.load_turn_items(row.owner, row.id, 1)
@@ -79,6 +85,13 @@ def hit_lines(hits: Sequence[Hit]) -> Iterator[str]:
         yield f"{printable(where)}: {one_line(hit.text, FOUND_CELLS)}"
 
 
+def nothing_shown(conversation: Conversation) -> str:
+    """Say why there is nothing to show."""
+    if conversation.turns == 0:
+        return "Nothing was said yet in this conversation."
+    return "There is nothing to show: all turns were taken back; turnkeep export writes them, too."
+
+
 def saved_line(turns: int, path: Path) -> str:
     """Say what an export holds."""
     return f"{plural(turns, 'turn')} {'is' if turns == 1 else 'are'} in {path}."
@@ -86,7 +99,7 @@ def saved_line(turns: int, path: Path) -> str:
 
 def stats_lines(stats: StoreStats) -> Iterator[str]:
     """Yield what a store holds, and what it takes on disk and in memory."""
-    yield f"database        {stats.path or 'in memory'}"
+    yield f"database        {stats.path or 'none yet'}"
     yield f"conversations   {stats.conversations:,}"
     yield f"turns           {stats.turns:,}"
     yield f"items           {stats.items:,}"
