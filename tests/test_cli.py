@@ -139,6 +139,12 @@ def test_a_failed_turn_is_told_and_the_next_line_is_answered(
     assert "x x x" in shown, "what was said is kept"
 
 
+def test_a_dead_port_is_said_once() -> None:
+    done = turnkeep("--engine", "http://127.0.0.1:1", stdin=b"Hi\n")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert re.fullmatch(r"turnkeep: Nobody answers at http://127\.0\.0\.1:1: [^\n]+\n", done.stderr.decode())
+
+
 def test_a_full_disk_ends_the_run_with_one_sentence_and_loses_nothing(
     ana: None, llama: RealEngine, own_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -217,14 +223,21 @@ def test_a_damaged_or_foreign_database_is_left_alone(
         (["list", "--engine", "x"], "--engine"),
         (["show"], "NAME"),
         (["show", "nobody"], "There is no conversation 'nobody'. turnkeep list shows them."),
-        (["list", "--limit", "0"], "--limit"),
+        (["show"], "turnkeep: show needs NAME. turnkeep show --help shows what can be given."),
+        (["list", "--limit", "0"], "--limit must be a whole number, 1 or more, not '0'."),
+        (["list", "--limit", "x"], "--limit must be a whole number, 1 or more, not 'x'."),
+        (["list", "--limit"], "--limit needs a value."),
+        (["chat", "--new=x"], "--new takes no value."),
+        (["chat", "a", "b"], "turnkeep: chat takes no 'b'; put several words in quotes."),
+        (["chat", "--engin", "x"], "There is no option --engin; did you mean --engine?"),
+        (["completions"], "turnkeep: completions needs SHELL: bash, zsh or fish."),
         (["search", " "], "nothing to search for"),
         (["search", "x", "--in", "nobody"], "There is no conversation 'nobody'"),
         (["export", "nobody"], "There is no conversation"),
         (["import", "/no/such/file"], "/no/such/file cannot be read"),
         (["rename", "nobody", "x"], "There is no conversation"),
         (["delete", "nobody", "--yes"], "There is no conversation"),
-        (["completions", "tcsh"], "'tcsh'"),
+        (["completions", "tcsh"], "SHELL must be bash, zsh or fish, not 'tcsh'."),
         (["where", "--config", "/no/such.toml"], "There is no settings file"),
     ],
 )
@@ -404,14 +417,35 @@ def test_a_reader_that_goes_away_ends_the_program_quietly(ana: None) -> None:
     assert done.stderr == b""
 
 
+def test_an_output_that_cannot_be_written_is_said_once(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the full disk."""
+    import resource  # not on Windows, where a full disk is another matter
+
+    with (tmp_path / "out").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "turnkeep", "where"], stdout=full, stderr=subprocess.PIPE, check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+        )  # fmt: skip
+    assert done.returncode == 2
+    told = done.stderr.decode()
+    assert re.fullmatch(r"turnkeep: The output cannot be written: [^\n]+; send it elsewhere\.\n", told)
+
+
+def test_the_help_is_not_cut_short(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "..." not in re.sub(r"\[[A-Z]+\]\.\.\.|COMMAND.*|\[OPTIONS\].*", "", printed(capsys, "--help"))
+
+
 def test_without_the_extra_the_line_that_installs_it_is_printed(tmp_path: Path) -> None:
     for package in ("click", "rich", "prompt_toolkit"):
         blocked = tmp_path / package
         blocked.mkdir()
         (blocked / "sitecustomize.py").write_text(f"import sys\nsys.modules[{package!r}] = None\n")
-        done = turnkeep("list", PYTHONPATH=f"{blocked}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        path = f"{blocked}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+        done = turnkeep("list", PYTHONPATH=path)
         assert (done.returncode, done.stdout) == (2, b""), package
         assert done.stderr == b"pip install 'turnkeep[chat]'\n"
+        assert __version__.encode() in turnkeep("--version", PYTHONPATH=path).stdout
+        assert turnkeep("--help", PYTHONPATH=path).returncode == 0
 
 
 def test_importing_the_library_imports_no_terminal() -> None:

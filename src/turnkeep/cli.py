@@ -20,6 +20,7 @@ from .errors import ConversationNotFound, TurnkeepError, UsageError
 from .settings import OWNER, SETTINGS, Settings, describe_places, load_settings, suggest
 from .store.base import Conversation, Store
 from .terminal.screen import plural
+from .terminal.slips import Count, Shell, describe_slip
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: a command takes what its options say
 SHELLS = ("bash", "zsh", "fish")
@@ -110,7 +111,7 @@ def chat(name: str | None, new: bool, **flags: str | None) -> int:
 
 
 @cli.command(name="list")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
+@click.option("--limit", type=Count(), default=100, show_default=True, help="How many at most.")
 @with_settings("db")
 def list_(limit: int, **flags: str | None) -> None:
     """List the conversations, the last used first."""
@@ -122,7 +123,7 @@ def list_(limit: int, **flags: str | None) -> None:
 
 @cli.command()
 @NAME
-@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N turns.")
+@click.option("--last", type=Count(), metavar="N", help="Only the last N turns.")
 @with_settings("db")
 def show(name: str, last: int | None, **flags: str | None) -> None:
     """Print the turns of a conversation."""
@@ -141,7 +142,7 @@ def show(name: str, last: int | None, **flags: str | None) -> None:
 @click.option(
     "--in", "within", metavar="NAME", shell_complete=complete_names, help="In one conversation only."
 )
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most.")
+@click.option("--limit", type=Count(), default=20, show_default=True, help="How many at most.")
 @with_settings("db")
 def search(text: str, within: str | None, limit: int, **flags: str | None) -> int:
     """Find what was said, newest first. Exit status 1 when nothing is found."""
@@ -168,7 +169,10 @@ def search(text: str, within: str | None, limit: int, **flags: str | None) -> in
 @click.option("--markdown", is_flag=True, help="To read, not to import: Markdown of the turns that count.")
 @with_settings("db")
 def export(name: str, output: Path | None, markdown: bool, **flags: str | None) -> None:
-    """Write a conversation to standard output as JSON Lines: all branches, receipts and times."""
+    """Write a conversation to standard output as JSON Lines.
+
+    All of it: branches, states, receipts and times.
+    """
     from .markdown import export_markdown
     from .terminal.records import count_path, saved_line
     from .transfer import export_jsonl, save_export
@@ -276,9 +280,12 @@ def where(**flags: str | None) -> None:
 
 
 @cli.command()
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=Shell(SHELLS))
 def completions(shell: str) -> None:
-    """Print the script that completes commands in SHELL; the manual says where to put it."""
+    """Print the script that completes commands.
+
+    The manual, docs/terminal.md, says where to put it.
+    """
     found = get_completion_class(shell)
     assert found is not None, "click knows these shells"
     script = found(cli, {}, "turnkeep", "_TURNKEEP_COMPLETE")
@@ -358,20 +365,28 @@ def run(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
         return 130  # as shells know SIGINT
     except click.ClickException as error:
-        return _refuse(error.format_message())
+        return _refuse(describe_slip(error))
     except TurnkeepError as error:
         return _refuse(str(error))
     except BrokenPipeError:
         _forget_output()
         return 141  # as shells know SIGPIPE
     except OSError as error:
-        return _refuse(f"{error.filename or 'Writing'}: {error.strerror or error}.")
+        return _refuse_failure(error)
     return status if isinstance(status, int) else 0
 
 
 def _refuse(sentence: str) -> int:
     _tell(sentence)
     return 2
+
+
+def _refuse_failure(error: OSError) -> int:
+    why = error.strerror or error
+    if error.filename:
+        return _refuse(f"{error.filename} cannot be used: {why}.")
+    _forget_output()
+    return _refuse(f"The output cannot be written: {why}; send it elsewhere.")
 
 
 def _tell(sentence: str) -> None:
