@@ -476,3 +476,16 @@ def test_eval_prints_a_table_and_draws_it(
     assert "| window | 100 % |" in printed(capsys, "eval", *options)
     assert picture.read_text("utf-8").startswith("<svg")
     assert "windows" in refused(capsys, "eval", "--engine", llama.url, "--strategies", "windows")
+
+
+def test_check_names_what_a_text_does_not_support(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, claim = tmp_path / "source.txt", tmp_path / "claim.txt"
+    source.write_text("Ana: I have two dogs.\nBob: I live in Rome.\n", "utf-8")
+    claim.write_text("Ana has two dogs.\n", "utf-8")
+    assert printed(capsys, "check", str(source), str(claim)) == "supported\n"
+    claim.write_text("Ana has three dogs.\n", "utf-8")
+    assert run(["check", str(source), str(claim)]) == 1
+    assert capsys.readouterr().out == "doubted: number: 3\n"
+    claim.write_bytes(b"\xff\xfe")
+    assert "UTF-8" in refused(capsys, "check", str(source), str(claim))
+    assert "claim" in refused(capsys, "check", str(source), str(tmp_path / "none.txt")).lower()

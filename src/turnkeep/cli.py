@@ -271,6 +271,24 @@ def doctor(**flags: str | None) -> int:
     return asyncio.run(work())
 
 
+@cli.command("check")
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("claim", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check_files(source: Path, claim: Path) -> int:
+    """Check whether a text supports what another claims."""
+    from .context.check import check
+
+    try:
+        verdict = check(source.read_text("utf-8"), claim.read_text("utf-8"))
+    except UnicodeDecodeError:
+        raise UsageError("Both files must be text in UTF-8: convert the one that is not.") from None
+    for doubt in verdict.doubts:
+        click.echo(f"doubted: {doubt.kind}: {doubt.what}")
+    if verdict.supported:
+        click.echo("supported")
+    return 0 if verdict.supported else 1
+
+
 @cli.command("eval")
 @with_settings("engine", "gguf", "model", "window", "api_key")
 @click.option("--turns", default=120, show_default=True, help="Messages before the questions.")
