@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -34,8 +34,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.engines import RealEngine
+from tests.prefixes import describe_difference
 from turnkeep import AsyncChat, NothingToDo
 from turnkeep.conversation.items import Message
+from turnkeep.conversation.log import START, Position
 from turnkeep.engine.base import Delta, End, Engine, Request, TextDelta
 from turnkeep.engine.connect import connect
 from turnkeep.store.base import StoredItem, Turn
@@ -43,6 +45,7 @@ from turnkeep.store.sqlite import SqliteStore
 
 KILLS = 500
 WORDS = ["river", "stone", "lamp", "door", "seven", "Monday", "Ana", "under", "blue", "and", "the", "of"]
+QUESTION = "My word number"  # what turns begin with; upkeep's requests do not
 WINDOW = 512  # tokens: a compaction every few turns
 OWNER, NAME = "local", "crash"
 FRESH = 0.1  # of the chats begin with no database, and are killed while they make it
@@ -77,7 +80,7 @@ class Overheard:
                 if isinstance(delta, TextDelta):
                     said += delta.text
                 elif isinstance(delta, End):
-                    tell(kind="said", text=said)
+                    tell(kind="said", question=request.messages[-1]["content"], text=said)
                 yield delta
 
 
@@ -114,9 +117,8 @@ async def _do_something(chat: AsyncChat, dice: random.Random) -> None:
 
 
 def _say(dice: random.Random) -> str:
-    return (
-        f"My word number {dice.randrange(10**9)} is: {' '.join(dice.choices(WORDS, k=dice.randint(5, 50)))}."
-    )
+    words = " ".join(dice.choices(WORDS, k=dice.randint(5, 50)))
+    return f"{QUESTION} {dice.randrange(10**9)} is: {words}."
 
 
 def nursery() -> None:
@@ -141,7 +143,7 @@ class Sent:
 
     messages: list[Any]  # Any: messages as JSON
     doing: str
-    said: str | None = None  # the whole of it, once the engine has ended
+    stepped_back: bool  # it asks again, or a turn was or may have been undone since the prompt before
     reply: str | None = None
 
 
@@ -151,9 +153,13 @@ class Known:
 
     path: Path
     answered: dict[int, str] = field(default_factory=dict)  # turn -> reply
-    tips: list[int] = field(default_factory=list)  # turns that were at the tip, as acknowledged
+    tip: Position = START  # as found after the last kill
+    turns: int = 0  # found after the last kill, or acknowledged since
+    moves: list[int] = field(default_factory=list)  # acknowledged since: turns; negative: taken back
     doing: str = ""  # what was not acknowledged yet when the kill came
-    sent: list[Sent] = field(default_factory=list)
+    stepped_back: bool = False  # since the last prompt
+    sent: list[Sent] = field(default_factory=list)  # prompts of turns
+    said: set[tuple[str, str]] = field(default_factory=set)  # questions, and whole replies of the engine
 
 
 @dataclass
@@ -209,20 +215,24 @@ def note(known: Known, event: Mapping[str, Any]) -> None:  # Any: an event as JS
     match event["kind"]:
         case "answered":
             known.answered[event["turn"]] = event["reply"]
-            known.tips.append(event["turn"])
+            known.moves.append(event["turn"])
+            known.turns = event["turn"]
             known.sent[-1].reply = event["reply"]
             known.doing = ""
         case "undone":
-            known.tips.append(-event["turn"])  # the tip is what this turn hangs on
+            known.moves.append(-event["turn"])
             known.doing = ""
             if known.sent:
                 known.sent[-1].reply = None
-        case "sent":
-            known.sent.append(Sent(event["messages"], known.doing))
+        case "sent" if event["messages"][-1]["content"].startswith(QUESTION):
+            back = known.stepped_back or known.doing == "regenerating"
+            known.sent.append(Sent(event["messages"], known.doing, back))
+            known.stepped_back = False
         case "said":
-            known.sent[-1].said = event["text"]
+            known.said.add((event["question"], event["text"]))
         case "asking" | "regenerating" | "undoing" | "opening" | "upkeep":
             known.doing = event["kind"]
+            known.stepped_back |= known.doing == "undoing"
 
 
 def kill_one(nursery: Nursery, known: Known, url: str, dice: random.Random, *, fresh: bool) -> str:
@@ -270,21 +280,22 @@ async def check(known: Known, found: Counter[str]) -> None:
 Turns = Mapping[int, tuple[Turn, list[StoredItem]]]
 
 
-def check_acknowledged(known: Known, turns: Turns, tip: object) -> None:
+def check_acknowledged(known: Known, turns: Turns, tip: Position) -> None:
     """Every acknowledged reply is there word for word, and the tip is where it was put last."""
     for number, reply in known.answered.items():
         assert number in turns, f"turn {number} is lost"
         turn, items = turns[number]
         assert turn.state in ("done", "cut_off"), f"turn {number} is {turn.state}"
         assert _message(items[-1]).text == reply, f"the reply of turn {number} is another"
-    if not known.tips:
-        return
-    last = known.tips[-1]
-    allowed = {turns[last][0].tip if last > 0 else turns[-last][0].after}
-    if known.doing == "undoing":
-        allowed |= {turn.after for turn, _ in turns.values() if turn.tip in allowed}
-    allowed |= {turn.tip for turn, _ in turns.values() if turn.number > max(map(abs, known.tips))}
+    if known.moves:
+        last = known.moves[-1]
+        known.tip = turns[last][0].tip if last > 0 else turns[-last][0].after
+    allowed = {known.tip}
+    if known.doing == "undoing":  # it may have been done, and only its acknowledgement lost
+        allowed |= {turn.after for turn, _ in turns.values() if turn.tip == known.tip}
+    allowed |= {turn.tip for turn, _ in turns.values() if turn.number > known.turns}  # likewise
     assert tip in allowed, f"the tip is {tip}, not one of {allowed}"
+    known.tip, known.turns, known.moves = tip, max(turns, default=0), []
 
 
 def check_whole(known: Known, turn: Turn, items: list[StoredItem], receipt: Mapping[str, Any] | None) -> None:
@@ -293,8 +304,7 @@ def check_whole(known: Known, turn: Turn, items: list[StoredItem], receipt: Mapp
     assert receipt["finish_reason"] in ("stop", "length"), f"turn {turn.number} did not end"
     question, reply = map(_message, items)
     assert (question.role, reply.role) == ("user", "assistant")
-    said = [sent.said for sent in known.sent if sent.messages[-1]["content"] == question.text]
-    assert reply.text in said, f"turn {turn.number} is not what the engine said"
+    assert (question.text, reply.text) in known.said, f"turn {turn.number} is not what the engine said"
 
 
 def check_prompts(known: Known, engine: RealEngine, found: Counter[str]) -> None:
@@ -307,11 +317,27 @@ def check_prompts(known: Known, engine: RealEngine, found: Counter[str]) -> None
             found["prompts that extend the last"] += 1
         elif after.messages[0] != before.messages[0]:
             found["prompts after a compaction"] += 1
+        elif any(is_slice(after.messages[1:-1], log) for log in logs_after(known, before)):
+            found["prompts after a bare cut or an undo"] += 1  # turns were folded without a line, or undone
         else:
-            # Undone turns make it shorter; a cut without a summary leaves the same base before a later log.
-            kept = len(after.messages) - 1
-            assert kept < len(shared), "the prompt moved without a reason"
-            found["prompts after an undo or a bare cut"] += 1
+            # Only a step back before the cut brings folded turns into view again.
+            difference = describe_difference(
+                engine.render({"messages": shared}), engine.render({"messages": after.messages})
+            )
+            assert after.stepped_back, f"the prompt moved without a reason: {difference}"
+            found["prompts of an earlier view"] += 1
+
+
+def logs_after(known: Known, sent: Sent) -> list[list[Any]]:  # Any: messages as JSON
+    """What the log may be after a turn: with what the engine said, kept though not acknowledged, or without."""
+    log, question = sent.messages[1:], sent.messages[-1]["content"]
+    replies = [text for asked, text in known.said if asked == question]
+    return [log[:-1], *([*log, {"role": "assistant", "content": text}] for text in replies)]
+
+
+def is_slice(part: Sequence[object], whole: Sequence[object]) -> bool:
+    """Tell whether `part` stands in `whole`, without a gap."""
+    return any(whole[n : n + len(part)] == part for n in range(len(whole) - len(part) + 1))
 
 
 def _message(stored: StoredItem) -> Message:

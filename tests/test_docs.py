@@ -1,5 +1,7 @@
 """The documents: their Python runs, against a real engine; their links and commands lead somewhere."""
 
+import dataclasses
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import turnkeep
 from tests.engines import RealEngine
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +55,7 @@ def test_an_example_runs(
     assert "8080" not in code, "examples write the engine's address in one way"
     names: dict[str, Any] = {"client": OwnClient(llama), "__name__": "__main__"}
     exec(compile(code, "example", "exec"), names)
-    assert names["Chat" if "Chat" in names else "AsyncChat"]
+    assert names.keys() & {"AsyncChat", "Chat", "check"}
 
 
 def test_the_readme_has_its_ten_library_lines() -> None:
@@ -75,6 +78,15 @@ def test_links_lead_to_files(path: Path) -> None:
 def test_every_document_is_linked_from_the_readme() -> None:
     linked = {target for target, _anchor in LINK.findall((ROOT / "README.md").read_text("utf-8"))}
     assert {name_of(path) for path in DOCUMENTS} - {"README.md"} <= linked
+
+
+def test_every_public_name_verb_argument_and_receipt_field_is_in_the_reference() -> None:
+    text = (ROOT / "docs/reference.md").read_text("utf-8")
+    written = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`]+`|^    .*$", text, re.MULTILINE))))
+    verbs = {name for kind in (turnkeep.Chat, turnkeep.AsyncChat) for name in vars(kind) if name[0] != "_"}
+    arguments = set(inspect.signature(turnkeep.AsyncChat.__init__).parameters) - {"self"}
+    fields = {field.name for field in dataclasses.fields(turnkeep.Receipt)}
+    assert (set(turnkeep.__all__) | verbs | arguments | fields) - written - {"__version__"} == set()
 
 
 def test_scripts_and_benchmarks_that_are_named_exist() -> None:

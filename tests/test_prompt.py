@@ -1,6 +1,7 @@
 """Every prompt fits before it is sent, at every window, and every item is where the receipt says."""
 
 import asyncio
+import itertools
 import random
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 
 from turnkeep import AsyncChat, ContextOverflow
 from turnkeep.context.budget import SMALLEST_WINDOW
+from turnkeep.conversation.items import ToolResult, assistant, user
 from turnkeep.conversation.log import START
+from turnkeep.engine.base import ToolCallDelta
 from turnkeep.errors import UsageError
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
@@ -74,31 +77,37 @@ def assert_all_turns_are_accounted_for(receipt, turn):
     assert all(number > folded for number in verbatim)
 
 
+async def fill(store, conversation, texts):
+    """Record turns without an engine."""
+    lease = await store.take_lease(f"conversation:{conversation}", "test", now=0, seconds=1e12)
+    at = START
+    for text in texts:
+        turn = await store.begin_turn("local", conversation, [user(text)], after=at, lease=lease, now=1.0)
+        turn = await store.finish_turn(
+            "local",
+            conversation,
+            turn.number,
+            state="done",
+            items=[assistant("I see.")],
+            lease=lease,
+            now=1.0,
+        )
+        at = turn.tip
+    await store.drop_lease(lease)
+
+
 @pytest.mark.parametrize("window", [32_768, 131_072, 1_048_576])
 def test_a_long_record_fits_large_windows_without_being_counted_anew(window):
     """A record longer than the window, opened by a new process."""
 
     async def main():
         store = EphemeralStore()
-        first = AsyncChat(ScriptedEngine(window=window), db=store, conversation="c", upkeep=False)
-        await first.open()
-        row = await first.conversation()
-        lease = await store.take_lease(f"conversation:{row.id}", "test", now=0, seconds=1e12)
-        from turnkeep.conversation.items import assistant, user
-
-        at, words = START, "word " * (window // 40)
-        for n in range(60):
-            turn = await store.begin_turn(
-                "local", row.id, [user(f"{n} {words}")], after=at, lease=lease, now=1.0
-            )
-            turn = await store.finish_turn(
-                "local", row.id, turn.number, state="done", items=[assistant("I see.")], lease=lease, now=1.0
-            )
-            at = turn.tip
-        await store.drop_lease(lease)
-        reply = await first.ask("and now?")
-        again = await first.ask("and now?")
-        await first.close()
+        chat = AsyncChat(ScriptedEngine(window=window), db=store, conversation="c", upkeep=False)
+        row = (await chat.open()).conversation
+        await fill(store, row.id, [f"{n} " + "word " * (window // 40) for n in range(60)])
+        reply = await chat.ask("and now?")
+        again = await chat.ask("and now?")
+        await chat.close()
         await store.close()
         return reply.receipt, again.receipt
 
@@ -113,19 +122,8 @@ def test_more_items_than_any_window_could_hold_are_not_loaded():
     async def main():
         store = EphemeralStore()
         chat = AsyncChat(ScriptedEngine(window=512), db=store, conversation="c", upkeep=False)
-        await chat.open()
-        row = await chat.conversation()
-        lease = await store.take_lease(f"conversation:{row.id}", "test", now=0, seconds=1e12)
-        from turnkeep.conversation.items import assistant, user
-
-        at = START
-        for _ in range(150):
-            turn = await store.begin_turn("local", row.id, [user("a")], after=at, lease=lease, now=1.0)
-            turn = await store.finish_turn(
-                "local", row.id, turn.number, state="done", items=[assistant("b")], lease=lease, now=1.0
-            )
-            at = turn.tip
-        await store.drop_lease(lease)
+        row = (await chat.open()).conversation
+        await fill(store, row.id, ["a"] * 150)
         reply = await chat.ask("c")
         await chat.close()
         await store.close()
@@ -146,3 +144,31 @@ def test_a_window_too_small_for_any_conversation_is_refused_with_the_number():
         await store.close()
 
     asyncio.run(main())
+
+
+def test_a_tool_loop_is_never_parted_and_its_oldest_results_are_left_out():
+    engine = ScriptedEngine(
+        lambda _: [ToolCallDelta(index=0, call_id="c", name="look", arguments="{}")], window=512
+    )
+
+    async def main():
+        store = EphemeralStore()
+        chat = AsyncChat(engine, db=store, max_tokens=40)
+        for n in range(3):
+            await chat.ask(f"small talk {n} " + "word " * 40)
+        await chat.ask("Look it up.")
+        for _ in range(8):
+            await chat.idle()
+            await chat.ask([ToolResult(call_id="c", text="word " * 80)])
+        with pytest.raises(ContextOverflow, match="too long"):
+            await chat.ask([ToolResult(call_id="c", text="word " * 450)])
+        await chat.close()
+        await store.close()
+
+    asyncio.run(main())
+    for request in engine.requests:
+        for before, after in itertools.pairwise([{}, *request.messages]):
+            assert after["role"] != "tool" or before.get("tool_calls"), "a result stands without its call"
+    shown = [m["content"] for m in engine.requests[-1].messages if m["role"] == "tool"]
+    assert any("left out]" in text for text in shown)
+    assert shown[-1] == "word " * 80

@@ -28,18 +28,30 @@ FLOORS: tuple[set[str], ...] = (
     {"conversation"},
     {"context", "wire"},
     {"engine", "settings", "store"},
-    {"meter", "transfer"},
+    {"markdown", "meter"},
+    {"transfer"},
     {"prompt"},
-    {"holding"},
+    {"holding", "receipts"},
     {"turn"},
-    {"prepared", "streaming", "upkeep"},
+    {"prepared", "record", "streaming", "upkeep"},
     {"library"},
     {"sync"},
     {"__init__"},
 )
 DOORS = len(FLOORS)
 # Between the floors of engine and store and the library, both are known as protocols only.
-PROTOCOL_USERS = {"meter", "transfer", "prompt", "holding", "turn", "prepared", "streaming", "upkeep"}
+PROTOCOL_USERS = {
+    "markdown",
+    "meter",
+    "transfer",
+    "prompt",
+    "holding",
+    "turn",
+    "prepared",
+    "record",
+    "streaming",
+    "upkeep",
+}
 PROTOCOLS = {"engine.base", "store.base"}
 
 

@@ -29,7 +29,6 @@ from turnkeep.transfer import (
     UNFINISHED,
     check_name,
     export_jsonl,
-    export_markdown,
     import_jsonl,
     read_lines,
     save_export,
@@ -116,7 +115,7 @@ async def make_rich(store: Store) -> Conversation:
 
 
 async def export(store: Store, row: Conversation) -> list[str]:
-    return [line async for line in export_jsonl(store, row)]
+    return [line.removesuffix("\n") async for line in export_jsonl(store, row)]
 
 
 @pytest.fixture(scope="module")
@@ -285,7 +284,7 @@ def test_an_import_holds_one_line_at_a_time(tmp_path: Path) -> None:
             tip = turn.tip
         path = tmp_path / "long.jsonl"
         tracemalloc.start()
-        await save_export(store, await store.load_conversation(OWNER, row.id), path)
+        await save_export(export_jsonl(store, await store.load_conversation(OWNER, row.id)), path)
         with path.open("rb") as file:
             await import_jsonl(store, OWNER, read_lines(file), name="copy")
         _, peak = tracemalloc.get_traced_memory()
@@ -300,14 +299,14 @@ def test_a_saved_export_is_private_and_never_overwrites(tmp_path: Path) -> None:
     async def work(store: Store) -> None:
         row = await make_rich(store)
         path = tmp_path / "out.jsonl"
-        assert await save_export(store, row, path) == 6
+        await save_export(export_jsonl(store, row), path)
         if sys.platform != "win32":
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert path.read_text(encoding="utf-8").splitlines()[-1] == '{"kind":"end","lines":10}'
         with pytest.raises(UsageError, match="exists already"):
-            await save_export(store, row, path)
+            await save_export(export_jsonl(store, row), path)
         with pytest.raises(UsageError, match="cannot be written"):
-            await save_export(store, row, tmp_path / "no" / "such" / "folder")
+            await save_export(export_jsonl(store, row), tmp_path / "no" / "such" / "folder")
 
     with_store(tmp_path / "t.db", work)
 
@@ -317,27 +316,8 @@ def test_an_export_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
         row = await make_rich(store)
         await store.delete_conversation(OWNER, row.id)
         with pytest.raises(Exception, match="There is no conversation"):
-            await save_export(store, row, tmp_path / "out.jsonl")
+            await save_export(export_jsonl(store, row), tmp_path / "out.jsonl")
         assert not (tmp_path / "out.jsonl").exists()
-
-    with_store(tmp_path / "t.db", work)
-
-
-def test_markdown_has_the_turns_that_lead_to_the_tip(tmp_path: Path) -> None:
-    async def work(store: Store) -> None:
-        row = await make_rich(store)
-        text = "".join([piece async for piece in export_markdown(store, row)])
-        assert text.startswith("# rich\n")
-        assert "**You:**\n\nThird\n" in text
-        assert "**Model:**\n\nYes\n" in text
-        assert "Again" not in text
-        assert "Look" not in text
-        await store.move_tip(OWNER, row.id, Position(0, 7), lease=await lease_of(store, row), now=200.0)
-        text = "".join(
-            [piece async for piece in export_markdown(store, await store.load_conversation(OWNER, row.id))]
-        )
-        assert '`f({"a": 1})`' in text
-        assert "*(cut off)*" in text
 
     with_store(tmp_path / "t.db", work)
 

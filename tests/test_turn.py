@@ -1,6 +1,7 @@
 """A turn keeps what was said, however it ends."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -8,6 +9,7 @@ from turnkeep import AsyncChat
 from turnkeep.conversation.items import Message, Text
 from turnkeep.engine.base import End, ReasoningDelta, ToolCallDelta
 from turnkeep.errors import (
+    Conflict,
     ContextOverflow,
     EngineProtocolError,
     EngineUnreachable,
@@ -442,3 +444,36 @@ def test_a_stream_is_read_once_and_has_no_reply_before_its_end():
             await stream
 
     run(ScriptedEngine(), script)
+
+
+def test_options_change_from_the_next_turn_on_and_can_be_left_to_the_engine_again():
+    engine = ScriptedEngine()
+
+    async def script(chat):
+        await chat.set_options(temperature=0.7, sampling={"top_p": 0.9}, strategy="window")
+        await chat.ask("a")
+        await chat.set_options(temperature=None, sampling={"top_p": None})
+        reply = await chat.ask("b")
+        with pytest.raises(UsageError, match="windows"):
+            await chat.set_options(windows=3)
+        return reply
+
+    reply = run(engine, script)
+    assert (engine.requests[0].temperature, dict(engine.requests[0].sampling)) == (0.7, {"top_p": 0.9})
+    assert (engine.requests[1].temperature, dict(engine.requests[1].sampling)) == (None, {})
+    assert reply.receipt.strategy == "window"
+
+
+def test_stopping_while_another_program_holds_the_conversation_ends_the_wait():
+    async def script(chat):
+        row = await chat.conversation()
+        await chat._store.take_lease(f"conversation:{row.id}", "elsewhere/1/x", now=time.time(), seconds=60)
+        stream = chat.stream("hello")
+        task = asyncio.ensure_future(stream._read())
+        await asyncio.sleep(0.05)
+        await stream.stop()
+        with pytest.raises(Conflict):
+            await task
+        return await chat.history()
+
+    assert run(ScriptedEngine(), script) == []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .context.check import Verdict, check
     from .context.picture import Picture
     from .context.receipt import Receipt
     from .conversation.items import Image, Message, Text, ToolCall, ToolResult, Usage
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
         UsageError,
         WireError,
     )
-    from .library import AsyncChat, Exchange, Opened
+    from .library import AsyncChat, Opened
     from .prepared import Prepared
+    from .record import Exchange
     from .streaming import Streaming
     from .sync import Chat
     from .turn import Finished, Notice, Piece, Reading, Reply, Thought
@@ -80,12 +82,15 @@ __all__ = [
     "TurnkeepError",
     "Usage",
     "UsageError",
+    "Verdict",
     "WireError",
     "__version__",
+    "check",
 ]
 
 # Module -> its names that are public: the imports above once more, for run time (tests/test_api.py).
 _HOMES = {
+    "context.check": ("Verdict", "check"),
     "context.picture": ("Picture",),
     "context.receipt": ("Receipt",),
     "conversation.items": (
@@ -120,10 +125,10 @@ _HOMES = {
     ),
     "library": (
         "AsyncChat",
-        "Exchange",
         "Opened",
     ),
     "prepared": ("Prepared",),
+    "record": ("Exchange",),
     "streaming": ("Streaming",),
     "sync": ("Chat",),
     "turn": (

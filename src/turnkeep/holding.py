@@ -29,20 +29,24 @@ def name_holder() -> str:
 
 
 @contextlib.asynccontextmanager
-async def hold_conversation(desk: Desk, *, patience: float = PATIENCE_SECONDS) -> AsyncIterator[Lease]:
+async def hold_conversation(
+    desk: Desk, *, patience: float = PATIENCE_SECONDS, stop: asyncio.Event | None = None
+) -> AsyncIterator[Lease]:
     """Hold the conversation's lease; a second writer waits its turn.
 
     Raises:
-        Conflict: another writer held it for longer than `patience` seconds.
+        Conflict: another writer held it for longer than `patience` seconds, or until `stop` was set.
     """
     async with hold_lease(
-        desk, f"conversation:{desk.conversation}", note=desk.engine.url, patience=patience
+        desk, f"conversation:{desk.conversation}", note=desk.engine.url, patience=patience, stop=stop
     ) as lease:
         yield lease
 
 
 @contextlib.asynccontextmanager
-async def hold_lease(desk: Desk, subject: str, *, note: str, patience: float) -> AsyncIterator[Lease]:
+async def hold_lease(
+    desk: Desk, subject: str, *, note: str, patience: float, stop: asyncio.Event | None = None
+) -> AsyncIterator[Lease]:
     """Hold a lease, kept alive by a heartbeat.
 
     Args:
@@ -50,11 +54,12 @@ async def hold_lease(desk: Desk, subject: str, *, note: str, patience: float) ->
         subject: what is held.
         note: what for.
         patience: seconds to wait for another holder.
+        stop: ends the wait when it is set.
 
     Raises:
-        Conflict: another held it for longer than `patience`.
+        Conflict: another held it for longer than `patience`, or until `stop` was set.
     """
-    lease = await _take(desk, subject, note, patience)
+    lease = await _take(desk, subject, note, patience, stop)
     heartbeat = asyncio.create_task(_keep_alive(desk, lease))
     try:
         yield lease
@@ -65,28 +70,40 @@ async def hold_lease(desk: Desk, subject: str, *, note: str, patience: float) ->
         await asyncio.shield(desk.store.drop_lease(lease))
 
 
-async def _take(desk: Desk, subject: str, note: str, patience: float) -> Lease:
+async def _take(desk: Desk, subject: str, note: str, patience: float, stop: asyncio.Event | None) -> Lease:
     # A name of its own for each holding: two turns of one process exclude each other too.
     holder = f"{desk.holder}/{secrets.token_hex(4)}"
     deadline, pause = time.monotonic() + patience, 0.01
     while True:
         now = time.time()
-        lease = await desk.store.take_lease(subject, holder, now=now, seconds=LEASE_SECONDS, note=note)
+        lease = await _take_once(desk, subject, holder, note, now)
         for held in [] if lease else await desk.store.held_leases(subject, now=now):
             if held.subject == subject and _has_died(held.holder):
                 # As if it had run out already. Whoever takes it in between has one that runs
                 # longer than the dead one's, so this take fails then, and the loop goes on.
-                lease = await desk.store.take_lease(
-                    subject, holder, now=max(now, held.expires + 0.001), seconds=LEASE_SECONDS, note=note
-                )
+                lease = await _take_once(desk, subject, holder, note, max(now, held.expires + 0.001))
         if lease is not None:
             return lease
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or (stop is not None and stop.is_set()):
             raise Conflict(
                 "Another program is writing to this conversation: wait for it to finish, or use another name."
             )
         await asyncio.sleep(pause)
         pause = min(0.2, pause * 1.5)
+
+
+async def _take_once(desk: Desk, subject: str, holder: str, note: str, now: float) -> Lease | None:
+    """Try once. A lease that was taken just when this was cancelled is given back, not left to run out."""
+    taking = asyncio.ensure_future(
+        desk.store.take_lease(subject, holder, now=now, seconds=LEASE_SECONDS, note=note)
+    )
+    try:
+        return await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        lease = await taking
+        if lease is not None:
+            await desk.store.drop_lease(lease)
+        raise
 
 
 async def _keep_alive(desk: Desk, lease: Lease) -> None:

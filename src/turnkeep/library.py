@@ -7,31 +7,41 @@ the next process goes on with that.
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakSet
 
-from .context.compaction import summarised_ranges
-from .context.picture import Picture, draw_picture
-from .context.receipt import Receipt, load_receipt
+from .context.budget import SMALLEST_WINDOW
+from .context.picture import Picture
+from .context.receipt import Receipt
 from .context.strategy import parse_strategy
-from .context.view import Entry, View, load_view, render_base
-from .conversation.items import Item, Message, Part, Text
+from .conversation.items import Item, Part, say_items
 from .conversation.log import Position
 from .engine.absent import AbsentEngine
-from .engine.base import Engine, EngineInfo
-from .errors import Conflict, ConversationNotFound, NothingToDo, TurnkeepError, UsageError
+from .engine.base import Engine, EngineInfo, WireMessage
+from .errors import Conflict, ConversationNotFound, TurnkeepError, UsageError
 from .holding import hold_conversation, name_holder
 from .prepared import Prepared, prepare_turn
-from .prompt import Desk, Options
-from .store.base import Conversation, Hit, Store, StoredItem, Turn
+from .prompt import Desk, Options, check_max_tokens
+from .record import (
+    Exchange,
+    load_history,
+    load_last_turn,
+    load_picture,
+    load_said,
+    load_turn_on_path,
+    load_turn_receipt,
+    rebuild_prompt,
+)
+from .store.base import Conversation, Hit, Store, Turn
 from .streaming import Streaming
-from .turn import Emit, Reply, run_turn
+from .transfer import check_name, check_new_name, check_owner
+from .turn import Emit, Reply, Say, run_turn
 from .upkeep import Upkeep
 
-PICTURE_OLDER = 200  # items before the cut that a picture shows, at most
 LOCAL_OWNER = "local"
 
 
@@ -43,16 +53,6 @@ class Opened:
     engine: EngineInfo
     resumed: bool  # False: the conversation is new
     notices: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """A turn as people read it."""
-
-    turn: Turn
-    user: str
-    assistant: str
-    reasoning: str = ""
 
 
 class AsyncChat:
@@ -77,6 +77,7 @@ class AsyncChat:
         db: the database file, or a `Store` of your own (which you close); None takes the user's own.
         sampling: further fields of the request's body, sent as given.
         upkeep: False leaves summaries and warming to other processes.
+        on_wait: is told in a sentence why a call has to wait, and how long at most: the engine is loading or busy.
     """
 
     def __init__(
@@ -97,24 +98,32 @@ class AsyncChat:
         db: str | Path | Store | None = None,
         sampling: Mapping[str, object] | None = None,
         upkeep: bool = True,
+        on_wait: Callable[[str], None] | None = None,
     ) -> None:
         self._options = Options(
             temperature=temperature,
-            max_tokens=_check_max_tokens(max_tokens),
+            max_tokens=check_max_tokens(max_tokens),
             sampling=dict(sampling or {}),
             strategy=parse_strategy(strategy),
         )
         self._model, self._window, self._gguf, self._api_key = model, window, gguf, api_key
+        if window is not None and window < SMALLEST_WINDOW:
+            raise UsageError(
+                f"A window of {window} tokens is too small for a conversation: use {SMALLEST_WINDOW} or more."
+            )
         engine = None if engine == "embedded" else engine
         self._engine_given, self._store_given = engine, db
         self._engine: Engine | None = None if engine is None or isinstance(engine, str) else engine
         self._store: Store | None = None if db is None or isinstance(db, str | Path) else db
-        self._owner, self._name, self._new, self._system = owner, conversation, new, system
-        self._upkeep_wanted = upkeep
+        self._owner, self._new, self._system = check_owner(owner), new, system
+        self._name = None if conversation is None else check_name(conversation)
+        self._upkeep_wanted, self._on_wait = upkeep, on_wait
         self._holder = name_holder()
         self._desk: Desk | None = None
         self._upkeep: Upkeep | None = None
         self._opening: asyncio.Lock | None = None
+        self._asking = 0  # calls that a person waits for
+        self._live: WeakSet[Streaming] = WeakSet()  # replies that may still be under way
 
     # -- opening and closing ----------------------------------------------------------------------
 
@@ -127,7 +136,11 @@ class AsyncChat:
             Conflict: `new` was asked for, and the name exists.
         """
         # The engine first: one that cannot be used must not leave an empty conversation behind.
-        info = await self._open_engine().probe()
+        self._asking += 1
+        try:
+            info = await self._open_engine().probe()
+        finally:
+            self._asking -= 1
         desk, resumed = await self._open_desk()
         row = await desk.load()
         if resumed and self._upkeep is not None:
@@ -156,10 +169,19 @@ class AsyncChat:
                 raise ConversationNotFound(
                     f"There is no conversation {name}: list those there are, or use a name."
                 )
-            row = await store.create_conversation(self._owner, name, now=time.time())
+            row = await self._create(store, name, new=new)
         if self._system is not None:
             await store.save_instructions(self._owner, row.id, self._system, now=time.time())
         return row, resumed
+
+    async def _create(self, store: Store, name: str | None, *, new: bool) -> Conversation:
+        try:
+            return await store.create_conversation(self._owner, name, now=time.time())
+        except Conflict:  # another process has made it just now: that is the one that was meant
+            row = await store.find_conversation(self._owner, name) if name is not None else None
+            if row is None or new:
+                raise
+            return row
 
     def _seat(self, row: Conversation) -> Desk:
         self._desk = Desk(
@@ -200,7 +222,12 @@ class AsyncChat:
             api_key=self._api_key,
             window=self._window,
             gguf=self._gguf,
+            on_wait=self._tell_wait,
         )
+
+    def _tell_wait(self, sentence: str) -> None:
+        if self._on_wait is not None and self._asking:  # nobody waits for upkeep
+            self._on_wait(sentence)
 
     async def idle(self) -> None:
         """Wait until upkeep has nothing left to do."""
@@ -208,7 +235,9 @@ class AsyncChat:
             await self._upkeep.idle()
 
     async def close(self) -> None:
-        """Stop upkeep, finish what was written, and close what this object opened."""
+        """Stop replies and upkeep, finish what was written, and close what this object opened."""
+        for streaming in list(self._live):
+            await streaming.stop()
         if self._upkeep is not None:
             await self._upkeep.pause()
         if self._engine is not None and (self._engine_given is None or isinstance(self._engine_given, str)):
@@ -222,7 +251,9 @@ class AsyncChat:
         self._desk = self._upkeep = self._opening = None
 
     async def __aenter__(self) -> Self:
-        await self._open_desk()
+        _, resumed = await self._open_desk()
+        if resumed:
+            self._wake()
         return self
 
     async def __aexit__(
@@ -246,8 +277,12 @@ class AsyncChat:
 
         Raises (while iterating): what `run_turn` raises, and `UsageError` for an empty message.
         """
-        items = [_message(content)]
-        return Streaming(lambda emit, stop: self._turn(items, None, request, emit, stop))
+        items = say_items(content)
+
+        async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
+            return items, row.tip
+
+        return self._begin(say, request)
 
     async def ask(
         self, content: str | Sequence[Part], **request: Any
@@ -257,14 +292,13 @@ class AsyncChat:
 
     def regenerate(self, **request: Any) -> Streaming:  # Any: sampling fields as given
         """Have the last turn answered again, as a sibling; the answer before never reaches the model again."""
-        return Streaming(lambda emit, stop: self._again(None, None, request, emit, stop))
+        return self._begin(self._say_again(None, None), request)
 
     def edit(
         self, content: str | Sequence[Part], turn: int | None = None, **request: Any
     ) -> Streaming:  # Any: as above
         """Say something else in place of the last turn, or of `turn`; what followed it is left behind."""
-        message = _message(content)
-        return Streaming(lambda emit, stop: self._again(message, turn, request, emit, stop))
+        return self._begin(self._say_again(say_items(content), turn), request)
 
     async def undo(self) -> Turn:
         """Take the last turn back; it stays in the record. Returns it.
@@ -275,7 +309,7 @@ class AsyncChat:
         desk, _ = await self._open_desk()
         await self._make_way()
         async with hold_conversation(desk) as lease:
-            last = await self._last_turn(desk)
+            last = await load_last_turn(desk)
             await desk.store.move_tip(
                 self._owner, desk.conversation, last.after, lease=lease, now=time.time()
             )
@@ -298,44 +332,35 @@ class AsyncChat:
         desk, _ = await self._open_desk()
         await self._make_way()
         options = replace(desk.options, tools=tools, max_tokens=max_tokens or desk.options.max_tokens)
-        return await prepare_turn(desk, [_message(content)], options, self._wake)
+        return await prepare_turn(desk, say_items(content), options, self._wake)
 
-    async def _turn(
-        self,
-        items: Sequence[Item],
-        after: Position | None,
-        request: Mapping[str, Any],
-        emit: Emit,
-        stop: asyncio.Event,
-    ) -> Reply:
-        desk, _ = await self._open_desk()
-        await self._make_way()
-        try:
-            return await run_turn(
-                desk, items, options=_with_request(desk.options, request), emit=emit, stop=stop, after=after
+    def _begin(self, say: Say, request: Mapping[str, Any]) -> Streaming:  # Any: sampling fields as given
+        async def run(emit: Emit, stop: asyncio.Event) -> Reply:
+            desk, _ = await self._open_desk()
+            options = desk.options.for_request(request)
+            await self._make_way()
+            self._asking += 1
+            try:
+                return await run_turn(desk, say, options=options, emit=emit, stop=stop)
+            finally:
+                self._asking -= 1
+                self._wake()
+
+        streaming = Streaming(run)
+        self._live.add(streaming)
+        return streaming
+
+    def _say_again(self, items: Sequence[Item] | None, number: int | None) -> Say:
+        """Say what stands in place of a turn, the last one when `number` is None; None says the same again."""
+
+        async def say(_row: Conversation) -> tuple[Sequence[Item], Position]:
+            desk, _ = await self._open_desk()
+            old = await (
+                load_last_turn(desk, failed=True) if number is None else load_turn_on_path(desk, number)
             )
-        finally:
-            self._wake()
+            return (await load_said(desk, old) if items is None else items), old.after
 
-    async def _again(
-        self,
-        message: Message | None,
-        turn: int | None,
-        request: Mapping[str, Any],
-        emit: Emit,
-        stop: asyncio.Event,
-    ) -> Reply:
-        desk, _ = await self._open_desk()
-        if turn is None:
-            old = await self._last_turn(desk, failed=True)
-        else:
-            old = await self._turn_on_path(desk, turn)
-        if message is None:
-            stored = await desk.store.load_turn_items(self._owner, desk.conversation, old.number)
-            items: list[Item] = [row.item for row in stored if not _is_reply(row)]
-        else:
-            items = [message]
-        return await self._turn(items, old.after, request, emit, stop)
+        return say
 
     async def _make_way(self) -> None:
         if self._upkeep is not None:
@@ -350,18 +375,7 @@ class AsyncChat:
     async def history(self, last: int | None = None) -> list[Exchange]:
         """List the turns that lead to the tip, and failed ones, oldest first; only the `last` ones when given."""
         desk, _ = await self._open_desk()
-        row = await desk.load()
-        found: list[Exchange] = []
-        number = row.turns
-        while number > 0 and (last is None or len(found) < last):
-            turn = await desk.store.load_turn(self._owner, row.id, number)
-            number -= 1
-            if turn.state not in ("failed", "open") and not await desk.store.is_ancestor(
-                self._owner, row.id, turn.tip, row.tip
-            ):
-                continue
-            found.append(_exchange(turn, await desk.store.load_turn_items(self._owner, row.id, turn.number)))
-        return found[::-1]
+        return await load_history(desk, last)
 
     async def why(self, turn: int | None = None) -> Receipt:
         """Show the receipt of a turn, the last one by default.
@@ -370,58 +384,21 @@ class AsyncChat:
             NothingToDo: there is no turn, or it has no receipt.
         """
         desk, _ = await self._open_desk()
-        number = turn if turn is not None else (await self._last_turn(desk, failed=True)).number
-        body = await desk.store.load_receipt(self._owner, desk.conversation, number)
-        if body is None:
-            raise NothingToDo(f"Turn {number} has no receipt: no prompt was made for it.")
-        return load_receipt(body)
+        return (await load_turn_receipt(desk, turn))[1]
 
-    async def prompt(self, turn: int | None = None) -> list[dict[str, Any]]:  # Any: wire messages
-        """Show the messages that a turn sent to the engine, rebuilt from the record; the last turn by default."""
+    async def prompt(self, turn: int | None = None) -> list[WireMessage]:
+        """Show the messages that a turn sent to the engine, rebuilt from the record; the last turn by default.
+
+        Raises:
+            NothingToDo: there is no turn, or it has no receipt.
+        """
         desk, _ = await self._open_desk()
-        old = await desk.store.load_turn(
-            self._owner,
-            desk.conversation,
-            turn if turn is not None else (await self._last_turn(desk, failed=True)).number,
-        )
-        receipt = await self.why(old.number)
-        info = await desk.engine.probe()
-        view = View()
-        if receipt.view is not None:
-            stored = await desk.store.load_view(self._owner, desk.conversation, receipt.view)
-            view = load_view(stored.number, stored.at, stored.body)
-        if "summary" not in receipt.strategy:
-            view = replace(view, lines=())
-        instructions = ""
-        if receipt.instructions is not None:
-            instructions = await desk.store.load_instructions(
-                self._owner, desk.conversation, receipt.instructions
-            )
-        log = await desk.store.load_log(self._owner, desk.conversation, tip=old.after, after=view.at.seq)
-        own = await desk.store.load_turn_items(self._owner, desk.conversation, old.number)
-        items = [row.item for row in (*log, *(row for row in own if not _is_reply(row)))]
-        return list(desk.compose(info, render_base(instructions, view), items, view, desk.options).messages)
+        return await rebuild_prompt(desk, turn)
 
     async def picture(self) -> Picture:
         """Draw how the window is filled, and what became of every item."""
         desk, _ = await self._open_desk()
-        info, row = await desk.engine.probe(), await desk.load()
-        budget = await desk.share(info, desk.options)
-        views = await desk.views(row, row.tip)
-        material = await desk.gather(info, await desk.load_instructions(row), views[0], row.tip)
-        older: list[StoredItem] = []
-        if material.view.at.seq:
-            tip = material.view.at
-            older = await desk.store.load_log(self._owner, row.id, tip=tip, limit=PICTURE_OLDER)
-        return draw_picture(
-            budget=budget,
-            base=material.base,
-            base_tokens=material.base_tokens,
-            view=material.view,
-            summarised=summarised_ranges(material.view),
-            older=[Entry(at=item.at, turn=item.turn, item=item.item) for item in older],
-            log=material.entries,
-        )
+        return await load_picture(desk)
 
     async def summary(self) -> list[str]:
         """List the lines of the summary that the model reads now."""
@@ -460,22 +437,25 @@ class AsyncChat:
         await self._make_way()
         await desk.store.save_instructions(self._owner, desk.conversation, text, now=time.time())
 
-    async def set_options(
-        self,
-        *,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        strategy: str | Iterable[str] | None = None,
-        sampling: Mapping[str, object] | None = None,
-    ) -> None:
-        """Change how requests are made, from the next turn on; None leaves a thing as it is."""
+    async def set_options(self, **changes: Any) -> None:  # Any: as the constructor takes them
+        """Change how requests are made, from the next turn on.
+
+        Args:
+            changes: `temperature`, `max_tokens` and `strategy` as the constructor takes them (None
+                leaves it to the engine again); `sampling` adds fields, None among them takes one away.
+        """
         old = self._options
+        if unknown := changes.keys() - {"temperature", "max_tokens", "strategy", "sampling"}:
+            raise UsageError(
+                f"There is no option {min(unknown)!r}: temperature, max_tokens, strategy and sampling can change."
+            )
+        sampling = {**old.sampling, **(changes.get("sampling") or {})}
         self._options = replace(
             old,
-            temperature=old.temperature if temperature is None else temperature,
-            max_tokens=old.max_tokens if max_tokens is None else _check_max_tokens(max_tokens),
-            strategy=old.strategy if strategy is None else parse_strategy(strategy),
-            sampling={**old.sampling, **(sampling or {})},
+            temperature=changes.get("temperature", old.temperature),
+            max_tokens=check_max_tokens(changes.get("max_tokens", old.max_tokens)),
+            strategy=parse_strategy(changes["strategy"]) if changes.get("strategy") else old.strategy,
+            sampling={name: value for name, value in sampling.items() if value is not None},
         )
         if self._desk is not None:
             self._desk.options = self._options
@@ -510,72 +490,11 @@ class AsyncChat:
         """Go on with another conversation on the same engine; None makes a new one without a name."""
         await self._open_desk()
         await self._make_way()
-        row, resumed = await self._open_conversation(name, new=new)
+        row, resumed = await self._open_conversation(None if name is None else check_name(name), new=new)
         self._seat(row)
         return replace(await self.open(), resumed=resumed)
 
     async def rename(self, name: str) -> None:
         """Give the conversation a name, or another one. Raises `Conflict` when it is taken."""
         desk, _ = await self._open_desk()
-        await desk.store.rename_conversation(self._owner, desk.conversation, name)
-
-    async def _last_turn(self, desk: Desk, *, failed: bool = False) -> Turn:
-        """The turn at the tip; with `failed`, a newer one that failed there goes before it."""
-        row = await desk.load()
-        if failed and row.turns:
-            newest = await desk.store.load_turn(self._owner, row.id, row.turns)
-            if newest.after == row.tip and newest.state in ("failed", "cut_off"):
-                return newest
-        items = await desk.store.load_log(self._owner, row.id, tip=row.tip, limit=1)
-        if not items:
-            raise NothingToDo("Nothing was said yet in this conversation.")
-        return await desk.store.load_turn(self._owner, row.id, items[-1].turn)
-
-    async def _turn_on_path(self, desk: Desk, number: int) -> Turn:
-        row = await desk.load()
-        turn = await desk.store.load_turn(self._owner, row.id, number)
-        if not await desk.store.is_ancestor(self._owner, row.id, turn.tip, row.tip):
-            raise NothingToDo(
-                f"Turn {number} is on a branch that was left: only turns that lead to the last one can be edited."
-            )
-        return turn
-
-
-def _message(content: str | Sequence[Part]) -> Message:
-    parts = (Text(content),) if isinstance(content, str) else tuple(content)
-    if not any(not isinstance(part, Text) or part.text.strip() for part in parts):
-        raise UsageError("The message is empty: say something.")
-    return Message("user", parts)
-
-
-def _with_request(options: Options, request: Mapping[str, Any]) -> Options:  # Any: sampling fields as given
-    fields = dict(request)
-    temperature = fields.pop("temperature", options.temperature)
-    max_tokens = _check_max_tokens(fields.pop("max_tokens", options.max_tokens))
-    return replace(
-        options, temperature=temperature, max_tokens=max_tokens, sampling={**options.sampling, **fields}
-    )
-
-
-def _check_max_tokens(value: int | None) -> int | None:
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, int) or value < -1 or value == 0
-    ):
-        raise UsageError(
-            f"max_tokens is {value!r}: use a whole number of 1 or more, or -1 for the room that is left."
-        )
-    return value
-
-
-def _is_reply(row: StoredItem) -> bool:
-    return isinstance(row.item, Message) and row.item.role == "assistant"
-
-
-def _exchange(turn: Turn, rows: Sequence[StoredItem]) -> Exchange:
-    said = [row.item for row in rows if isinstance(row.item, Message)]
-    return Exchange(
-        turn=turn,
-        user="\n".join(item.text for item in said if item.role == "user"),
-        assistant="\n".join(item.text for item in said if item.role == "assistant" and item.text),
-        reasoning="\n".join(item.reasoning for item in said if item.reasoning),
-    )
+        await desk.store.rename_conversation(self._owner, desk.conversation, check_new_name(name))

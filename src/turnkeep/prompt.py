@@ -8,21 +8,46 @@ import datetime
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from .context.budget import SMALLEST_WINDOW, Budget, share_window
-from .context.compaction import merge_ranges, render_instruction
+from .context.compaction import merge_ranges, render_instruction, without_lines
 from .context.plan import Candidate, choose_cut, choose_view, refuse_overflow
 from .context.strategy import Strategy
-from .context.view import Entry, View, group_turns, layout_messages, load_view, render_base
+from .context.view import (
+    Entry,
+    View,
+    bare_results,
+    group_turns,
+    holds_results,
+    layout_messages,
+    load_view,
+    render_base,
+)
 from .conversation.items import Item
 from .conversation.log import START, Position
 from .engine.base import Engine, EngineInfo, Request
 from .errors import ContextOverflow, UsageError
 from .meter import Meter, Size, item_text
-from .store.base import Conversation, Store, StoredItem
+from .store.base import Conversation, Store, StoredItem, StoredView
 from .wire.chat_completions import render_messages
 
 FEWEST_TOKENS_AN_ITEM = 4  # no message takes less with its template tokens: bounds how many items can fit
+
+
+def check_max_tokens(value: int | None) -> int | None:
+    """Return the limit of a reply as given.
+
+    Raises:
+        UsageError: it is neither None, nor 1 or more, nor -1 (the room that is left).
+    """
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int) or value < -1 or value == 0
+    ):
+        raise UsageError(
+            f"max_tokens is {value!r}: use a whole number of 1 or more, or -1 for the room that is left."
+        )
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +63,19 @@ class Options:
     sampling: Mapping[str, object] = field(default_factory=dict)
     tools: Sequence[Mapping[str, object]] = ()
     strategy: Strategy = field(default_factory=Strategy)
+
+    def for_request(self, request: Mapping[str, Any]) -> Self:  # Any: sampling fields as given
+        """The options of one turn: `temperature`, `max_tokens` and further body fields in place of one's own.
+
+        Raises:
+            UsageError: a max_tokens that makes no sense.
+        """
+        fields = dict(request)
+        temperature = fields.pop("temperature", self.temperature)
+        max_tokens = check_max_tokens(fields.pop("max_tokens", self.max_tokens))
+        return replace(
+            self, temperature=temperature, max_tokens=max_tokens, sampling={**self.sampling, **fields}
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,6 +116,7 @@ class Material:
 class Plan:
     """A request ready to be sent, and what it is made of."""
 
+    info: EngineInfo
     material: Material
     budget: Budget
     request: Request
@@ -87,7 +126,8 @@ class Plan:
     @property
     def cut_now(self) -> bool:
         """Whether the view was made by this plan and has to be stored."""
-        return self.material.view.number is None and self.material.view.at != START
+        view = self.material.view
+        return view.number is None and (view.at != START or view.bare_upto > 0)
 
 
 class Desk:
@@ -144,17 +184,32 @@ class Desk:
 
     async def views(self, row: Conversation, tip: Position) -> list[View]:
         """Load the views that are valid for `tip`: the current one (or the newest that is), then a pending one."""
-        found: list[View] = []
-        for number in (row.view, row.pending_view):
-            if number is None:
-                continue
-            stored = await self.store.load_view(self.owner, self.conversation, number)
-            if await self.store.is_ancestor(self.owner, self.conversation, stored.at, tip):
-                found.append(load_view(stored.number, stored.at, stored.body))
-        if found or row.view is None:
-            return found or [View(day=day_of(row.created))]
-        older = await self.store.find_view(self.owner, self.conversation, tip=tip, key=None)
-        return [load_view(older.number, older.at, older.body) if older else View(day=day_of(row.created))]
+        current = View(day=day_of(row.created))
+        if row.view is not None:
+            stored = await self._load_valid(row.view, tip) or await self.store.find_view(
+                self.owner, self.conversation, tip=tip, key=None
+            )
+            current = await self._for_tip(stored, tip) if stored else current
+        pending = await self._load_valid(row.pending_view, tip) if row.pending_view is not None else None
+        return [current] if pending is None else [current, await self._for_tip(pending, tip)]
+
+    async def _load_valid(self, number: int, tip: Position) -> StoredView | None:
+        stored = await self.store.load_view(self.owner, self.conversation, number)
+        valid = await self.store.is_ancestor(self.owner, self.conversation, stored.at, tip)
+        return stored if valid else None
+
+    async def _for_tip(self, stored: StoredView, tip: Position) -> View:
+        """Leave out lines that were asked for when another branch stood behind the folded turns.
+
+        The model saw those turns, and may have written of them.
+        """
+        view = load_view(stored.number, stored.at, stored.body)
+        gone = {
+            seen
+            for seen in {line.seen for line in view.lines}
+            if not await self.store.is_ancestor(self.owner, self.conversation, seen, tip)
+        }
+        return without_lines(view, gone) if gone else view
 
     async def gather(self, info: EngineInfo, instructions: str, view: View, tip: Position) -> Material:
         """Load base and log of a view up to `tip`, with sizes.
@@ -174,7 +229,10 @@ class Desk:
             view=view,
             base=base,
             base_tokens=await self.meter.base_size(info, base),
-            entries=await self._measure(info, items, tip=tip, after=view.at.seq),
+            entries=tuple(
+                bare_results(entry) if entry.at.seq <= view.bare_upto and holds_results(entry.item) else entry
+                for entry in await self._measure(info, items, tip=tip, after=view.at.seq)
+            ),
         )
 
     async def _measure(
@@ -240,16 +298,22 @@ class Desk:
         _check_base(instructions, materials[0], budget)
         chosen = choose_view([self._candidate(material, new_tokens) for material in materials], limit)
         material = materials[-1 if chosen is None else chosen]
+        in_loop = any(holds_results(item) for item in new)
         allowed = limit  # what the sizes may sum up to, so that the exact count stays within the limit
         while True:
             if material.tokens + new_tokens > allowed:
-                material = _cut_now(material, new_tokens, budget, allowed)
+                material = _cut_now(material, new_tokens, budget, allowed, in_loop=in_loop)
             request = self.request(info, material, new, options)
             summed = material.tokens + new_tokens
             size = await self.meter.prompt_size(info, request, summed=summed, limit=limit)
             if size.tokens <= limit:
                 return Plan(
-                    material=material, budget=budget, request=request, size=size, new_tokens=new_tokens
+                    info=info,
+                    material=material,
+                    budget=budget,
+                    request=request,
+                    size=size,
+                    new_tokens=new_tokens,
                 )
             allowed = min(summed - 1, limit - (size.tokens - summed))
 
@@ -259,21 +323,49 @@ class Desk:
         return Candidate(prompt_tokens=total, unread_tokens=new_tokens if read else total)
 
 
-def _cut_now(material: Material, new_tokens: int, budget: Budget, allowed: int) -> Material:
-    """Fold the oldest turns without a summary, since the prompt does not fit and a person waits."""
+def _cut_now(material: Material, new_tokens: int, budget: Budget, allowed: int, *, in_loop: bool) -> Material:
+    """Make room without a summary, since the prompt does not fit and a person waits.
+
+    The oldest turns are folded. Inside one long tool loop, which must not be parted, its oldest
+    results are left out instead.
+    """
     around = material.base_tokens + new_tokens
     if not material.entries:
         raise refuse_overflow(base_tokens=material.base_tokens, new_tokens=new_tokens, budget=budget)
     # Cut well below what is allowed, so that room is made for many turns, not for one.
     target = min(allowed, max(budget.low, around + (allowed - around) // 2))
+    groups = group_turns(material.entries)
+    if in_loop and len(groups) == 1:
+        return _bare_oldest(material, material.tokens + new_tokens - target)
     at = (
-        choose_cut(material.entries, around_tokens=around, limit=target)
-        or group_turns(material.entries)[0][-1].at
+        choose_cut(material.entries, around_tokens=around, limit=target, keep_last=in_loop)
+        or groups[0][-1].at
     )
     kept = tuple(entry for entry in material.entries if entry.at.seq > at.seq)
     folded = material.entries[: len(material.entries) - len(kept)]
     view = cut_view(material.view, at=at, last_turn=folded[-1].turn)
     return replace(material, view=view, entries=kept)
+
+
+def _bare_oldest(material: Material, excess: int) -> Material:
+    """Leave out the oldest tool results of the log until `excess` tokens are saved.
+
+    Raises:
+        ContextOverflow: there is no result left to leave out.
+    """
+    entries, upto = list(material.entries), material.view.bare_upto
+    for index, entry in enumerate(entries):
+        if excess <= 0:
+            break
+        if entry.at.seq > upto and holds_results(entry.item):
+            entries[index] = bare_results(entry)
+            excess -= entry.tokens - entries[index].tokens
+            upto = entry.at.seq
+    if upto == material.view.bare_upto:
+        raise ContextOverflow(
+            "The tool calls of this turn alone are too long for the window: start another turn."
+        )
+    return replace(material, view=replace(material.view, number=None, bare_upto=upto), entries=tuple(entries))
 
 
 def cut_view(view: View, *, at: Position, last_turn: int) -> View:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from .context.picture import Picture
     from .context.receipt import Receipt
     from .conversation.items import FinishReason, Message, Part, Usage
-    from .library import Exchange, Opened
+    from .library import Opened
     from .prepared import Prepared
+    from .record import Exchange
     from .store.base import Hit, Turn
     from .streaming import Streaming
     from .turn import Reply

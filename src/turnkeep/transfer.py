@@ -1,4 +1,4 @@
-"""Conversations in and out of the store: JSON Lines, whole, and Markdown, to read.
+"""Conversations in and out of the store, whole, as JSON Lines.
 
 A JSONL export is one conversation: a line of its own, its turns in the order of asking on all
 branches, the views its prompts were built from, and a last line that says how many lines there are,
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
-from .conversation.items import Item, Message, TurnState, dump_item, load_item
+from .conversation.items import Item, TurnState, dump_item, load_item
 from .conversation.log import Position
 from .errors import Conflict, ConversationError, ConversationNotFound, UsageError, WireError
 from .store.base import Conversation, Lease, Store, StoredItem, Turn
@@ -23,6 +23,7 @@ from .store.base import Conversation, Lease, Store, StoredItem, Turn
 FORMAT: Final = 1
 MAX_LINE_BYTES = 256 * 1024 * 1024  # a turn with its images; beyond it a line is taken for damage
 MAX_NAME = 200  # characters
+ID_MARK: Final = "conv_"  # begins every id; names are looked for before ids
 LEASE_SECONDS = 60.0
 UNFINISHED = "unfinished_import:"  # + owner: id of a conversation that an import has not finished
 
@@ -45,9 +46,32 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_new_name(name: str) -> str:
+    """Return a name that is to be given to a conversation, as it is kept.
+
+    Raises:
+        UsageError: it cannot be one, or reads as an id: it could hide the conversation of that id.
+    """
+    name = check_name(name)
+    if name.startswith(ID_MARK):
+        raise UsageError(f"A conversation's name cannot begin with {ID_MARK}, as ids do: choose another.")
+    return name
+
+
+def check_owner(owner: str) -> str:
+    """Return the owner's name as it is kept.
+
+    Raises:
+        UsageError: it is empty, or not printable text.
+    """
+    if not owner.strip() or not owner.isprintable():
+        raise UsageError("An owner's name must be printable text, such as the name of a user.")
+    return owner
+
+
 # -- out ----------------------------------------------------------------------
 async def export_jsonl(store: Store, conversation: Conversation) -> AsyncIterator[str]:
-    """Yield the lines of an export, each without its line end."""
+    """Yield the lines of an export, with their ends."""
     owner, key = conversation.owner, conversation.id
     yield _line(await _dump_head(store, conversation))
     count = 1
@@ -136,28 +160,25 @@ def _dump_position(position: Position) -> list[int]:
 
 
 def _line(row: Row) -> str:
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-async def save_export(store: Store, conversation: Conversation, path: Path, *, markdown: bool = False) -> int:
-    """Write an export to a new file that only its owner can read. Returns the number of turns.
+async def save_export(pieces: AsyncIterator[str], path: Path) -> None:
+    """Write an export, of whatever form, to a new file that only its owner can read.
 
     Raises:
         UsageError: the file exists already, or cannot be written; nothing half is left.
     """
-    pieces = export_markdown(store, conversation) if markdown else export_jsonl(store, conversation)
-    end = "" if markdown else "\n"
     file = _create(path)
     try:
         with file:
             async for piece in pieces:
-                file.write(piece + end)
+                file.write(piece)
     except BaseException as error:
         os.unlink(path)
         if isinstance(error, OSError):
             raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
         raise
-    return conversation.turns
 
 
 def _create(path: Path) -> IO[str]:
@@ -220,7 +241,8 @@ async def import_jsonl(
     """
     source = iter(lines)
     head = _load_head(_parse(next(source, b""), 1))
-    name = head.name if name is None else check_name(name)
+    name = head.name if name is None else name
+    name = None if name is None else check_new_name(name)
     if name is not None and await store.find_conversation(owner, name):
         raise Conflict(f"There is a conversation {name!r} already: give this one another name with --name.")
     async with _new_conversation(store, owner, head) as course:
@@ -473,29 +495,3 @@ def _take(row: Row, name: str, kind: type) -> Any:  # Any: the value is of `kind
     if type(value) is not kind:
         raise TypeError(f"{name} is not of the kind {kind.__name__}")
     return value
-
-
-# -- to read ------------------------------------------------------------------
-async def export_markdown(store: Store, conversation: Conversation) -> AsyncIterator[str]:
-    """Yield the path to the tip as Markdown, piece by piece; failed turns and siblings are left out."""
-    owner, key = conversation.owner, conversation.id
-    yield f"# {conversation.name or conversation.id}\n"
-    async for turn, items in store.export_items(owner, key):
-        if not await store.is_ancestor(owner, key, turn.tip, conversation.tip):
-            continue
-        yield f"\n## Turn {turn.number}, {_day(turn.created)}\n"
-        for stored in items:
-            if isinstance(stored.item, Message):
-                yield _markdown_message(stored.item)
-        if turn.state == "cut_off":
-            yield "\n*(cut off)*\n"
-
-
-def _markdown_message(message: Message) -> str:
-    speaker = {"user": "You", "assistant": "Model", "tool": "Tool"}.get(message.role, message.role)
-    calls = "".join(f"\n`{call.name}({call.arguments})`\n" for call in message.tool_calls)
-    return f"\n**{speaker}:**\n\n{message.text}\n{calls}"
-
-
-def _day(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -24,11 +24,11 @@ from .context.compaction import (
 )
 from .context.plan import choose_cut, is_due
 from .context.receipt import TurnRange
-from .context.view import View, dump_view
+from .context.view import View, awaits_results, dump_view
 from .conversation.items import Item, user
 from .conversation.log import Position
 from .engine.base import EngineInfo
-from .errors import Conflict, ConversationNotFound, TurnkeepError
+from .errors import Conflict, ConversationNotFound, EngineError, TurnkeepError
 from .holding import hold_lease
 from .prompt import Desk, Material, day_of
 from .store.base import Conversation
@@ -99,7 +99,9 @@ class Upkeep:
             return  # deleted meanwhile
         except TurnkeepError as error:
             self.problem = str(error)
-            _log.warning("upkeep ended early: %s", error)
+            # An engine that is away is told of by the next turn; a store that fails is news.
+            level = logging.INFO if isinstance(error, EngineError) else logging.WARNING
+            _log.log(level, "Summaries have to wait: %s", error)
             return
         if more:
             self._later = asyncio.get_running_loop().create_task(self._retry_later())
@@ -118,12 +120,12 @@ class Upkeep:
                     await task
 
     async def _until(self, *, wanted: bool) -> None:
-        """Wait until a turn of somebody else is open on the engine, or until none is."""
+        """Wait until a turn is open on the engine, whosever it is, or until none is."""
         while True:
             open_turns = await self._desk.store.held_leases(
                 "conversation:", now=time.time(), note=self._desk.engine.url
             )
-            if any(not lease.holder.startswith(self._desk.holder) for lease in open_turns) == wanted:
+            if bool(open_turns) == wanted:
                 return
             await asyncio.sleep(YIELD_SECONDS)
 
@@ -151,6 +153,8 @@ class Upkeep:
         scene = await self._scene()
         views = await desk.views(scene.row, scene.row.tip)
         material = await self._gather(scene, views[-1])
+        if awaits_results(material.entries):
+            return False  # in the middle of a tool loop: the program comes back at once
         if len(views) == 1 and is_due(material.entries, material.tokens, scene.budget, desk.options.strategy):
             material = await self._compact(scene, material) or material
         if material.view.number not in desk.learned.read_views and material.entries:
@@ -179,6 +183,7 @@ class Upkeep:
             material.view,
             cut,
             lines,
+            seen=scene.row.tip,
             day=day_of(time.time()),
             budget_tokens=budget.summary,
             count=lambda text: desk.meter.estimate(scene.info, text),
@@ -264,6 +269,7 @@ class Upkeep:
                 view,
                 span,
                 lines,
+                seen=view.at,
                 budget_tokens=scene.budget.summary,
                 count=lambda text: desk.meter.estimate(scene.info, text),
             )
@@ -295,10 +301,8 @@ def _where_to_cut(
 
     The newest turn stays where that leaves room enough for the next ones.
     """
-    around = material.base_tokens + new_tokens
-    last = material.entries[-1].at if material.entries else None
-    at = choose_cut(material.entries, around_tokens=around, limit=budget.low, keep_turns=keep_turns)
-    if at is not None and at == last:
-        roomier = choose_cut(material.entries, around_tokens=around, limit=budget.high * 3 // 4, keep_turns=1)
-        return roomier or at
+    entries, around = material.entries, material.base_tokens + new_tokens
+    at = choose_cut(entries, around_tokens=around, limit=budget.low, keep_turns=keep_turns)
+    if at is not None and at == entries[-1].at:
+        return choose_cut(entries, around_tokens=around, limit=budget.high * 3 // 4, keep_turns=1) or at
     return at

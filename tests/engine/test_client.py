@@ -1,6 +1,7 @@
 """The client keeps its word when the engine is away, slow, silent, or not an engine at all."""
 
 import asyncio
+import re
 import subprocess
 import sys
 import time
@@ -229,6 +230,32 @@ def test_loading_is_waited_for() -> None:
     deltas, error, server = ask(failing(loading, loading), PATIENT)
     assert (deltas, error) == (WHOLE, None)
     assert len(server.seen) == 3
+
+
+def test_a_wait_is_told_once_with_its_reason() -> None:
+    async def main() -> list[str]:
+        told: list[str] = []
+        async with FakeServer({CHAT: failing(loading, loading)}) as server:
+            client = EngineClient(server.url, retries=PATIENT, on_wait=told.append)
+            await collect(client.stream(CHAT, BODY))
+            assert len(told) == 1
+            await collect(client.stream(CHAT, BODY))
+        return told
+
+    [told] = asyncio.run(main())
+    assert re.fullmatch(r"The engine at \S+ is still loading its model\. Waiting up to \d+ \w+\.", told)
+
+
+def test_a_wait_of_seconds_is_not_worth_a_word() -> None:
+    async def main() -> list[str]:
+        told: list[str] = []
+        async with FakeServer({}, listening=False) as server:
+            retries = Retries(unreachable=0.2, not_ready=300)
+            with pytest.raises(EngineUnreachable):
+                await EngineClient(server.url, retries=retries, on_wait=told.append).get("/v1/models")
+        return told
+
+    assert asyncio.run(main()) == []
 
 
 def test_loading_past_the_deadline_is_said() -> None:

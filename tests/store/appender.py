@@ -1,7 +1,8 @@
 """Run as a program: say things in a conversation that other processes write to at the same moment.
 
-`python -m tests.store.appender FILE CONVERSATION NAME TURNS`, once its input ends. Each turn is
-`NAME N`, answered by `to NAME N`, under a lease of its own, as a chat does it.
+`python -m tests.store.appender FILE CONVERSATION NAME TURNS` says that it is ready, and begins when
+its input ends. Each turn is `NAME N`, answered by `to NAME N`, under a lease of its own, as a chat
+does it; then somebody thinks for a moment.
 """
 
 import asyncio
@@ -44,9 +45,11 @@ async def say_turns(path: Path, conversation: str, name: str, turns: int) -> Non
             now=time.time(),
         )
         await store.drop_lease(lease)
+        await asyncio.sleep(random.uniform(0.001, 0.01))
     await store.close()
 
 
 if __name__ == "__main__":
+    print("ready", flush=True)
     sys.stdin.read()
     asyncio.run(say_turns(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])))

@@ -776,12 +776,15 @@ def test_calls_made_at_once_are_all_answered(on_store: OnStore) -> None:
 def test_what_was_handed_in_is_done_although_nobody_waits_for_it(on_store: OnStore) -> None:
     @on_store
     async def _(writer: Writer) -> None:
+        complaints: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
         saving = asyncio.ensure_future(writer.store.save_value("key", "kept"))
         await asyncio.sleep(0)  # it is handed in now
         saving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await saving
         assert await writer.store.load_value("key") == "kept"
+        assert complaints == []
 
 
 def test_a_closed_store_says_so(on_store: OnStore) -> None:

@@ -5,6 +5,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -95,11 +96,14 @@ def test_a_process_killed_at_any_moment_of_a_migration_leaves_old_or_new(tmp_pat
 def test_processes_that_migrate_at_once_do_it_once(tmp_path: Path) -> None:
     path = tmp_path / "turnkeep.db"
     command = [sys.executable, "-m", "tests.store.killed", str(tmp_path), "open", str(path)]
-    processes = [subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) for _ in range(4)]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.close()  # go
-    assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)) for _ in range(4)
+        ]
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.close()  # go
+        assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
     database = open_database(path, (*RELEASED, LATER))
     recorded = database.execute("SELECT number FROM migration ORDER BY number").fetchall()
     assert recorded == [(number,) for number in range(1, LATER.number + 1)]

@@ -155,6 +155,17 @@ def test_the_connection_is_set_for_safety(tmp_path: Path) -> None:
     on(tmp_path / "turnkeep.db", scenario)
 
 
+def test_without_a_write_ahead_log_every_commit_waits_for_the_disk() -> None:
+    async def main() -> None:
+        store = EphemeralStore()  # SQLite keeps no log for a database in memory
+        assert await database_of(store, pragma("journal_mode")) == "memory"
+        await store.save_value("key", "value")
+        assert await database_of(store, pragma("synchronous")) == 2
+        await store.close()
+
+    asyncio.run(main())
+
+
 def test_what_was_deleted_is_in_no_file_any_more(tmp_path: Path) -> None:
     words = (b"Zanzibar", b"Quagga", b"Rhubarb", b"Kumquat", b"Xylophone")
 

@@ -2,12 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnkeep.terminal.inline import HOLD, InlineStream
+from turnkeep.terminal.inline import HOLD, InlineStream, Styled
 
 
 def read(text: str, size: int | None = None) -> str:
     """Read a line in pieces of `size`; looks are written as tags around their text."""
-    stream, pieces = InlineStream(), []
+    stream = InlineStream()
+    pieces: list[Styled] = []
     for start in range(0, len(text), size or max(1, len(text))):
         pieces += stream.feed(text[start : start + (size or len(text))])
     pieces += stream.finish()

@@ -16,7 +16,14 @@ from turnkeep.conversation.items import (
     user,
 )
 from turnkeep.errors import UsageError, WireError
-from turnkeep.wire.chat_completions import Chunk, parse_chunk, render_body, render_messages
+from turnkeep.wire.chat_completions import (
+    Chunk,
+    parse_chunk,
+    parse_reply,
+    parse_usage,
+    render_body,
+    render_messages,
+)
 from turnkeep.wire.exchange import Progress, ReasoningDelta, Request, TextDelta, ToolCallDelta
 
 HI = [{"role": "user", "content": "Hi"}]
@@ -290,3 +297,31 @@ def test_a_part_that_is_not_text_does_not_count_as_text() -> None:
         {"type": "text", "text": "a"},
         {"type": "image_url", "image_url": {"url": "data:x"}},
     ]
+
+
+# -- what a program hands over
+
+
+def test_a_reply_may_be_handed_over_as_text_or_as_a_message() -> None:
+    assert parse_reply(" Rex ") == assistant(" Rex ")
+    assert parse_reply({"role": "assistant", "content": "Rex", "reasoning": "A dog."}) == assistant(
+        "Rex", "A dog."
+    )
+    call = {"id": "c", "type": "function", "function": {"name": "roll", "arguments": "{}"}}
+    assert parse_reply({"content": None, "tool_calls": [call]}) == Message(
+        "assistant", (ToolCall(call_id="c", name="roll", arguments="{}"),)
+    )
+    assert parse_reply({}) == assistant("")
+
+
+@pytest.mark.parametrize("value", [None, 5, ["Rex"], {"role": "user", "content": "Rex"}, {"content": 5}])
+def test_what_is_no_reply_is_refused(value: object) -> None:
+    with pytest.raises(WireError):
+        parse_reply(value)
+
+
+def test_usage_alone_is_read() -> None:
+    assert parse_usage({"prompt_tokens": 5, "completion_tokens": 2}) == Usage(
+        prompt_tokens=5, completion_tokens=2
+    )
+    assert parse_usage(None) == Usage()

@@ -45,7 +45,12 @@ def choose_view(candidates: Sequence[Candidate], limit: int) -> int | None:
 
 
 def choose_cut(
-    entries: Sequence[Entry], *, around_tokens: int, limit: int, keep_turns: int | None = None
+    entries: Sequence[Entry],
+    *,
+    around_tokens: int,
+    limit: int,
+    keep_turns: int | None = None,
+    keep_last: bool = False,
 ) -> Position | None:
     """Choose the last item to fold, at a turn boundary.
 
@@ -54,6 +59,7 @@ def choose_cut(
         around_tokens: what stands around the log: the base, and the new message if there is one.
         limit: tokens that the prompt may have after the cut.
         keep_turns: keep this many turns at most.
+        keep_last: keep the newest turn whatever its size: its tool calls wait for their results.
 
     Returns:
         The position of the last folded item; None when there is nothing to fold. The kept part
@@ -63,7 +69,8 @@ def choose_cut(
     kept, total = 0, around_tokens
     for group in reversed(groups):
         size = sum(entry.tokens for entry in group)
-        if total + size > limit or (keep_turns is not None and kept >= keep_turns):
+        beyond = total + size > limit or (keep_turns is not None and kept >= keep_turns)
+        if beyond and not (keep_last and kept == 0):
             break
         kept, total = kept + 1, total + size
     folded = groups[: len(groups) - kept]

@@ -14,12 +14,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..conversation.items import Item, Message, Part, Recalled, Text
+from ..conversation.items import Item, Message, Part, Recalled, Text, ToolCall, ToolResult
 from ..conversation.log import START, Position
 from .receipt import TurnRange
 
 SUMMARY_HEADER = "Summary of the conversation so far:"
 RECALLED_HEADER = "Relevant earlier messages:"
+BARE_TOKENS = 24  # what a message with such a mark takes, template tokens included, at most
+RESULT_MARK = "[result of {tokens} tokens left out]"  # an old tool result in a loop too long for the window
+NO_RESULT_MARK = "[no result]"  # a call that was never answered
 DEVELOPER_MARK = (
     "[Instruction: {text}]"  # a system message in mid-conversation, part of the next user message
 )
@@ -27,10 +30,15 @@ DEVELOPER_MARK = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line of a summary and the turns it was made from."""
+    """A line of a summary.
+
+    turns: the turns it was made from.
+    seen: the last item that the model saw when it wrote the line; an edit before that withdraws it.
+    """
 
     text: str
     turns: TurnRange
+    seen: Position = START
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +47,7 @@ class View:
 
     at: the last folded item; START when nothing is folded.
     day: the day that pinned template dates show, such as "22 Nov 2026".
+    bare_upto: tool results of the log up to this seq are left out, their calls stay.
     unsummarised: folded turns that no line speaks of.
     """
 
@@ -46,6 +55,7 @@ class View:
     lines: tuple[Line, ...] = ()
     unsummarised: tuple[TurnRange, ...] = ()
     day: str = ""
+    bare_upto: int = 0
     number: int | None = None  # None: the view of a conversation that was never compacted
 
 
@@ -62,9 +72,10 @@ class Entry:
 def dump_view(view: View) -> dict[str, Any]:  # Any: JSON values
     """Turn a view into what the store keeps beside `at`."""
     return {
-        "lines": [[line.text, *line.turns] for line in view.lines],
+        "lines": [[line.text, *line.turns, line.seen.branch, line.seen.seq] for line in view.lines],
         "unsummarised": [list(span) for span in view.unsummarised],
         "day": view.day,
+        "bare_upto": view.bare_upto,
     }
 
 
@@ -73,10 +84,15 @@ def load_view(number: int, at: Position, body: Mapping[str, Any]) -> View:  # An
     return View(
         number=number,
         at=at,
-        lines=tuple(Line(text=text, turns=(first, last)) for text, first, last in body.get("lines", ())),
+        lines=tuple(_load_line(*line) for line in body.get("lines", ())),
         unsummarised=tuple((first, last) for first, last in body.get("unsummarised", ())),
         day=str(body.get("day", "")),
+        bare_upto=int(body.get("bare_upto", 0)),
     )
+
+
+def _load_line(text: str, first: int, last: int, branch: int = 0, seq: int = 0) -> Line:
+    return Line(text=text, turns=(first, last), seen=Position(branch, seq))
 
 
 def render_base(instructions: str, view: View) -> str:
@@ -113,9 +129,27 @@ def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: boo
             _append_merged(messages, item)
     if carried:
         _append_merged(messages, Message("user", (Text("\n\n".join(carried)),)))
+    messages = _answer_calls(messages)
     if base and not base_in_first_user:
         messages.insert(0, Message("system", (Text(base),)))
     return messages
+
+
+def _answer_calls(messages: Sequence[Message]) -> list[Message]:
+    """Put a mark where a tool call never got its result, since templates want one; not after the last message."""
+    answered: list[Message] = []
+    missing: list[ToolCall] = []
+    for message in messages:
+        if message.role == "tool":
+            given = {part.call_id for part in message.parts if isinstance(part, ToolResult)}
+            missing = [call for call in missing if call.call_id not in given]
+        else:
+            answered += [
+                Message("tool", (ToolResult(call_id=call.call_id, text=NO_RESULT_MARK),)) for call in missing
+            ]
+            missing = list(message.tool_calls)
+        answered.append(message)
+    return answered
 
 
 def _with_text_before(text: str, message: Message) -> Message:
@@ -139,11 +173,32 @@ def _append_merged(messages: list[Message], message: Message) -> None:
     messages[-1] = Message(before.role, tuple(parts))
 
 
+def holds_results(item: Item) -> bool:
+    """Tell whether an item holds tool results."""
+    return isinstance(item, Message) and any(isinstance(part, ToolResult) for part in item.parts)
+
+
+def awaits_results(entries: Sequence[Entry]) -> bool:
+    """Tell whether a log ends with tool calls whose results are still to come."""
+    last = entries[-1].item if entries else None
+    return isinstance(last, Message) and bool(last.tool_calls)
+
+
+def bare_results(entry: Entry) -> Entry:
+    """Replace the tool results of an entry by marks; the same entry gives the same marks, so that the prompt keeps still."""
+    assert isinstance(entry.item, Message)
+    mark = RESULT_MARK.format(tokens=entry.tokens)
+    parts = tuple(
+        replace(part, text=mark) if isinstance(part, ToolResult) else part for part in entry.item.parts
+    )
+    return replace(entry, item=replace(entry.item, parts=parts), tokens=min(entry.tokens, BARE_TOKENS))
+
+
 def group_turns(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """Group the entries of a log by turn, oldest first."""
+    """Group the entries of a log by turn, oldest first; tool results stay with the turn that called."""
     groups: list[list[Entry]] = []
     for entry in entries:
-        if groups and groups[-1][0].turn == entry.turn:
+        if groups and (groups[-1][-1].turn == entry.turn or holds_results(entry.item)):
             groups[-1].append(entry)
         else:
             groups.append([entry])

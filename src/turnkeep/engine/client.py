@@ -22,13 +22,16 @@ from .transport import Clock, Json, Timeouts, Transport, Wait
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["EngineClient", "Json", "Retries", "Tap", "Timeouts"]
+__all__ = ["EngineClient", "Json", "OnWait", "Retries", "Tap", "Timeouts"]
 
 Tap: TypeAlias = Callable[[str, Mapping[str, Any]], None]
+OnWait: TypeAlias = Callable[[str], None]
 _T = TypeVar("_T")
 
 FIRST_PAUSE_SECONDS = 0.1  # before the first repetition; doubled each time
 LONGEST_PAUSE_SECONDS = 5.0
+FACT_SECONDS = 60.0  # a GET asks what the engine knows already; only one that answers nobody takes longer
+SHORT_WAIT_SECONDS = 5.0  # not worth a word: when it is over, the error says the same
 USAGE_GRACE_SECONDS = 5.0  # how long a reply that is whole waits for its usage and [DONE]
 
 
@@ -54,6 +57,8 @@ class EngineClient:
         timeouts: see `Timeouts`.
         retries: see `Retries`.
         tap: see every request as sent: called with its path and its body ({} for a GET).
+        on_wait: is told why a call has to wait and how long at most, once a call and only where that is
+            more than some seconds: the engine is loading or busy.
         name: subject of error sentences; None: "The engine at <url>".
 
     All calls raise `EngineError`s, `stream` and `post` also `ContextOverflow`.
@@ -70,12 +75,14 @@ class EngineClient:
         timeouts: Timeouts | None = None,
         retries: Retries | None = None,
         tap: Tap | None = None,
+        on_wait: OnWait | None = None,
         name: str | None = None,
     ) -> None:
         self.url = parse_url(url)
         self.timeouts = timeouts or Timeouts()
         self.retries = retries or Retries()
         self.tap = tap
+        self.on_wait = on_wait
         self.name = name or f"The engine at {self.url}"
         self.outages = 0  # times it was away or not ready; what was probed before may no longer hold
         self._transport = Transport(
@@ -87,22 +94,23 @@ class EngineClient:
 
     async def get(self, path: str) -> Json:
         """GET a JSON document."""
-        return (await self._repeat(lambda: self._exchange(path, (None,))))[0]
+        limit = min(FACT_SECONDS, self.timeouts.first_token or FACT_SECONDS)
+        return (await self._repeat(lambda: self._exchange(path, (None,), limit)))[0]
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Json:
         """POST a JSON body for a JSON answer."""
-        return (await self._repeat(lambda: self._exchange(path, (body,))))[0]
+        return (await self._repeat(lambda: self._exchange(path, (body,), self.timeouts.first_token)))[0]
 
     async def post_many(self, path: str, bodies: Sequence[Mapping[str, Any]]) -> list[Json]:
         """POST several bodies, one after another over one connection; all are repeated when one fails."""
-        return await self._repeat(lambda: self._exchange(path, bodies))
+        return await self._repeat(lambda: self._exchange(path, bodies, self.timeouts.first_token))
 
     async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Delta, None]:
         """POST a chat request and yield its deltas, `End` last.
 
         Repeated only while nothing was yielded. Closing the generator closes the connection.
         """
-        patience = _Patience(self.retries)
+        patience = _Patience(self.retries, self.on_wait)
         clock = Clock(self.timeouts)
         while True:
             begun = False
@@ -118,7 +126,7 @@ class EngineClient:
                     raise
 
     async def _repeat(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        patience = _Patience(self.retries)
+        patience = _Patience(self.retries, self.on_wait)
         while True:
             try:
                 return await call()
@@ -127,11 +135,13 @@ class EngineClient:
                 if not await patience.wait(error):
                     raise
 
-    async def _exchange(self, path: str, bodies: Sequence[Mapping[str, Any] | None]) -> list[Json]:
+    async def _exchange(
+        self, path: str, bodies: Sequence[Mapping[str, Any] | None], limit: float | None
+    ) -> list[Json]:
         answers = []
         async with self._transport.open_session() as session:
             for body in bodies:
-                wait = Clock(self.timeouts).until(self.timeouts.first_token, "an answer")
+                wait = Clock(self.timeouts).until(limit, "an answer")
                 with self._transport.translated(wait):
                     async with asyncio.timeout_at(wait.at):
                         response = await self._send(session, path, body)
@@ -211,8 +221,9 @@ class EngineClient:
 class _Patience:
     """Decides whether a call is repeated, and pauses before it: longer each time, with jitter."""
 
-    def __init__(self, retries: Retries) -> None:
+    def __init__(self, retries: Retries, on_wait: OnWait | None) -> None:
         self._retries = retries
+        self._on_wait = on_wait
         self._began = asyncio.get_running_loop().time()
         self._pause = FIRST_PAUSE_SECONDS
 
@@ -226,6 +237,15 @@ class _Patience:
         pause = self._pause * random.uniform(0.5, 1)  # noqa: S311  # jitter, not a secret
         if asyncio.get_running_loop().time() + pause > self._began + limit:
             return False
+        if self._on_wait is not None and limit > SHORT_WAIT_SECONDS:
+            state = error.state if isinstance(error, EngineBusy) else str(error)
+            self._on_wait(f"{state} Waiting up to {_describe_wait(limit)}.")
+            self._on_wait = None
         self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
         await asyncio.sleep(pause)
         return True
+
+
+def _describe_wait(seconds: float) -> str:
+    """Example: 300 → "5 minutes"."""
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"

@@ -9,6 +9,7 @@ import asyncio
 import importlib.util
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -40,6 +41,7 @@ LARGEST_DEFAULT_WINDOW = (
 BATCH_TOKENS = 512  # a request is cancelled between batches: a small one stops soon
 CACHED_PROMPTS_MIB = 512  # of memory for prompts of other conversations; llama.cpp's own default is 8 GiB
 STOP_SECONDS = 5.0
+_STAMP = re.compile(r"^[\d.]+ [A-Z] +\w+ +")  # how llama.cpp begins a line of its log
 KEPT_LINES = 20  # of what the child wrote to standard error, for the sentence about its end
 
 
@@ -227,7 +229,7 @@ class _Child:
 
     def last_words(self) -> str:
         """What it wrote last, in one line."""
-        words = " ".join(line.strip() for line in [*self._lines][-4:])
+        words = "; ".join(line.rstrip(".") for line in [*self._lines][-4:])
         return words or "it said nothing; see whether the machine ran out of memory."
 
     def _run(self) -> None:
@@ -239,6 +241,8 @@ class _Child:
                 self._process = process = _start_process(self._spec)
             errors = threading.Thread(target=self._keep_lines, args=(process,), daemon=True)
             errors.start()
+            import aiohttp  # noqa: F401  # meanwhile: the first call would hold its event loop up with it
+
             address = _read_address(process)
             if address is None:
                 process.wait()
@@ -252,7 +256,7 @@ class _Child:
         assert process.stderr is not None
         with process.stderr:
             for line in process.stderr:
-                if text := line.decode(errors="replace").strip():
+                if text := _STAMP.sub("", line.decode(errors="replace")).strip():
                     self._lines.append(text)
 
     def stop(self) -> None:

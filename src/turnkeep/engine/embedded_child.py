@@ -22,7 +22,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the chat, not for its engine
     spec = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
-    server = _serve(spec)
+    try:
+        server = _serve(spec)
+    except Exception as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.exit(1)  # in order, so that llama.cpp's log comes out first
     sys.stdout.write(json.dumps({"address": server.listening_address}) + "\n")
     sys.stdout.flush()
     os.dup2(2, 1)  # nobody reads standard output from here on; what is logged goes the other way
@@ -45,7 +49,9 @@ def _serve(spec: dict[str, Any]) -> Any:  # Any: JSON of embedded.py's making; a
 
 
 def _end_with_input() -> None:
-    sys.stdin.buffer.read()
+    # Not through the buffer: Python could not end in order while a thread waits in it.
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     os._exit(0)
 
 

@@ -40,7 +40,7 @@ class ServedModel:
         llama.cpp's id may be a file's path, Ollama's tag may be left out, a gateway's id may be a pattern.
         """
         names = (self.id, *self.aliases)
-        short = [name.replace("\\", "/").rpartition("/")[2] for name in self.aliases]
+        short = [known.replace("\\", "/").rpartition("/")[2] for known in names]
         return (
             name in names
             or name in short
@@ -167,11 +167,6 @@ class GenericEngine:
         """Nothing is held open between calls."""
 
 
-async def detect(client: EngineClient, model: str | None, window: int | None) -> GenericEngine:
-    """Take whatever answers; `probe` says when it is no engine."""
-    return GenericEngine(client, model=model, window=window)
-
-
 async def load_models(client: EngineClient, *, required: bool = True) -> list[ServedModel]:
     """List the served models.
 
@@ -245,7 +240,8 @@ def choose_model(models: Sequence[ServedModel], wanted: str | None, engine: str)
             # What the person wrote may be the more special name: a gateway's pattern is no id.
             return replace(model, id=wanted) if "*" in model.id else model
     served = ", ".join(model.id for model in models)
-    raise UsageError(f"{engine} does not serve {wanted!r}: choose one of {served}.")
+    which = f"it serves {served}" if len(models) == 1 else f"choose one of {served}"
+    raise UsageError(f"{engine} does not serve {wanted!r}: {which}.")
 
 
 def settle_window(

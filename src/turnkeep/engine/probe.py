@@ -1,22 +1,22 @@
 """What can this server do? Find the adapter for whatever answers at an address.
 
-Adapters are asked in turn, the most special first; each looks with GETs alone, so that
-nothing is loaded or changed. A new engine is a file with a `detect` and a line in `ADAPTERS`.
+Adapters are asked in turn; each looks with GETs alone, so that nothing is loaded or changed.
+A new engine is a file with a `detect` and a line in `ADAPTERS`.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import TypeAlias
 
-from ..errors import EngineProtocolError
 from ..wire.exchange import Delta, Request
-from . import generic, llamacpp
+from . import llamacpp
 from .base import Engine, EngineInfo, Warmed
 from .client import EngineClient
+from .generic import GenericEngine
 
 Detect: TypeAlias = Callable[[EngineClient, str | None, int | None], Awaitable[Engine | None]]
 
-ADAPTERS: tuple[Detect, ...] = (llamacpp.detect, generic.detect)  # the last takes anything
+ADAPTERS: tuple[Detect, ...] = (llamacpp.detect,)  # what none of them knows is generic
 
 
 class DetectedEngine:
@@ -76,13 +76,13 @@ class DetectedEngine:
 
 
 async def find_adapter(client: EngineClient, model: str | None, window: int | None) -> Engine:
-    """Find the adapter for what answers there.
+    """Find the adapter for what answers there; that it is an engine at all, `probe` finds out.
 
     Raises:
-        EngineError: nobody answers, or nothing that is an engine.
+        EngineError: nobody answers, or the key is refused.
     """
     for detect in ADAPTERS:
         engine = await detect(client, model, window)
         if engine is not None:
             return engine
-    raise EngineProtocolError(f"{client.name} is no engine that turnkeep knows: check the address.")
+    return GenericEngine(client, model=model, window=window)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from ..errors import Conflict, StoreError, TurnkeepError
+from ..context.budget import SMALLEST_WINDOW
+from ..errors import Conflict, ContextOverflow, EngineError, StoreError, TurnkeepError
 from ..library import AsyncChat, Opened
 from ..settings import EMBEDDED, Settings
 from ..store.base import Store
@@ -21,9 +22,11 @@ from .commands import COMMANDS, complete_argument, run_command
 from .input import Prompt, hidden_typing
 from .interrupts import Interrupts
 from .opening import Start, find_last, leave_chat, open_chat, open_store, with_engine
+from .overheard import Overheard, overhear
 from .past import print_past
+from .records import count_path
 from .replies import ReplyView, print_error
-from .screen import Signs, choose_signs, make_console, printable
+from .screen import Signs, choose_signs, make_console, plural, printable
 from .status import render_status
 from .waiting import Waiting
 
@@ -41,7 +44,9 @@ WINDOW_KEY = "window:"  # + address and model: the window that the person named 
 class TerminalChat:
     """One run of the chat at a terminal."""
 
-    def __init__(self, settings: Settings, store: Store, interrupts: Interrupts) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, interrupts: Interrupts, overheard: Overheard
+    ) -> None:
         self.settings, self.store = settings, store
         self.console: Console = make_console(sys.stdout)
         self.signs: Signs = choose_signs(self.console)
@@ -51,7 +56,9 @@ class TerminalChat:
         self.draft = ""  # stands in the next input already
         self.began = time.time()
         self._interrupts = interrupts
+        self._overheard = overheard
         self._told: set[str] = set()  # notices shown already
+        self._waiting = Waiting(self.console, self.signs)
         self._picture: Picture | None = None
         self._receipt: Receipt | None = None
         self._refreshing: asyncio.Task[None] | None = None
@@ -73,7 +80,7 @@ class TerminalChat:
         except EOFError:
             return self._interrupts.exit_status  # the person answered a question with Ctrl-C or Ctrl-D
         try:
-            self._greet(opened)
+            await self._greet(opened)
             await print_past(self, OLD_TURNS_SHOWN)
             self.refresh()
             while not self.leaving:
@@ -88,6 +95,8 @@ class TerminalChat:
 
     async def _next(self) -> None:
         """Read one input and do what it says."""
+        for sentence in self._overheard.take():
+            self.say(sentence, "dim")
         default, self.draft = self.draft, ""
         text = await self.read(default)
         if not text.strip():
@@ -114,23 +123,35 @@ class TerminalChat:
             streaming: the turn.
             said: what the person typed, to be offered again if it could not be kept.
         """
+        if self._refreshing:
+            self._refreshing.cancel()  # the engine is for the person now
         self.console.print()
+        view = ReplyView(self.console, self.signs, self._told, self._waiting)
         try:
             with hidden_typing():
-                self.last = await ReplyView(self.console, self.signs, self._told).show(
-                    streaming, self._interrupts
-                )
+                self.last = await view.show(streaming, self._interrupts)
         except (Conflict, StoreError) as error:
             self.draft = said  # it stands in no record: give it back
             print_error(self.console, error)
-        except TurnkeepError as error:
+        except ContextOverflow as error:
+            print_error(self.console, f"{error} Your message is kept: /edit changes it.")
+        except EngineError as error:
             print_error(self.console, f"{error} Your message is kept: /regenerate asks again.")
+        except TurnkeepError as error:
+            print_error(self.console, error)
         self.console.print()
         self.refresh()
 
     def say(self, text: str, style: str = "") -> None:
         """Print a line of turnkeep's own."""
         self.console.print(Text(printable(text), style), soft_wrap=False)
+
+    def _wait(self, sentence: str) -> None:
+        """Say why nothing comes yet: the engine is loading or busy."""
+        if self.prompt.reads:
+            return  # only upkeep waits: nothing may be written into what is being typed
+        self._waiting.make_way()
+        self.say(f"{sentence} Ctrl-C gives up.", "dim")
 
     # -- opening ----------------------------------------------------------------------------------
 
@@ -149,8 +170,9 @@ class TerminalChat:
     async def _open(self, start: Start) -> Opened:
         if start.name is None and not start.new:
             start = replace(start, name=await find_last(self.store))
-        with Waiting(self.console, self.signs).shown("starting the engine"):
-            self.chat, opened = await open_chat(self.settings, self.store, start)
+        remote = self.settings.engine not in (None, EMBEDDED)
+        with self._waiting.shown("connecting" if remote else "starting the engine"):
+            self.chat, opened = await open_chat(self.settings, self.store, start, self._wait)
         if opened.engine.window_source == "default" and self.settings.window is None:
             return await self._ask_window(opened, start)
         return opened
@@ -163,17 +185,18 @@ class TerminalChat:
         while known is None:
             question = f"How many tokens does the context window of {engine.model} hold? [{engine.window}] "
             answer = (await self.prompt.ask(question)).replace(",", "").replace("_", "") or str(engine.window)
-            known = answer if answer.isdigit() and int(answer) > 0 else None
+            known = answer if answer.isdecimal() and int(answer) >= SMALLEST_WINDOW else None
+            if known is None:
+                self.say(f"Give a whole number, {SMALLEST_WINDOW} or more: what the engine was started with.")
         await self.store.save_value(key, known)
-        if int(known) == engine.window:
-            return opened
         await self.chat.close()
         self.settings = replace(self.settings, window=int(known))
         again = replace(start, name=opened.conversation.id, new=False)
-        self.chat, reopened = await open_chat(self.settings, self.store, again)
+        with self._waiting.shown("connecting"):
+            self.chat, reopened = await open_chat(self.settings, self.store, again, self._wait)
         return replace(reopened, resumed=opened.resumed)
 
-    def _greet(self, opened: Opened) -> None:
+    async def _greet(self, opened: Opened) -> None:
         engine = opened.engine
         place = "" if engine.url.startswith(EMBEDDED) else f" at {engine.url}"
         self.say(
@@ -181,13 +204,16 @@ class TerminalChat:
         )
         for sentence in opened.notices:
             self.say(sentence, "dim")
-        self.greet_conversation(opened)
+        await self.greet_conversation(opened)
 
-    def greet_conversation(self, opened: Opened) -> None:
+    async def greet_conversation(self, opened: Opened) -> None:
         """Say in one line which conversation this is."""
         row = opened.conversation
         name = f'"{row.name}"' if row.name else "the last conversation" if opened.resumed else ""
-        turns = f"{row.turns:,} turn{'' if row.turns == 1 else 's'}"
+        count = await count_path(self.store, row)
+        turns = plural(count, "turn")
+        if row.turns and not count:
+            turns = f"0 turns; {row.turns:,} taken back, or not answered"
         self.say(
             f"Resumed {name} ({turns})."
             if opened.resumed
@@ -219,7 +245,8 @@ async def run_terminal(settings: Settings, start: Start) -> int:
     """Run the chat. Returns the exit status."""
     interrupts = Interrupts()
     try:
-        async with open_store(settings) as store:
-            return await TerminalChat(settings, store, interrupts).run(start)
+        with overhear() as overheard:
+            async with open_store(settings) as store:
+                return await TerminalChat(settings, store, interrupts, overheard).run(start)
     except asyncio.CancelledError:
         return interrupts.exit_status

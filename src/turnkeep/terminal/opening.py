@@ -1,13 +1,14 @@
 """Before the first word: which engine, which conversation, and what was said last."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import TurnkeepError
 from ..settings import OWNER, Settings
 from ..store.base import Conversation, Store
+from ..store.ephemeral import EphemeralStore
 from ..store.sqlite import SqliteStore
 from ..transfer import check_name, sweep_unfinished
 
@@ -24,9 +25,15 @@ class Start:
 
 
 @contextlib.asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[Store]:
-    """Open the database; close it at the end of the block."""
-    store: Store = SqliteStore(settings.database)
+async def open_store(settings: Settings, *, make: bool = True) -> AsyncIterator[Store]:
+    """Open the database; close it at the end of the block.
+
+    Args:
+        settings: where it is.
+        make: False works on an empty one in memory where there is no file yet.
+    """
+    there = make or settings.database.exists()
+    store: Store = SqliteStore(settings.database) if there else EphemeralStore()
     try:
         await sweep_unfinished(store, OWNER)
         yield store
@@ -40,8 +47,10 @@ async def find_last(store: Store) -> str | None:
     return rows[0].id if rows else None
 
 
-async def open_chat(settings: Settings, store: Store, start: Start) -> "tuple[AsyncChat, Opened]":
-    """Connect and open.
+async def open_chat(
+    settings: Settings, store: Store, start: Start, on_wait: Callable[[str], None]
+) -> "tuple[AsyncChat, Opened]":
+    """Connect and open; `on_wait` is told why a call has to wait for the engine.
 
     Raises:
         TurnkeepError: it cannot be opened; no empty conversation stays behind.
@@ -63,6 +72,7 @@ async def open_chat(settings: Settings, store: Store, start: Start) -> "tuple[As
         api_key=settings.api_key,
         db=store,
         sampling=settings.sampling,
+        on_wait=on_wait,
     )
     try:
         return chat, await chat.open()

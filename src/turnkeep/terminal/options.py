@@ -9,6 +9,7 @@ from ..errors import UsageError
 from ..library import AsyncChat
 from ..settings import RESERVED_FIELDS, SETTINGS, Settings, read_setting, suggest
 
+DEFAULT = "default"  # the value that leaves an option to the engine
 OPTIONS = ("temperature", "max_tokens", "strategy")
 # Further fields that engines know (llama.cpp, vLLM, the OpenAI API); others are sent as given, too.
 SAMPLING = (
@@ -28,19 +29,22 @@ def describe_options(settings: Settings) -> Iterator[str]:
 
 
 async def set_option(chat: AsyncChat, settings: Settings, name: str, value: str) -> Settings:
-    """Set an option of the chat; returns the settings with it.
+    """Set an option of the chat; "default" leaves it to the engine again. Returns the settings with it.
 
     Raises:
         UsageError: it is unknown, or the value is not of its kind.
     """
-    if name in OPTIONS:
-        read: Any = read_setting(name, value, name)  # Any: the kind that the table says
+    default = value.strip().lower() == DEFAULT
+    if name in OPTIONS and not (default and name == "strategy"):
+        # Any: the kind that the table says
+        read: Any = None if default else read_setting(name, value, name)
         await chat.set_options(**{name: read})
         return replace(settings, **{name: read})
     _refuse_unknown(name)
-    field = {name: _read_field(value)}
+    field = {name: None if default else _read_field(value)}
     await chat.set_options(sampling=field)
-    return replace(settings, sampling={**settings.sampling, **field})
+    kept = {key: known for key, known in {**settings.sampling, **field}.items() if known is not None}
+    return replace(settings, sampling=kept)
 
 
 def _refuse_unknown(name: str) -> None:

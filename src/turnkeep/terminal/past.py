@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from ..library import Exchange
+from ..record import Exchange
 from ..store.base import Turn
 from .render import make_printer
 from .screen import one_line

@@ -14,12 +14,14 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import IO
 
-from ..errors import TurnkeepError
+from ..errors import StoreDamaged, StoreFull, TurnkeepError
 from ..library import AsyncChat
 from ..settings import Settings
+from ..store.base import Store
 from ..turn import Finished, Notice, Piece
 from .interrupts import Interrupts
 from .opening import Start, leave_chat, open_chat, open_store
+from .overheard import overhear
 
 BLOCK_BYTES = 65_536
 MAX_LINE_BYTES = 16 * 1024 * 1024  # a line beyond it is no message that any window holds
@@ -35,22 +37,32 @@ class Lines:
 
     descriptor: int
     number: int = 0  # of the line that was read last
-    _held: bytearray = field(default_factory=bytearray)
+    _held: list[bytes] = field(default_factory=list)  # pieces of a line whose end has not come
+    _held_bytes: int = 0
 
     async def read(self) -> AsyncGenerator[bytes, None]:
         """Yield lines without their ends; one that is too long is cut, and so is no text any more."""
         loop = asyncio.get_running_loop()
         while block := await _in_thread(loop, self.descriptor):
-            *whole, rest = (bytes(self._held) + block).split(b"\n")
-            self._held = bytearray(rest)
-            for line in whole:
-                self.number += 1
-                yield line
-            if len(self._held) > MAX_LINE_BYTES:
-                self._held = bytearray(b"\xff")  # refused as no text when its end comes
-        if self._held:
-            self.number += 1
-            yield bytes(self._held)
+            first, *more = block.split(b"\n")
+            self._hold(first)
+            for piece in more:
+                yield self._end_line()
+                self._hold(piece)
+        if self._held_bytes:
+            yield self._end_line()
+
+    def _hold(self, piece: bytes) -> None:
+        self._held.append(piece)
+        self._held_bytes += len(piece)
+        if self._held_bytes > MAX_LINE_BYTES:
+            self._held, self._held_bytes = [b"\xff"], 1  # refused as no text when its end comes
+
+    def _end_line(self) -> bytes:
+        line = b"".join(self._held)
+        self._held, self._held_bytes = [], 0
+        self.number += 1
+        return line
 
 
 async def _in_thread(loop: asyncio.AbstractEventLoop, descriptor: int) -> bytes:
@@ -92,17 +104,24 @@ async def run_piped(settings: Settings, start: Start) -> int:
     """
     interrupts = Interrupts()
     try:
-        async with open_store(settings) as store:
-            began = time.time()
-            chat, opened = await open_chat(settings, store, start)
-            try:
-                for sentence in opened.notices:
-                    tell(sentence)
-                return await _answer_lines(chat)
-            finally:
-                await leave_chat(chat, store, began)
+        with overhear():
+            async with open_store(settings) as store:
+                return await _answer_all(settings, store, start)
     except asyncio.CancelledError:
         return interrupts.exit_status
+
+
+async def _answer_all(settings: Settings, store: Store, start: Start) -> int:
+    began = time.time()
+    chat, opened = await open_chat(
+        settings, store, start, lambda sentence: tell(f"{sentence} Ctrl-C gives up.")
+    )
+    try:
+        for sentence in opened.notices:
+            tell(sentence)
+        return await _answer_lines(chat)
+    finally:
+        await leave_chat(chat, store, began)
 
 
 async def _answer_lines(chat: AsyncChat) -> int:
@@ -141,6 +160,8 @@ async def _answer(chat: AsyncChat, message: str, number: int) -> bool:
                         tell(sentence)
                     case Finished(reply):
                         _write("\n" if watched else f"{reply.text}\n")
+    except (StoreFull, StoreDamaged):
+        raise  # nothing that is said from here on could be kept
     except TurnkeepError as error:
         if watched:
             _write("\n")

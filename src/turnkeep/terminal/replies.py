@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 
 from rich.console import Console
 from rich.text import Text
@@ -23,10 +22,10 @@ SILENT = "[stopped before anything was said; the turn is left out of what the mo
 class ReplyView:
     """Shows one turn on a console."""
 
-    def __init__(self, console: Console, signs: Signs, told: set[str]) -> None:
+    def __init__(self, console: Console, signs: Signs, told: set[str], waiting: Waiting) -> None:
         self._console, self._signs = console, signs
         self._told = told  # notices that the person has read in this run
-        self._waiting = Waiting(console, signs)
+        self._waiting = waiting
         self._printer: Printer | None = None
         self._thought = ""
         self._notices: list[str] = []
@@ -40,7 +39,7 @@ class ReplyView:
         stopping: list[asyncio.Task[None]] = []
 
         def stop() -> None:
-            self._waiting.start("stopping") if self._printer is None else None
+            self._wait("stopping")
             stopping.append(asyncio.get_running_loop().create_task(streaming.stop()))
 
         self._waiting.start("asking")
@@ -102,8 +101,6 @@ def _describe_end(reply: Reply) -> str:
     return "[the model thought, but said nothing]" if reply.reasoning else "[the model said nothing]"
 
 
-def print_error(
-    console: Console, error: TurnkeepError | str, write: Callable[..., None] | None = None
-) -> None:
+def print_error(console: Console, error: TurnkeepError | str) -> None:
     """Show one sentence that says what went wrong."""
-    (write or console.print)(Text(printable(str(error)), "red"), soft_wrap=False)
+    console.print(Text(printable(str(error)), "red"), soft_wrap=False)

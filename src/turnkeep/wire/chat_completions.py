@@ -8,7 +8,7 @@ Pure: it knows neither how bytes come (sse.py) nor what makes a response whole (
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -148,7 +148,7 @@ def parse_chunk(value: object) -> Chunk:
     Raises:
         WireError: it is not an object, or a field has a type that no engine sends.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):  # plain types: abstract ones cost 8 of 38 µs an event
         raise WireError("A piece of the response is not a JSON object.")
     error = value.get("error")
     if error is None and value.get("object") == "error":
@@ -181,7 +181,7 @@ def parse_reply(value: object) -> Message:
     if not isinstance(value, Mapping) or value.get("role", "assistant") != "assistant":
         raise WireError("A reply is a text, or the assistant's message object of a response.")
     parts: list[Part] = []
-    for delta in _parse_body(value):
+    for delta in _parse_body(dict(value)):
         match delta:
             case ReasoningDelta(text):
                 parts.append(Reasoning(text))
@@ -194,15 +194,15 @@ def parse_reply(value: object) -> Message:
 
 def parse_usage(value: object) -> Usage:
     """Read a response's `usage` object; fields that it lacks are None."""
-    return _parse_usage(_mapping(value), {}) or Usage()
+    return _parse_usage(value if isinstance(value, Mapping) else {}, {}) or Usage()
 
 
 def _first_choice(choices: object) -> Json:
     if choices is None or choices == []:
         return {}
-    if not isinstance(choices, Sequence) or not isinstance(choices[0], Mapping):
+    if not isinstance(choices, list) or not isinstance(choices[0], dict):
         raise WireError("The response's choices are not a list of objects.")
-    return next((c for c in choices if isinstance(c, Mapping) and c.get("index", 0) == 0), {})
+    return next((c for c in choices if isinstance(c, dict) and c.get("index", 0) == 0), {})
 
 
 def _parse_finish(value: object) -> FinishReason | None:
@@ -212,7 +212,7 @@ def _parse_finish(value: object) -> FinishReason | None:
 
 
 def _parse_body(body: object) -> list[Delta]:
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         raise WireError("The response's delta is not a JSON object.")
     deltas: list[Delta] = []
     # vLLM sends both names with the same text while it renames one into the other.
@@ -223,7 +223,7 @@ def _parse_body(body: object) -> list[Delta]:
     if text:
         deltas.append(TextDelta(text))
     calls = body.get("tool_calls") or ()
-    if not isinstance(calls, Sequence) or isinstance(calls, str):
+    if not isinstance(calls, list | tuple):
         raise WireError("The response's tool calls are not a list.")
     deltas.extend(_parse_call(call, place) for place, call in enumerate(calls))
     return deltas
@@ -235,18 +235,18 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, Sequence):
-        return "".join(_text(part.get("text")) for part in value if isinstance(part, Mapping))
+    if isinstance(value, list):
+        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
     raise WireError("A text of the response is neither a string nor a list of parts.")
 
 
 def _parse_call(call: object, place: int) -> ToolCallDelta:
-    function = call.get("function") or {} if isinstance(call, Mapping) else None
-    if not isinstance(call, Mapping) or not isinstance(function, Mapping):
+    function = call.get("function") or {} if isinstance(call, dict) else None
+    if not isinstance(call, dict) or not isinstance(function, dict):
         raise WireError("A tool call of the response is not a JSON object.")
     index = _count(call.get("index"))
     arguments = function.get("arguments")
-    if isinstance(arguments, Mapping):  # an object in place of its JSON text
+    if isinstance(arguments, dict):  # an object in place of its JSON text
         arguments = json.dumps(arguments, ensure_ascii=False)
     return ToolCallDelta(
         index=place if index is None else index,
@@ -266,6 +266,8 @@ def _parse_progress(value: object) -> list[Delta]:
 
 def _parse_usage(usage: Json, timings: Json) -> Usage | None:
     """Read usage; llama.cpp's timings fill in what it leaves out (prompt_n is the part that was read)."""
+    if not usage and not timings:
+        return None
     reused, read = _count(timings.get("cache_n")), _count(timings.get("prompt_n"))
     prompt = _count(usage.get("prompt_tokens"))
     if prompt is None and reused is not None and read is not None:
@@ -281,7 +283,7 @@ def _parse_usage(usage: Json, timings: Json) -> Usage | None:
 
 
 def _mapping(value: object) -> Json:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _count(value: object) -> int | None:

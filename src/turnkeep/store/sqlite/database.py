@@ -42,6 +42,7 @@ class Database(sqlite3.Connection):
     """A connection that knows its path and how durable its commits are."""
 
     where: str  # for messages: the path, or what stands for it
+    relaxed = "FULL"  # how `noting` synchronises: "NORMAL" where that cannot harm the file
     _synchronous = "FULL"
 
     @contextmanager
@@ -66,7 +67,7 @@ class Database(sqlite3.Connection):
         the next `writing`: enough for leases (their holders die too), pieces of a streaming
         reply and counted sizes.
         """
-        self._set_synchronous("NORMAL")
+        self._set_synchronous(self.relaxed)
         with self._transaction("BEGIN IMMEDIATE"):
             yield
 
@@ -167,8 +168,11 @@ def _open(path: Path | None, where: str, migrations: Sequence[Migration], busy_s
 def _prepare(database: Database, migrations: Sequence[Migration]) -> None:
     newest = migrations[-1].number
     _check_identity(database, newest)  # before anything is written to what may be someone else's file
+    # Some network file systems refuse the log; SQLite then goes on with its older journal,
+    # which is as safe as long as every commit waits for the disk.
+    (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
+    database.relaxed = "NORMAL" if mode == "wal" else "FULL"
     for pragma in (
-        "journal_mode = WAL",
         "journal_size_limit = 4194304",  # bytes the log keeps after a checkpoint: what 1,000 pages take
         "synchronous = FULL",  # the user's message is on the disk before the engine is called
         "secure_delete = ON",  # what is deleted is overwritten

@@ -1,0 +1,50 @@
+"""A conversation as Markdown, to read: the turns that lead to the tip, piece by piece.
+
+The whole of it, for another turnkeep to take up, is in transfer.py.
+"""
+
+import time
+from collections.abc import AsyncIterator
+
+from .conversation.items import Image, Message, Reasoning, Text, ToolCall, ToolResult
+from .store.base import Conversation, Store
+
+
+async def export_markdown(store: Store, conversation: Conversation) -> AsyncIterator[str]:
+    """Yield the path to the tip as Markdown, piece by piece; failed turns and siblings are left out."""
+    owner, key = conversation.owner, conversation.id
+    yield f"# {conversation.name or conversation.id}\n"
+    async for turn, items in store.export_items(owner, key):
+        if not await store.is_ancestor(owner, key, turn.tip, conversation.tip):
+            continue
+        yield f"\n## Turn {turn.number}, {_day(turn.created)}\n"
+        for stored in items:
+            if isinstance(stored.item, Message):
+                yield _markdown_message(stored.item)
+        if turn.state == "cut_off":
+            yield "\n*(cut off)*\n"
+
+
+def describe_message(message: Message) -> str:
+    """What a reader sees of a message: its text, tool traffic as code, images as a mark; no reasoning."""
+    parts = []
+    for part in message.parts:
+        match part:
+            case Text(text) | ToolResult(text=text):
+                parts.append(text)
+            case ToolCall(name=name, arguments=arguments):
+                parts.append(f"`{name}({arguments})`")
+            case Image():
+                parts.append("[image]")
+            case Reasoning():
+                pass
+    return "\n".join(parts)
+
+
+def _markdown_message(message: Message) -> str:
+    speaker = {"user": "You", "assistant": "Model", "tool": "Tool"}.get(message.role, message.role)
+    return f"\n**{speaker}:**\n\n{describe_message(message)}\n"
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

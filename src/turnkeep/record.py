@@ -1,0 +1,158 @@
+"""What was said and what the model saw, loaded from the record for people and programs to look at.
+
+Nothing here changes anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from .context.compaction import summarised_ranges
+from .context.picture import Picture, draw_picture
+from .context.receipt import Receipt, load_receipt
+from .context.view import Entry, View, load_view
+from .conversation.items import Item, Message
+from .engine.base import WireMessage
+from .errors import NothingToDo
+from .prompt import Desk
+from .store.base import StoredItem, Turn
+
+PICTURE_OLDER = 200  # items before the cut that a picture shows, at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """A turn as people read it."""
+
+    turn: Turn
+    user: str
+    assistant: str
+    reasoning: str = ""
+
+
+async def load_history(desk: Desk, last: int | None = None) -> list[Exchange]:
+    """Load the turns that lead to the tip, and failed ones, oldest first; only the `last` ones when given."""
+    row = await desk.load()
+    found: list[Exchange] = []
+    number = row.turns
+    while number > 0 and (last is None or len(found) < last):
+        turn = await desk.store.load_turn(desk.owner, row.id, number)
+        number -= 1
+        if turn.state not in ("failed", "open") and not await desk.store.is_ancestor(
+            desk.owner, row.id, turn.tip, row.tip
+        ):
+            continue
+        found.append(_exchange(turn, await desk.store.load_turn_items(desk.owner, row.id, turn.number)))
+    return found[::-1]
+
+
+def _exchange(turn: Turn, rows: Sequence[StoredItem]) -> Exchange:
+    said = [row.item for row in rows if isinstance(row.item, Message)]
+    return Exchange(
+        turn=turn,
+        user="\n".join(item.text for item in said if item.role == "user"),
+        assistant="\n".join(item.text for item in said if item.role == "assistant" and item.text),
+        reasoning="\n".join(item.reasoning for item in said if item.reasoning),
+    )
+
+
+async def load_last_turn(desk: Desk, *, failed: bool = False) -> Turn:
+    """Load the turn at the tip; with `failed`, a newer one that failed there goes before it.
+
+    Raises:
+        NothingToDo: nothing was said yet.
+    """
+    row = await desk.load()
+    if failed and row.turns:
+        newest = await desk.store.load_turn(desk.owner, row.id, row.turns)
+        if newest.after == row.tip and (newest.state == "failed" or not await _has_reply(desk, newest)):
+            return newest
+    items = await desk.store.load_log(desk.owner, row.id, tip=row.tip, limit=1)
+    if not items:
+        raise NothingToDo("Nothing was said yet in this conversation.")
+    return await desk.store.load_turn(desk.owner, row.id, items[-1].turn)
+
+
+async def _has_reply(desk: Desk, turn: Turn) -> bool:
+    """Whether anything was said in reply: a turn with a reply that is not at the tip was undone."""
+    rows = await desk.store.load_turn_items(desk.owner, desk.conversation, turn.number)
+    return any(isinstance(row.item, Message) and row.item.role == "assistant" for row in rows)
+
+
+async def load_turn_on_path(desk: Desk, number: int) -> Turn:
+    """Load a turn that leads to the tip.
+
+    Raises:
+        NothingToDo: it does not.
+    """
+    row = await desk.load()
+    turn = await desk.store.load_turn(desk.owner, row.id, number)
+    if not await desk.store.is_ancestor(desk.owner, row.id, turn.tip, row.tip):
+        raise NothingToDo(
+            f"Turn {number} is on a branch that was left: only turns that lead to the last one can be edited."
+        )
+    return turn
+
+
+async def load_said(desk: Desk, turn: Turn) -> list[Item]:
+    """Load what the user said in a turn, replies apart."""
+    rows = await desk.store.load_turn_items(desk.owner, desk.conversation, turn.number)
+    return [row.item for row in rows if not (isinstance(row.item, Message) and row.item.role == "assistant")]
+
+
+async def load_turn_receipt(desk: Desk, number: int | None) -> tuple[Turn, Receipt]:
+    """Load a turn, the last one when None, and its receipt.
+
+    Raises:
+        NothingToDo: there is no turn, or it has no receipt.
+    """
+    if number is None:
+        turn = await load_last_turn(desk, failed=True)
+    else:
+        turn = await desk.store.load_turn(desk.owner, desk.conversation, number)
+    body = await desk.store.load_receipt(desk.owner, desk.conversation, turn.number)
+    if body is None:
+        raise NothingToDo(f"Turn {turn.number} has no receipt: no prompt was made for it.")
+    return turn, load_receipt(body)
+
+
+async def rebuild_prompt(desk: Desk, number: int | None) -> list[WireMessage]:
+    """Rebuild the messages that a turn sent to the engine from its receipt and the record.
+
+    Raises:
+        NothingToDo: there is no turn, or it has no receipt.
+    """
+    turn, receipt = await load_turn_receipt(desk, number)
+    view = View()
+    if receipt.view is not None:
+        stored = await desk.store.load_view(desk.owner, desk.conversation, receipt.view)
+        view = load_view(stored.number, stored.at, stored.body)
+    if "summary" not in receipt.strategy:
+        view = replace(view, lines=())
+    instructions = ""
+    if receipt.instructions is not None:
+        instructions = await desk.store.load_instructions(desk.owner, desk.conversation, receipt.instructions)
+    info = await desk.engine.probe()
+    await desk.meter.prepare(info)
+    material = await desk.gather(info, instructions, view, turn.after)
+    request = desk.request(info, material, await load_said(desk, turn), desk.options)
+    return [dict(message) for message in request.messages]
+
+
+async def load_picture(desk: Desk) -> Picture:
+    """Draw how the window is filled now, and what became of every item."""
+    info, row = await desk.engine.probe(), await desk.load()
+    budget = await desk.share(info, desk.options)
+    views = await desk.views(row, row.tip)
+    material = await desk.gather(info, await desk.load_instructions(row), views[0], row.tip)
+    older: list[StoredItem] = []
+    if material.view.at.seq:
+        older = await desk.store.load_log(desk.owner, row.id, tip=material.view.at, limit=PICTURE_OLDER)
+    return draw_picture(
+        budget=budget,
+        base=material.base,
+        base_tokens=material.base_tokens,
+        view=material.view,
+        summarised=summarised_ranges(material.view),
+        older=[Entry(at=item.at, turn=item.turn, item=item.item) for item in older],
+        log=material.entries,
+    )
