@@ -317,8 +317,8 @@ def check_prompts(known: Known, engine: RealEngine, found: Counter[str]) -> None
             found["prompts that extend the last"] += 1
         elif after.messages[0] != before.messages[0]:
             found["prompts after a compaction"] += 1
-        elif is_slice(after.messages[1:-1], shared[1:]):  # turns were folded without a line, or undone
-            found["prompts after a bare cut or an undo"] += 1
+        elif any(is_slice(after.messages[1:-1], log) for log in logs_after(known, before)):
+            found["prompts after a bare cut or an undo"] += 1  # turns were folded without a line, or undone
         else:
             # Only a step back before the cut brings folded turns into view again.
             difference = describe_difference(
@@ -326,6 +326,13 @@ def check_prompts(known: Known, engine: RealEngine, found: Counter[str]) -> None
             )
             assert after.stepped_back, f"the prompt moved without a reason: {difference}"
             found["prompts of an earlier view"] += 1
+
+
+def logs_after(known: Known, sent: Sent) -> list[list[Any]]:  # Any: messages as JSON
+    """What the log may be after a turn: with what the engine said, kept though not acknowledged, or without."""
+    log, question = sent.messages[1:], sent.messages[-1]["content"]
+    replies = [text for asked, text in known.said if asked == question]
+    return [log[:-1], *([*log, {"role": "assistant", "content": text}] for text in replies)]
 
 
 def is_slice(part: Sequence[object], whole: Sequence[object]) -> bool:

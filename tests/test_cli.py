@@ -11,7 +11,8 @@ import click
 import pytest
 
 from tests.engines import RealEngine
-from turnkeep import __version__
+from tests.terminal.pseudo import Terminal
+from turnkeep import Chat, __version__
 from turnkeep.cli import SHELLS, cli, run
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -48,6 +49,12 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     out, err = capsys.readouterr()
     assert (status, err) == (0, ""), err
     return out
+
+
+def nothing_kept(capsys: pytest.CaptureFixture[str]) -> bool:
+    """Whether there is no conversation, and the list says so."""
+    assert run(["list"]) == 0
+    return capsys.readouterr() == ("", "turnkeep: There is no conversation yet; turnkeep chat begins one.\n")
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +122,7 @@ def test_rubbish_alone_makes_no_conversation(capsys: pytest.CaptureFixture[str],
     done = turnkeep("--engine", llama.url, stdin=b"\xff\n")
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.count(b"\n") == 1
-    assert printed(capsys, "list") == ""
+    assert nothing_kept(capsys)
 
 
 def test_a_failed_turn_is_told_and_the_next_line_is_answered(
@@ -130,6 +137,12 @@ def test_a_failed_turn_is_told_and_the_next_line_is_answered(
     shown = printed(capsys, "show", "long")
     assert "failed: The message takes" in shown
     assert "x x x" in shown, "what was said is kept"
+
+
+def test_a_dead_port_is_said_once() -> None:
+    done = turnkeep("--engine", "http://127.0.0.1:1", stdin=b"Hi\n")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert re.fullmatch(r"turnkeep: Nobody answers at http://127\.0\.0\.1:1: [^\n]+\n", done.stderr.decode())
 
 
 def test_a_full_disk_ends_the_run_with_one_sentence_and_loses_nothing(
@@ -210,14 +223,21 @@ def test_a_damaged_or_foreign_database_is_left_alone(
         (["list", "--engine", "x"], "--engine"),
         (["show"], "NAME"),
         (["show", "nobody"], "There is no conversation 'nobody'. turnkeep list shows them."),
-        (["list", "--limit", "0"], "--limit"),
+        (["show"], "turnkeep: show needs NAME. turnkeep show --help shows what can be given."),
+        (["list", "--limit", "0"], "--limit must be a whole number, 1 or more, not '0'."),
+        (["list", "--limit", "x"], "--limit must be a whole number, 1 or more, not 'x'."),
+        (["list", "--limit"], "--limit needs a value."),
+        (["chat", "--new=x"], "--new takes no value."),
+        (["chat", "a", "b"], "turnkeep: chat takes no 'b'; put several words in quotes."),
+        (["chat", "--engin", "x"], "There is no option --engin; did you mean --engine?"),
+        (["completions"], "turnkeep: completions needs SHELL: bash, zsh or fish."),
         (["search", " "], "nothing to search for"),
         (["search", "x", "--in", "nobody"], "There is no conversation 'nobody'"),
         (["export", "nobody"], "There is no conversation"),
         (["import", "/no/such/file"], "/no/such/file cannot be read"),
         (["rename", "nobody", "x"], "There is no conversation"),
         (["delete", "nobody", "--yes"], "There is no conversation"),
-        (["completions", "tcsh"], "'tcsh'"),
+        (["completions", "tcsh"], "SHELL must be bash, zsh or fish, not 'tcsh'."),
         (["where", "--config", "/no/such.toml"], "There is no settings file"),
     ],
 )
@@ -254,9 +274,46 @@ def test_a_conversation_is_renamed_and_deleted(ana: None, capsys: pytest.Capture
     printed(capsys, "rename", "ana", "eva")
     assert "did you mean eva?" in refused(capsys, "show", "evaa")
     assert "cannot be empty" in refused(capsys, "rename", "eva", "  ")
+    assert "cannot begin with conv_" in refused(capsys, "rename", "eva", "conv_0123")
     assert "--yes" in refused(capsys, "delete", "eva")  # nobody can be asked here
     printed(capsys, "delete", "eva", "--yes")
-    assert printed(capsys, "list") == ""
+    assert nothing_kept(capsys)
+
+
+@pytest.mark.parametrize(("keys", "status"), [("\x03", 130), ("n\r", 1), ("\r", 1), ("\x04", 1), ("Y\r", 0)])
+def test_only_a_yes_deletes_and_an_interrupt_ends_at_once(
+    ana: None, capsys: pytest.CaptureFixture[str], keys: str, status: int
+) -> None:
+    with Terminal("delete", "ana") as terminal:
+        terminal.wait("Delete ana with its 2 turns? [y/N]")
+        terminal.type(keys)
+        assert terminal.end() == status
+        assert ("Nothing was deleted." in terminal.text) == (status == 1)
+    assert (run(["show", "ana"]) == 0) == (status != 0)
+
+
+def test_looking_makes_no_database(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert nothing_kept(capsys)
+    assert "There is no conversation 'x'" in refused(capsys, "show", "x")
+    assert re.search(r"database +none yet\n", printed(capsys, "stats"))
+    assert run(["search", "x"]) == 1
+    assert not own_home.exists()
+
+
+def test_what_was_taken_back_is_not_counted_as_shown(
+    ana: None, own_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], llama: RealEngine
+) -> None:
+    with Chat(llama.url, conversation="ana", db=own_home / "turnkeep.db") as chat:
+        chat.undo()
+        chat.undo()
+    assert run(["show", "ana"]) == 0
+    assert "taken back" in capsys.readouterr().err
+    for kind, words in ("md", "0 turns are in"), ("jsonl", "2 turns are in"):
+        arguments = ["export", "ana", "-o", str(tmp_path / f"a.{kind}")]
+        assert run([*arguments, "--markdown"] if kind == "md" else arguments) == 0
+        assert words in capsys.readouterr().err
+    with Terminal("chat", "ana", "--engine", llama.url, columns=120) as terminal:
+        assert 'Resumed "ana" (0 turns; 2 taken back, or not answered).' in terminal.wait_ready()
 
 
 def test_an_export_comes_back_as_it_went(
@@ -267,6 +324,7 @@ def test_an_export_comes_back_as_it_went(
     assert f"2 turns are in {path}" in capsys.readouterr().err
     assert "exists already" in refused(capsys, "export", "ana", "--output", str(path))
     assert "--name" in refused(capsys, "import", str(path))
+    assert "cannot begin with conv_" in refused(capsys, "import", str(path), "--name", "conv_0123")
     assert printed(capsys, "import", str(path), "--name", "copy") == "Imported copy: 2 turns.\n"
     first = turnkeep("export", "ana").stdout
     assert first == path.read_bytes()
@@ -285,7 +343,7 @@ def test_a_damaged_import_names_the_line_and_leaves_nothing(
     path = tmp_path / "bad.jsonl"
     path.write_bytes(os.urandom(300))
     assert "Line 1" in refused(capsys, "import", str(path))
-    assert printed(capsys, "list") == ""
+    assert nothing_kept(capsys)
 
 
 def test_a_conversation_without_a_name_is_found_by_its_id(
@@ -359,14 +417,35 @@ def test_a_reader_that_goes_away_ends_the_program_quietly(ana: None) -> None:
     assert done.stderr == b""
 
 
+def test_an_output_that_cannot_be_written_is_said_once(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the full disk."""
+    import resource  # not on Windows, where a full disk is another matter
+
+    with (tmp_path / "out").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "turnkeep", "where"], stdout=full, stderr=subprocess.PIPE, check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+        )  # fmt: skip
+    assert done.returncode == 2
+    told = done.stderr.decode()
+    assert re.fullmatch(r"turnkeep: The output cannot be written: [^\n]+; send it elsewhere\.\n", told)
+
+
+def test_the_help_is_not_cut_short(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "..." not in re.sub(r"\[[A-Z]+\]\.\.\.|COMMAND.*|\[OPTIONS\].*", "", printed(capsys, "--help"))
+
+
 def test_without_the_extra_the_line_that_installs_it_is_printed(tmp_path: Path) -> None:
     for package in ("click", "rich", "prompt_toolkit"):
         blocked = tmp_path / package
         blocked.mkdir()
         (blocked / "sitecustomize.py").write_text(f"import sys\nsys.modules[{package!r}] = None\n")
-        done = turnkeep("list", PYTHONPATH=f"{blocked}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        path = f"{blocked}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+        done = turnkeep("list", PYTHONPATH=path)
         assert (done.returncode, done.stdout) == (2, b""), package
         assert done.stderr == b"pip install 'turnkeep[chat]'\n"
+        assert __version__.encode() in turnkeep("--version", PYTHONPATH=path).stdout
+        assert turnkeep("--help", PYTHONPATH=path).returncode == 0
 
 
 def test_importing_the_library_imports_no_terminal() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.fake_server import Exchange, FakeServer
 from tests.engines import RealEngine
 from turnkeep.cli import run
 from turnkeep.conversation.items import Usage
@@ -112,6 +113,41 @@ def test_a_real_engine_and_a_fresh_home_are_well(llama: RealEngine, tmp_path: Pa
     assert not (tmp_path / "home").exists(), "looking makes nothing"
 
 
+def test_an_engine_that_loads_is_a_finding_at_once(tmp_path: Path) -> None:
+    async def loading(exchange: Exchange) -> None:
+        await exchange.json({"error": {"message": "Loading model", "code": 503}}, 503)
+
+    async def work() -> tuple[list[Finding], int]:
+        async with FakeServer(dict.fromkeys(("/v1/models", "/props"), loading)) as server:
+            settings = Settings(home=tmp_path, config=tmp_path / "c.toml", engine=server.url)
+            return [finding async for finding in examine(settings)], len(server.seen)
+
+    found, asked = asyncio.run(work())
+    assert found[-1].failed
+    assert "still loading its model: try again when it is ready" in found[-1].sentence
+    assert asked == 1
+
+
+def test_a_window_that_is_not_told_is_one_finding() -> None:
+    notice = "The engine does not say how long its context window is: 4,096 tokens are assumed."
+    engine = ScriptedEngine(replace(INFO, window_source="default", notices=(notice, "Look out.")))
+
+    async def work() -> list[str]:
+        return [finding.sentence async for finding in examine_engine(engine)]
+
+    told = asyncio.run(work())
+    assert notice not in told
+    assert "Look out." in told
+
+
+def test_the_disk_of_a_relative_database_has_its_whole_path(
+    llama: RealEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(home=tmp_path, config=tmp_path / "c.toml", engine=llama.url, db=Path("d.db"))
+    assert examined(settings)["disk"].sentence.endswith(f"free at {tmp_path}")
+
+
 def test_a_damaged_database_is_wrong(llama: RealEngine, tmp_path: Path) -> None:
     path = tmp_path / "d.db"
     with sqlite3.connect(path) as other:
@@ -127,6 +163,19 @@ def test_the_command_says_what_to_change_with_status_1(capsys: pytest.CaptureFix
     out, err = capsys.readouterr()
     assert "wrong engine: Nobody answers at http://127.0.0.1:1: start the engine" in out
     assert err == ""
+
+
+def test_a_settings_file_that_cannot_be_used_is_a_finding_and_the_rest_is_examined(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], llama: RealEngine
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("modle = 'x'\n")
+    assert run(["doctor", "--config", str(config), "--engine", llama.url]) == 1
+    out = capsys.readouterr().out
+    assert f"wrong settings: There is no setting 'modle' (in {config}); did you mean model?\n" in out
+    assert "ok    counting" in out
+    assert run(["doctor", "--config", str(config), "--window", "10"]) == 2
+    assert "--window" in capsys.readouterr().err
 
 
 def test_the_command_is_content_with_a_good_engine(

@@ -33,7 +33,7 @@ FLOORS: tuple[set[str], ...] = (
     {"markdown", "meter"},
     {"transfer"},
     {"prompt"},
-    {"holding"},
+    {"holding", "receipts"},
     {"turn"},
     {"prepared", "record", "streaming", "upkeep"},
     {"library"},

@@ -60,7 +60,8 @@ def test_values_are_read_as_their_kind(tmp_path: Path) -> None:
         ("max_tokens", "0", "--max-tokens must be a whole number of tokens, 1 or more, or -1"),
         ("max_tokens", "1.5", "--max-tokens must be a whole number"),
         ("window", "big", "--window must be a whole number of tokens"),
-        ("window", "-1", "--window must be a whole number of tokens, 1 or more"),
+        ("window", "-1", "--window must be a whole number of tokens, 256 or more"),
+        ("window", "255", "--window must be a whole number of tokens, 256 or more, not '255'."),
         ("engine", "", "--engine must be a text that is not empty"),
         ("gguf", "a\0b", "--gguf must be the path of a file"),
         ("strategy", "recall", "There is no strategy 'recall'"),
@@ -80,7 +81,7 @@ def test_a_value_of_the_wrong_kind_is_refused_in_one_sentence(
     [
         ("temprature = 1", "There is no setting 'temprature' (in {config}); did you mean temperature?"),
         ("colour = 1", "There is no setting 'colour' (in {config})."),
-        ("temperature = true", "temperature in {config} must be a number"),
+        ("temperature = true", "temperature in {config} must be a number, 0 or more, not true."),
         ("window = 1.5", "window in {config} must be a whole number"),
         ("model = 3", "model in {config} must be a text"),
         ("strategy = 3", "strategy in {config} must be names"),
@@ -157,6 +158,16 @@ def test_an_engine_named_later_puts_an_earlier_model_file_aside(tmp_path: Path) 
     assert (settings.engine, settings.gguf) == ("http://here", None)
     settings = load(tmp_path, 'engine = "http://here"', {"gguf": "m.gguf"})
     assert (settings.engine, settings.gguf) == (None, Path("m.gguf"))
+
+
+@pytest.mark.parametrize("flags", [{"engine": "embedded"}, {"gguf": "m.gguf"}, {"engine": "http://here"}])
+def test_a_model_of_one_engine_is_not_asked_of_another(tmp_path: Path, flags: dict[str, object]) -> None:
+    file = 'engine = "http://there"\nmodel = "m"'
+    assert load(tmp_path, file, flags).model is None
+    assert load(tmp_path, file, flags | {"model": "n"}).model == "n"
+    assert load(tmp_path, file, TURNKEEP_ENGINE="http://here").model is None
+    assert load(tmp_path, file, {"engine": "http://there"}).model == "m", "it is the same engine"
+    assert load(tmp_path, file, {"window": 512}).model == "m"
 
 
 def test_two_engines_named_at_once_are_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,8 @@ from ._version import __version__
 from .errors import ConversationNotFound, TurnkeepError, UsageError
 from .settings import OWNER, SETTINGS, Settings, describe_places, load_settings, suggest
 from .store.base import Conversation, Store
+from .terminal.screen import plural
+from .terminal.slips import Count, Shell, describe_slip
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: a command takes what its options say
 SHELLS = ("bash", "zsh", "fish")
@@ -68,9 +70,7 @@ def complete_names(_ctx: click.Context, _parameter: click.Parameter, typed: str)
     """Complete names of conversations; where there is no database, nothing."""
     try:
         settings = load_settings()
-        if not settings.database.exists():
-            return []
-        rows = asyncio.run(_with_store(settings, lambda store: store.list_conversations(OWNER)))
+        rows = asyncio.run(_with_store(settings, lambda store: store.list_conversations(OWNER), make=False))
     except TurnkeepError:
         return []  # a shell that completes is no place for sentences
     return [CompletionItem(row.name or row.id) for row in rows if (row.name or row.id).startswith(typed)]
@@ -111,28 +111,30 @@ def chat(name: str | None, new: bool, **flags: str | None) -> int:
 
 
 @cli.command(name="list")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
+@click.option("--limit", type=Count(), default=100, show_default=True, help="How many at most.")
 @with_settings("db")
 def list_(limit: int, **flags: str | None) -> None:
     """List the conversations, the last used first."""
     from .terminal.records import list_lines
 
-    _print_lines(flags, lambda store: list_lines(store, OWNER, limit))
+    if not _print_lines(flags, lambda store: list_lines(store, OWNER, limit)):
+        _tell("There is no conversation yet; turnkeep chat begins one.")
 
 
 @cli.command()
 @NAME
-@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N turns.")
+@click.option("--last", type=Count(), metavar="N", help="Only the last N turns.")
 @with_settings("db")
 def show(name: str, last: int | None, **flags: str | None) -> None:
     """Print the turns of a conversation."""
-    from .terminal.records import show_lines
+    from .terminal.records import nothing_shown, show_lines
 
-    async def lines(store: Store) -> AsyncIterator[str]:
-        async for line in show_lines(store, await _find(store, name), last):
-            yield line
+    async def work(store: Store) -> None:
+        row = await _find(store, name)
+        if not await _print_all(show_lines(store, row, last)):
+            _tell(nothing_shown(row))
 
-    _print_lines(flags, lines)
+    _with_flags(flags, work)
 
 
 @cli.command()
@@ -140,7 +142,7 @@ def show(name: str, last: int | None, **flags: str | None) -> None:
 @click.option(
     "--in", "within", metavar="NAME", shell_complete=complete_names, help="In one conversation only."
 )
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most.")
+@click.option("--limit", type=Count(), default=20, show_default=True, help="How many at most.")
 @with_settings("db")
 def search(text: str, within: str | None, limit: int, **flags: str | None) -> int:
     """Find what was said, newest first. Exit status 1 when nothing is found."""
@@ -167,8 +169,12 @@ def search(text: str, within: str | None, limit: int, **flags: str | None) -> in
 @click.option("--markdown", is_flag=True, help="To read, not to import: Markdown of the turns that count.")
 @with_settings("db")
 def export(name: str, output: Path | None, markdown: bool, **flags: str | None) -> None:
-    """Write a conversation to standard output as JSON Lines: all branches, receipts and times."""
+    """Write a conversation to standard output as JSON Lines.
+
+    All of it: branches, states, receipts and times.
+    """
     from .markdown import export_markdown
+    from .terminal.records import count_path, saved_line
     from .transfer import export_jsonl, save_export
 
     async def work(store: Store) -> None:
@@ -176,7 +182,8 @@ def export(name: str, output: Path | None, markdown: bool, **flags: str | None) 
         pieces = (export_markdown if markdown else export_jsonl)(store, row)
         if output is not None:
             await save_export(pieces, output)
-            click.echo(f"{row.turns:,} turns are in {output}.", err=True)
+            count = await count_path(store, row) if markdown else row.turns
+            click.echo(saved_line(count, output), err=True)
             return
         async for piece in pieces:
             click.echo(piece.encode("utf-8", "backslashreplace"), nl=False)
@@ -195,9 +202,9 @@ def import_(file: Path, name: str | None, **flags: str | None) -> None:
     async def work(store: Store) -> None:
         with _open_input(file) as source:
             row = await import_jsonl(store, OWNER, read_lines(source), name=name)
-        click.echo(f"Imported {row.name or row.id}: {row.turns:,} turns.")
+        click.echo(f"Imported {row.name or row.id}: {plural(row.turns, 'turn')}.")
 
-    _with_flags(flags, work)
+    _with_flags(flags, work, make=True)
 
 
 @cli.command()
@@ -206,11 +213,11 @@ def import_(file: Path, name: str | None, **flags: str | None) -> None:
 @with_settings("db")
 def rename(name: str, new_name: str, **flags: str | None) -> None:
     """Give a conversation another name."""
-    from .transfer import check_name
+    from .transfer import check_new_name
 
     async def work(store: Store) -> None:
         row = await _find(store, name)
-        await store.rename_conversation(OWNER, row.id, check_name(new_name))
+        await store.rename_conversation(OWNER, row.id, check_new_name(new_name))
 
     _with_flags(flags, work)
 
@@ -219,16 +226,15 @@ def rename(name: str, new_name: str, **flags: str | None) -> None:
 @NAME
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_settings("db")
-def delete(name: str, yes: bool, **flags: str | None) -> None:
+def delete(name: str, yes: bool, **flags: str | None) -> int:
     """Delete a conversation, with everything that belongs to it."""
-
-    async def work(store: Store) -> None:
-        row = await _find(store, name)
-        if not yes:
-            _confirm(f"Delete {row.name or row.id} with its {row.turns:,} turns?")
-        await store.delete_conversation(OWNER, row.id)
-
-    _with_flags(flags, work)
+    row = _with_flags(flags, lambda store: _find(store, name))
+    # Asked while no event loop runs: there Ctrl-C would wait until the question is answered.
+    if not yes and not _confirm(f"Delete {row.name or row.id} with its {plural(row.turns, 'turn')}?"):
+        _tell("Nothing was deleted.")
+        return 1
+    _with_flags(flags, lambda store: store.delete_conversation(OWNER, row.id))
+    return 0
 
 
 @cli.command()
@@ -250,9 +256,14 @@ def doctor(**flags: str | None) -> int:
     """Check engine, database and disk, and say what to change."""
     from .doctor import examine
 
+    try:
+        settings, refused = load_settings(flags), None
+    except UsageError as error:  # what is wrong outside of the file is refused as everywhere
+        settings, refused = load_settings(flags, with_file=False), str(error)
+
     async def work() -> int:
         failed = 0
-        async for finding in examine(load_settings(flags)):
+        async for finding in examine(settings, refused):
             click.echo(str(finding))
             failed += finding.failed
         return 1 if failed else 0
@@ -269,9 +280,12 @@ def where(**flags: str | None) -> None:
 
 
 @cli.command()
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=Shell(SHELLS))
 def completions(shell: str) -> None:
-    """Print the script that completes commands in SHELL; the manual says where to put it."""
+    """Print the script that completes commands.
+
+    The manual, docs/terminal.md, says where to put it.
+    """
     found = get_completion_class(shell)
     assert found is not None, "click knows these shells"
     script = found(cli, {}, "turnkeep", "_TURNKEEP_COMPLETE")
@@ -282,23 +296,31 @@ def completions(shell: str) -> None:
 T = TypeVar("T")
 
 
-async def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
+async def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, make: bool) -> T:
+    """Do the work on the database; where there is none, `make` it or work on an empty one in memory."""
     from .terminal.opening import open_store
 
-    async with open_store(settings) as store:
+    async with open_store(settings, make=make) as store:
         return await work(store)
 
 
-def _with_flags(flags: dict[str, str | None], work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
-    return asyncio.run(_with_store(load_settings(flags), work))
+def _with_flags(
+    flags: dict[str, str | None], work: Callable[[Store], Awaitable[T]], *, make: bool = False
+) -> T:
+    return asyncio.run(_with_store(load_settings(flags), work, make=make))
 
 
-def _print_lines(flags: dict[str, str | None], lines: Callable[[Store], AsyncIterator[str]]) -> None:
-    async def work(store: Store) -> None:
-        async for line in lines(store):
-            click.echo(line)
+def _print_lines(flags: dict[str, str | None], lines: Callable[[Store], AsyncIterator[str]]) -> int:
+    return _with_flags(flags, lambda store: _print_all(lines(store)))
 
-    _with_flags(flags, work)
+
+async def _print_all(lines: AsyncIterator[str]) -> int:
+    """Print lines; returns how many."""
+    count = 0
+    async for line in lines:
+        click.echo(line)
+        count += 1
+    return count
 
 
 async def _find(store: Store, name: str) -> Conversation:
@@ -324,11 +346,15 @@ def _open_input(path: Path) -> "Iterator[Any]":  # Any: a binary file
         yield file
 
 
-def _confirm(question: str) -> None:
+def _confirm(question: str) -> bool:
+    """Ask; anything but yes, the end of input included, is no."""
     if not sys.stdin.isatty():
         raise UsageError("Nobody can be asked here: give --yes to delete without asking.")
-    if not click.confirm(question):
-        raise click.Abort
+    click.echo(f"{question} [y/N] ", nl=False, err=True)
+    answer = sys.stdin.buffer.readline()
+    if not answer.endswith(b"\n"):
+        click.echo(err=True)
+    return answer.strip().lower() in (b"y", b"yes")
 
 
 # -- the end ------------------------------------------------------------------
@@ -339,20 +365,32 @@ def run(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
         return 130  # as shells know SIGINT
     except click.ClickException as error:
-        return _refuse(error.format_message())
+        return _refuse(describe_slip(error))
     except TurnkeepError as error:
         return _refuse(str(error))
     except BrokenPipeError:
         _forget_output()
         return 141  # as shells know SIGPIPE
     except OSError as error:
-        return _refuse(f"{error.filename or 'Writing'}: {error.strerror or error}.")
+        return _refuse_failure(error)
     return status if isinstance(status, int) else 0
 
 
 def _refuse(sentence: str) -> int:
-    click.echo(f"turnkeep: {sentence}", err=True)
+    _tell(sentence)
     return 2
+
+
+def _refuse_failure(error: OSError) -> int:
+    why = error.strerror or error
+    if error.filename:
+        return _refuse(f"{error.filename} cannot be used: {why}.")
+    _forget_output()
+    return _refuse(f"The output cannot be written: {why}; send it elsewhere.")
+
+
+def _tell(sentence: str) -> None:
+    click.echo(f"turnkeep: {sentence}", err=True)
 
 
 def _forget_output() -> None:

@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import Literal
 
 from .engine.base import End, Engine, EngineInfo, Request
+from .engine.client import Retries
 from .engine.connect import connect, find_listening
 from .errors import TurnkeepError
 from .settings import EMBEDDED, OWNER, Settings
 from .store.sqlite import SqliteStore
+from .terminal.screen import plural
 
 ENOUGH_DISK_BYTES = 100 * 1000 * 1000  # years of typing; below it something else fills the disk
 SMALL_WINDOW = 4_096  # tokens; below it little stays word for word
 # About 100 tokens: caches of 16 or 32 tokens a block (vLLM, SGLang) must be able to reuse some.
 PROBE_TEXT = "Please read these words and answer with one word. " * 10
 EXTRAS = {"chat": ("click", "rich", "prompt_toolkit"), "embedded": ("xllamacpp",)}
+
+AT_ONCE = Retries(unreachable=0, not_ready=0)  # an engine that is still loading is a finding, too
 
 Verdict = Literal["ok", "note", "wrong"]
 
@@ -43,9 +47,14 @@ class Finding:
         return f"{self.verdict:5} {self.what}: {self.sentence}"
 
 
-async def examine(settings: Settings) -> AsyncIterator[Finding]:
-    """Examine settings, packages, database, disk and engine, in this order."""
-    yield _examine_settings(settings)
+async def examine(settings: Settings, refused: str | None = None) -> AsyncIterator[Finding]:
+    """Examine settings, packages, database, disk and engine, in this order.
+
+    Args:
+        settings: what is set.
+        refused: why the settings file was left unread; None when it was read.
+    """
+    yield Finding("wrong", "settings", refused) if refused else _examine_settings(settings)
     for extra, packages in EXTRAS.items():
         yield _examine_extra(extra, packages)
     yield await _examine_database(settings)
@@ -58,6 +67,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         api_key=settings.api_key,
         window=settings.window,
         gguf=settings.gguf,
+        retries=AT_ONCE,
     )
     try:
         async for finding in examine_engine(engine):
@@ -92,11 +102,15 @@ async def _examine_database(settings: Settings) -> Finding:
         return Finding("wrong", "database", str(error))
     finally:
         await store.close()
-    return Finding("ok", "database", f"{path}: {stats.conversations:,} conversations, {stats.turns:,} turns")
+    return Finding(
+        "ok",
+        "database",
+        f"{path}: {plural(stats.conversations, 'conversation')}, {plural(stats.turns, 'turn')}",
+    )
 
 
 def _examine_disk(database: Path) -> Finding:
-    folder = database.parent
+    folder = database.absolute().parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
@@ -127,7 +141,8 @@ async def examine_engine(engine: Engine) -> AsyncIterator[Finding]:
         yield _examine_template(info)
         yield await _examine_cache(engine)
         for sentence in info.notices:
-            yield Finding("note", "engine", sentence)
+            if info.window_source != "default" or "window" not in sentence:  # that was said above
+                yield Finding("note", "engine", sentence)
     except TurnkeepError as error:
         yield Finding("wrong", "engine", str(error))
 

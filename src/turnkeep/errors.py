@@ -112,6 +112,10 @@ class EngineBusy(EngineError):
 
     status = 503
 
+    def __init__(self, message: str, *, state: str | None = None) -> None:
+        super().__init__(message)
+        self.state = state or message  # the message without its advice, for those who are waiting already
+
 
 class EngineProtocolError(EngineError):
     """The engine's answer is not what the protocol says, or ended without an end."""

@@ -76,14 +76,12 @@ async def _take(desk: Desk, subject: str, note: str, patience: float, stop: asyn
     deadline, pause = time.monotonic() + patience, 0.01
     while True:
         now = time.time()
-        lease = await desk.store.take_lease(subject, holder, now=now, seconds=LEASE_SECONDS, note=note)
+        lease = await _take_once(desk, subject, holder, note, now)
         for held in [] if lease else await desk.store.held_leases(subject, now=now):
             if held.subject == subject and _has_died(held.holder):
                 # As if it had run out already. Whoever takes it in between has one that runs
                 # longer than the dead one's, so this take fails then, and the loop goes on.
-                lease = await desk.store.take_lease(
-                    subject, holder, now=max(now, held.expires + 0.001), seconds=LEASE_SECONDS, note=note
-                )
+                lease = await _take_once(desk, subject, holder, note, max(now, held.expires + 0.001))
         if lease is not None:
             return lease
         if time.monotonic() > deadline or (stop is not None and stop.is_set()):
@@ -92,6 +90,20 @@ async def _take(desk: Desk, subject: str, note: str, patience: float, stop: asyn
             )
         await asyncio.sleep(pause)
         pause = min(0.2, pause * 1.5)
+
+
+async def _take_once(desk: Desk, subject: str, holder: str, note: str, now: float) -> Lease | None:
+    """Try once. A lease that was taken just when this was cancelled is given back, not left to run out."""
+    taking = asyncio.ensure_future(
+        desk.store.take_lease(subject, holder, now=now, seconds=LEASE_SECONDS, note=note)
+    )
+    try:
+        return await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        lease = await taking
+        if lease is not None:
+            await desk.store.drop_lease(lease)
+        raise
 
 
 async def _keep_alive(desk: Desk, lease: Lease) -> None:

@@ -12,18 +12,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakSet
 
 from .context.picture import Picture
 from .context.receipt import Receipt
 from .context.strategy import parse_strategy
-from .conversation.items import Item, Message, Part, Text, ToolResult
+from .conversation.items import Item, Part, say_items
 from .conversation.log import Position
 from .engine.absent import AbsentEngine
 from .engine.base import Engine, EngineInfo, WireMessage
 from .errors import Conflict, ConversationNotFound, TurnkeepError, UsageError
 from .holding import hold_conversation, name_holder
 from .prepared import Prepared, prepare_turn
-from .prompt import Desk, Options
+from .prompt import Desk, Options, check_max_tokens
 from .record import (
     Exchange,
     load_history,
@@ -36,7 +37,8 @@ from .record import (
 )
 from .store.base import Conversation, Hit, Store, Turn
 from .streaming import Streaming
-from .turn import Emit, Reply, run_turn
+from .transfer import check_name, check_owner
+from .turn import Emit, Reply, Say, run_turn
 from .upkeep import Upkeep
 
 LOCAL_OWNER = "local"
@@ -99,7 +101,7 @@ class AsyncChat:
     ) -> None:
         self._options = Options(
             temperature=temperature,
-            max_tokens=_check_max_tokens(max_tokens),
+            max_tokens=check_max_tokens(max_tokens),
             sampling=dict(sampling or {}),
             strategy=parse_strategy(strategy),
         )
@@ -108,12 +110,15 @@ class AsyncChat:
         self._engine_given, self._store_given = engine, db
         self._engine: Engine | None = None if engine is None or isinstance(engine, str) else engine
         self._store: Store | None = None if db is None or isinstance(db, str | Path) else db
-        self._owner, self._name, self._new, self._system = owner, conversation, new, system
+        self._owner, self._new, self._system = check_owner(owner), new, system
+        self._name = None if conversation is None else check_name(conversation)
         self._upkeep_wanted, self._on_wait = upkeep, on_wait
         self._holder = name_holder()
         self._desk: Desk | None = None
         self._upkeep: Upkeep | None = None
         self._opening: asyncio.Lock | None = None
+        self._asking = 0  # calls that a person waits for
+        self._live: WeakSet[Streaming] = WeakSet()  # replies that may still be under way
 
     # -- opening and closing ----------------------------------------------------------------------
 
@@ -126,7 +131,11 @@ class AsyncChat:
             Conflict: `new` was asked for, and the name exists.
         """
         # The engine first: one that cannot be used must not leave an empty conversation behind.
-        info = await self._open_engine().probe()
+        self._asking += 1
+        try:
+            info = await self._open_engine().probe()
+        finally:
+            self._asking -= 1
         desk, resumed = await self._open_desk()
         row = await desk.load()
         if resumed and self._upkeep is not None:
@@ -155,10 +164,19 @@ class AsyncChat:
                 raise ConversationNotFound(
                     f"There is no conversation {name}: list those there are, or use a name."
                 )
-            row = await store.create_conversation(self._owner, name, now=time.time())
+            row = await self._create(store, name, new=new)
         if self._system is not None:
             await store.save_instructions(self._owner, row.id, self._system, now=time.time())
         return row, resumed
+
+    async def _create(self, store: Store, name: str | None, *, new: bool) -> Conversation:
+        try:
+            return await store.create_conversation(self._owner, name, now=time.time())
+        except Conflict:  # another process has made it just now: that is the one that was meant
+            row = await store.find_conversation(self._owner, name) if name is not None else None
+            if row is None or new:
+                raise
+            return row
 
     def _seat(self, row: Conversation) -> Desk:
         self._desk = Desk(
@@ -199,8 +217,12 @@ class AsyncChat:
             api_key=self._api_key,
             window=self._window,
             gguf=self._gguf,
-            on_wait=self._on_wait,
+            on_wait=self._tell_wait,
         )
+
+    def _tell_wait(self, sentence: str) -> None:
+        if self._on_wait is not None and self._asking:  # nobody waits for upkeep
+            self._on_wait(sentence)
 
     async def idle(self) -> None:
         """Wait until upkeep has nothing left to do."""
@@ -208,7 +230,9 @@ class AsyncChat:
             await self._upkeep.idle()
 
     async def close(self) -> None:
-        """Stop upkeep, finish what was written, and close what this object opened."""
+        """Stop replies and upkeep, finish what was written, and close what this object opened."""
+        for streaming in list(self._live):
+            await streaming.stop()
         if self._upkeep is not None:
             await self._upkeep.pause()
         if self._engine is not None and (self._engine_given is None or isinstance(self._engine_given, str)):
@@ -222,7 +246,9 @@ class AsyncChat:
         self._desk = self._upkeep = self._opening = None
 
     async def __aenter__(self) -> Self:
-        await self._open_desk()
+        _, resumed = await self._open_desk()
+        if resumed:
+            self._wake()
         return self
 
     async def __aexit__(
@@ -246,8 +272,12 @@ class AsyncChat:
 
         Raises (while iterating): what `run_turn` raises, and `UsageError` for an empty message.
         """
-        items = [_message(content)]
-        return Streaming(lambda emit, stop: self._turn(items, None, request, emit, stop))
+        items = say_items(content)
+
+        async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
+            return items, row.tip
+
+        return self._begin(say, request)
 
     async def ask(
         self, content: str | Sequence[Part], **request: Any
@@ -257,14 +287,13 @@ class AsyncChat:
 
     def regenerate(self, **request: Any) -> Streaming:  # Any: sampling fields as given
         """Have the last turn answered again, as a sibling; the answer before never reaches the model again."""
-        return Streaming(lambda emit, stop: self._again(None, None, request, emit, stop))
+        return self._begin(self._say_again(None, None), request)
 
     def edit(
         self, content: str | Sequence[Part], turn: int | None = None, **request: Any
     ) -> Streaming:  # Any: as above
         """Say something else in place of the last turn, or of `turn`; what followed it is left behind."""
-        message = _message(content)
-        return Streaming(lambda emit, stop: self._again(message, turn, request, emit, stop))
+        return self._begin(self._say_again(say_items(content), turn), request)
 
     async def undo(self) -> Turn:
         """Take the last turn back; it stays in the record. Returns it.
@@ -298,43 +327,35 @@ class AsyncChat:
         desk, _ = await self._open_desk()
         await self._make_way()
         options = replace(desk.options, tools=tools, max_tokens=max_tokens or desk.options.max_tokens)
-        return await prepare_turn(desk, [_message(content)], options, self._wake)
+        return await prepare_turn(desk, say_items(content), options, self._wake)
 
-    async def _turn(
-        self,
-        items: Sequence[Item],
-        after: Position | None,
-        request: Mapping[str, Any],
-        emit: Emit,
-        stop: asyncio.Event,
-    ) -> Reply:
-        desk, _ = await self._open_desk()
-        await self._make_way()
-        try:
-            return await run_turn(
-                desk, items, options=_with_request(desk.options, request), emit=emit, stop=stop, after=after
+    def _begin(self, say: Say, request: Mapping[str, Any]) -> Streaming:  # Any: sampling fields as given
+        async def run(emit: Emit, stop: asyncio.Event) -> Reply:
+            desk, _ = await self._open_desk()
+            options = desk.options.for_request(request)
+            await self._make_way()
+            self._asking += 1
+            try:
+                return await run_turn(desk, say, options=options, emit=emit, stop=stop)
+            finally:
+                self._asking -= 1
+                self._wake()
+
+        streaming = Streaming(run)
+        self._live.add(streaming)
+        return streaming
+
+    def _say_again(self, items: Sequence[Item] | None, number: int | None) -> Say:
+        """Say what stands in place of a turn, the last one when `number` is None; None says the same again."""
+
+        async def say(_row: Conversation) -> tuple[Sequence[Item], Position]:
+            desk, _ = await self._open_desk()
+            old = await (
+                load_last_turn(desk, failed=True) if number is None else load_turn_on_path(desk, number)
             )
-        finally:
-            self._wake()
+            return (await load_said(desk, old) if items is None else items), old.after
 
-    async def _again(
-        self,
-        message: Message | None,
-        turn: int | None,
-        request: Mapping[str, Any],
-        emit: Emit,
-        stop: asyncio.Event,
-    ) -> Reply:
-        desk, _ = await self._open_desk()
-        if turn is None:
-            old = await load_last_turn(desk, failed=True)
-        else:
-            old = await load_turn_on_path(desk, turn)
-        if message is None:
-            items = await load_said(desk, old)
-        else:
-            items = [message]
-        return await self._turn(items, old.after, request, emit, stop)
+        return say
 
     async def _make_way(self) -> None:
         if self._upkeep is not None:
@@ -427,7 +448,7 @@ class AsyncChat:
         self._options = replace(
             old,
             temperature=changes.get("temperature", old.temperature),
-            max_tokens=_check_max_tokens(changes.get("max_tokens", old.max_tokens)),
+            max_tokens=check_max_tokens(changes.get("max_tokens", old.max_tokens)),
             strategy=parse_strategy(changes["strategy"]) if changes.get("strategy") else old.strategy,
             sampling={name: value for name, value in sampling.items() if value is not None},
         )
@@ -464,37 +485,11 @@ class AsyncChat:
         """Go on with another conversation on the same engine; None makes a new one without a name."""
         await self._open_desk()
         await self._make_way()
-        row, resumed = await self._open_conversation(name, new=new)
+        row, resumed = await self._open_conversation(None if name is None else check_name(name), new=new)
         self._seat(row)
         return replace(await self.open(), resumed=resumed)
 
     async def rename(self, name: str) -> None:
         """Give the conversation a name, or another one. Raises `Conflict` when it is taken."""
         desk, _ = await self._open_desk()
-        await desk.store.rename_conversation(self._owner, desk.conversation, name)
-
-
-def _message(content: str | Sequence[Part]) -> Message:
-    parts = (Text(content),) if isinstance(content, str) else tuple(content)
-    if not any(not isinstance(part, Text) or part.text.strip() for part in parts):
-        raise UsageError("The message is empty: say something.")
-    return Message("tool" if any(isinstance(part, ToolResult) for part in parts) else "user", parts)
-
-
-def _with_request(options: Options, request: Mapping[str, Any]) -> Options:  # Any: sampling fields as given
-    fields = dict(request)
-    temperature = fields.pop("temperature", options.temperature)
-    max_tokens = _check_max_tokens(fields.pop("max_tokens", options.max_tokens))
-    return replace(
-        options, temperature=temperature, max_tokens=max_tokens, sampling={**options.sampling, **fields}
-    )
-
-
-def _check_max_tokens(value: int | None) -> int | None:
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, int) or value < -1 or value == 0
-    ):
-        raise UsageError(
-            f"max_tokens is {value!r}: use a whole number of 1 or more, or -1 for the room that is left."
-        )
-    return value
+        await desk.store.rename_conversation(self._owner, desk.conversation, check_name(name))

@@ -18,7 +18,8 @@ from .store.base import Store, StoredItem
 
 IMAGE_TOKENS_EST = 800  # until usage has taught better; common vision models take 256 to 1,600
 OVERHEAD_TOKENS_EST = 6.0  # template tokens around one message; ChatML takes 5 to 7
-KEPT_SIZES = 8_192  # sizes held in memory for one conversation
+KEPT_SIZES = 8_192  # sizes held in memory for one conversation, unless its window holds more items
+KEPT_TEXTS = 8  # sizes of texts that are not items
 ALWAYS_COUNT_BELOW = 16_384  # tokens; counting a prompt of that size takes some milliseconds
 COUNT_ABOVE_SHARE = 0.7  # larger prompts are counted exactly from this share of their limit on
 
@@ -59,6 +60,10 @@ class Meter:
         self._store, self._engine = store, engine
         self._owner, self._conversation = owner, conversation
         self._sizes: OrderedDict[tuple[str, Position], float] = OrderedDict()  # tokens, or raw estimates
+        self._kept = KEPT_SIZES
+        self._texts: OrderedDict[tuple[str, str], float] = (
+            OrderedDict()
+        )  # base and instruction come again each turn
         self._loaded: set[str] = set()  # tokenizers whose kept sizes were read from the store
         self._template: dict[str, _TemplateTokens] = {}
         self._calibration: dict[str, Calibration] = {}
@@ -88,17 +93,20 @@ class Meter:
             for at, tokens in kept.items():
                 self._keep(key, at, tokens)
             self._loaded.add(key)
-        missing = [item for item in items if (key, item.at) not in self._sizes]
+        known = {item.at: self._sizes.get((key, item.at)) for item in items}
+        missing = [item for item in items if known[item.at] is None]
         if missing:
             sizes = await self._measure(info, [item_text(item.item) for item in missing])
+            self._kept = max(KEPT_SIZES, 2 * len(items))
             for item, size in zip(missing, sizes, strict=True):
+                known[item.at] = size
                 self._keep(key, item.at, size)
             if info.counts:
                 counted = {item.at: int(size) for item, size in zip(missing, sizes, strict=True)}
                 await self._store.save_sizes(self._owner, self._conversation, key, counted)
         overhead = self._of_template(info).message
         return [
-            round(self._tokens(info, self._sizes[key, item.at]) + overhead + _image_tokens(item.item))
+            round(self._tokens(info, known[item.at] or 0) + overhead + _image_tokens(item.item))
             for item in items
         ]
 
@@ -106,7 +114,12 @@ class Meter:
         """Tokens of a text, template tokens included; 0 for none."""
         if not text:
             return 0
-        (size,) = await self._measure(info, [text])
+        size = self._texts.get((info.tokenizer, text))
+        if size is None:
+            (size,) = await self._measure(info, [text])
+            self._texts[info.tokenizer, text] = size
+            while len(self._texts) > KEPT_TEXTS:
+                self._texts.popitem(last=False)
         return round(self._tokens(info, size) + self._of_template(info).message)
 
     async def base_size(self, info: EngineInfo, base: str) -> int:
@@ -173,7 +186,7 @@ class Meter:
 
     def _keep(self, key: str, at: Position, size: float) -> None:
         self._sizes[key, at] = size
-        while len(self._sizes) > KEPT_SIZES:
+        while len(self._sizes) > self._kept:
             self._sizes.popitem(last=False)
 
     def _of_template(self, info: EngineInfo) -> "_TemplateTokens":

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .context.compaction import summarised_ranges
-from .context.receipt import Receipt, dump_receipt, turn_ranges
+from .context.receipt import Receipt, dump_receipt
 from .conversation.items import FinishReason, Item, Message, TurnState, Usage
 from .conversation.log import Position
 from .engine.base import EngineInfo
 from .errors import Conflict, UsageError
 from .holding import hold_conversation
 from .prompt import Desk, Options, Plan
-from .store.base import Conversation, Turn
+from .receipts import draft_receipt, why_moved, with_usage
+from .store.base import Turn
 from .turn import save_view
 from .wire.chat_completions import parse_reply, parse_usage
 
@@ -75,7 +75,7 @@ class Prepared:
                 turn.number,
                 state=state,
                 items=[message] if message.parts else [],
-                receipt=dump_receipt(_with_usage(self.receipt, counted, finish_reason)),
+                receipt=dump_receipt(with_usage(self.receipt, counted, finish_reason)),
                 lease=lease,
                 now=time.time(),
             )
@@ -107,50 +107,18 @@ async def prepare_turn(
     view = plan.material.view
     if plan.cut_now:
         view = await save_view(desk, info, view, row)
+        plan = replace(plan, material=replace(plan.material, view=view))
+    moved = await why_moved(desk, row, row.tip, row.turns, plan, options)
     wanted = options.max_tokens
     room = max(1, info.window - plan.size.tokens)
     return Prepared(
         messages=[dict(message) for message in plan.request.messages],
         max_tokens=None if wanted is None else room if wanted < 0 else min(wanted, room),
-        receipt=_receipt(info, row, plan, options, view.number),
+        receipt=draft_receipt(plan, row, options, moved),
         _desk=desk,
         _items=tuple(items),
         _after=row.tip,
         _plan=plan,
         _info=info,
         _wake=wake,
-    )
-
-
-def _receipt(info: EngineInfo, row: Conversation, plan: Plan, options: Options, view: int | None) -> Receipt:
-    return Receipt(
-        engine=info.kind,
-        model=info.model,
-        strategy=str(options.strategy),
-        window=plan.budget.window,
-        reserve=plan.budget.reserve,
-        high=plan.budget.high,
-        low=plan.budget.low,
-        view=view,
-        instructions=row.instructions,
-        exact=plan.size.exact,
-        prompt_tokens=plan.size.tokens,
-        base_tokens=plan.material.base_tokens,
-        log_tokens=plan.material.log_tokens,
-        new_tokens=plan.new_tokens,
-        verbatim=turn_ranges(entry.turn for entry in plan.material.entries),
-        summarised=summarised_ranges(plan.material.view),
-        left_out=plan.material.view.unsummarised,
-        max_tokens=options.max_tokens,
-    )
-
-
-def _with_usage(receipt: Receipt, usage: Usage, finish_reason: FinishReason) -> Receipt:
-    return replace(
-        receipt,
-        finish_reason=finish_reason,
-        engine_prompt_tokens=usage.prompt_tokens,
-        reused_tokens=usage.cached_tokens,
-        read_tokens=usage.read_tokens,
-        reply_tokens=usage.completion_tokens,
     )

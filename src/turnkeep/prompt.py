@@ -8,9 +8,10 @@ import datetime
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from .context.budget import SMALLEST_WINDOW, Budget, share_window
-from .context.compaction import merge_ranges, render_instruction
+from .context.compaction import merge_ranges, render_instruction, without_lines
 from .context.plan import Candidate, choose_cut, choose_view, refuse_overflow
 from .context.strategy import Strategy
 from .context.view import (
@@ -28,10 +29,25 @@ from .conversation.log import START, Position
 from .engine.base import Engine, EngineInfo, Request
 from .errors import ContextOverflow, UsageError
 from .meter import Meter, Size, item_text
-from .store.base import Conversation, Store, StoredItem
+from .store.base import Conversation, Store, StoredItem, StoredView
 from .wire.chat_completions import render_messages
 
 FEWEST_TOKENS_AN_ITEM = 4  # no message takes less with its template tokens: bounds how many items can fit
+
+
+def check_max_tokens(value: int | None) -> int | None:
+    """Return the limit of a reply as given.
+
+    Raises:
+        UsageError: it is neither None, nor 1 or more, nor -1 (the room that is left).
+    """
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int) or value < -1 or value == 0
+    ):
+        raise UsageError(
+            f"max_tokens is {value!r}: use a whole number of 1 or more, or -1 for the room that is left."
+        )
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +63,19 @@ class Options:
     sampling: Mapping[str, object] = field(default_factory=dict)
     tools: Sequence[Mapping[str, object]] = ()
     strategy: Strategy = field(default_factory=Strategy)
+
+    def for_request(self, request: Mapping[str, Any]) -> Self:  # Any: sampling fields as given
+        """The options of one turn: `temperature`, `max_tokens` and further body fields in place of one's own.
+
+        Raises:
+            UsageError: a max_tokens that makes no sense.
+        """
+        fields = dict(request)
+        temperature = fields.pop("temperature", self.temperature)
+        max_tokens = check_max_tokens(fields.pop("max_tokens", self.max_tokens))
+        return replace(
+            self, temperature=temperature, max_tokens=max_tokens, sampling={**self.sampling, **fields}
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,6 +116,7 @@ class Material:
 class Plan:
     """A request ready to be sent, and what it is made of."""
 
+    info: EngineInfo
     material: Material
     budget: Budget
     request: Request
@@ -154,17 +184,32 @@ class Desk:
 
     async def views(self, row: Conversation, tip: Position) -> list[View]:
         """Load the views that are valid for `tip`: the current one (or the newest that is), then a pending one."""
-        found: list[View] = []
-        for number in (row.view, row.pending_view):
-            if number is None:
-                continue
-            stored = await self.store.load_view(self.owner, self.conversation, number)
-            if await self.store.is_ancestor(self.owner, self.conversation, stored.at, tip):
-                found.append(load_view(stored.number, stored.at, stored.body))
-        if found or row.view is None:
-            return found or [View(day=day_of(row.created))]
-        older = await self.store.find_view(self.owner, self.conversation, tip=tip, key=None)
-        return [load_view(older.number, older.at, older.body) if older else View(day=day_of(row.created))]
+        current = View(day=day_of(row.created))
+        if row.view is not None:
+            stored = await self._load_valid(row.view, tip) or await self.store.find_view(
+                self.owner, self.conversation, tip=tip, key=None
+            )
+            current = await self._for_tip(stored, tip) if stored else current
+        pending = await self._load_valid(row.pending_view, tip) if row.pending_view is not None else None
+        return [current] if pending is None else [current, await self._for_tip(pending, tip)]
+
+    async def _load_valid(self, number: int, tip: Position) -> StoredView | None:
+        stored = await self.store.load_view(self.owner, self.conversation, number)
+        valid = await self.store.is_ancestor(self.owner, self.conversation, stored.at, tip)
+        return stored if valid else None
+
+    async def _for_tip(self, stored: StoredView, tip: Position) -> View:
+        """Leave out lines that were asked for when another branch stood behind the folded turns.
+
+        The model saw those turns, and may have written of them.
+        """
+        view = load_view(stored.number, stored.at, stored.body)
+        gone = {
+            seen
+            for seen in {line.seen for line in view.lines}
+            if not await self.store.is_ancestor(self.owner, self.conversation, seen, tip)
+        }
+        return without_lines(view, gone) if gone else view
 
     async def gather(self, info: EngineInfo, instructions: str, view: View, tip: Position) -> Material:
         """Load base and log of a view up to `tip`, with sizes.
@@ -263,7 +308,12 @@ class Desk:
             size = await self.meter.prompt_size(info, request, summed=summed, limit=limit)
             if size.tokens <= limit:
                 return Plan(
-                    material=material, budget=budget, request=request, size=size, new_tokens=new_tokens
+                    info=info,
+                    material=material,
+                    budget=budget,
+                    request=request,
+                    size=size,
+                    new_tokens=new_tokens,
                 )
             allowed = min(summed - 1, limit - (size.tokens - summed))
 

@@ -64,12 +64,18 @@ async def load_last_turn(desk: Desk, *, failed: bool = False) -> Turn:
     row = await desk.load()
     if failed and row.turns:
         newest = await desk.store.load_turn(desk.owner, row.id, row.turns)
-        if newest.after == row.tip and newest.state in ("failed", "cut_off"):
+        if newest.after == row.tip and (newest.state == "failed" or not await _has_reply(desk, newest)):
             return newest
     items = await desk.store.load_log(desk.owner, row.id, tip=row.tip, limit=1)
     if not items:
         raise NothingToDo("Nothing was said yet in this conversation.")
     return await desk.store.load_turn(desk.owner, row.id, items[-1].turn)
+
+
+async def _has_reply(desk: Desk, turn: Turn) -> bool:
+    """Whether anything was said in reply: a turn with a reply that is not at the tip was undone."""
+    rows = await desk.store.load_turn_items(desk.owner, desk.conversation, turn.number)
+    return any(isinstance(row.item, Message) and row.item.role == "assistant" for row in rows)
 
 
 async def load_turn_on_path(desk: Desk, number: int) -> Turn:

@@ -5,6 +5,7 @@ environment and the flags are read by it, and the documentation is tested agains
 Nothing is read at import. Unknown settings are refused by name, with the nearest known one.
 """
 
+import json
 import math
 import os
 import re
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
+from .context.budget import SMALLEST_WINDOW
 from .context.strategy import parse_strategy
 from .errors import UsageError
 
@@ -105,8 +107,8 @@ def _read_max_tokens(value: object) -> int:
 
 def _read_window(value: object) -> int:
     number = _whole(value)
-    if number is None or number < 1:
-        raise ValueError("a whole number of tokens, 1 or more")
+    if number is None or number < SMALLEST_WINDOW:
+        raise ValueError(f"a whole number of tokens, {SMALLEST_WINDOW} or more")
     return number
 
 
@@ -167,13 +169,17 @@ BORROWED = {"OPENAI_BASE_URL": "engine", "OPENAI_API_KEY": "api_key"}
 
 
 def load_settings(
-    flags: Mapping[str, object] | None = None, environ: Mapping[str, str] = os.environ
+    flags: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    with_file: bool = True,
 ) -> Settings:
     """Read the settings.
 
     Args:
         flags: by setting name, besides `config` for the file; None values were not given.
         environ: the environment.
+        with_file: False leaves the settings file unread.
 
     Raises:
         UsageError: a setting is unknown or its value is not of its kind, or a named file is not there.
@@ -182,7 +188,7 @@ def load_settings(
     config, named = _config_path(given.pop("config", None), environ)
     borrowed = _read_borrowed(environ)
     layers = [
-        _read_file(config, must_exist=named),
+        _read_file(config, must_exist=named) if with_file else {},
         borrowed,
         _read_environment(environ),
         {name: read_setting(name, value, _flag(name)) for name, value in given.items()},
@@ -257,7 +263,7 @@ def _config_path(flag: object, environ: Mapping[str, str]) -> tuple[Path, bool]:
 
 
 def _shorten(value: object) -> str:
-    text = repr(value)
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -318,9 +324,11 @@ def _refuse_two_engines(found: Mapping[str, object], where: str) -> None:
 
 
 def _merge(layers: list[dict[str, object]]) -> dict[str, object]:
-    """Lay later layers over earlier ones; an engine named later also puts an earlier GGUF file aside."""
+    """Lay later layers over earlier ones; an engine named later puts an earlier GGUF file and model aside."""
     merged: dict[str, object] = {}
     for layer in layers:
+        if any(layer.get(name, merged.get(name)) != merged.get(name) for name in ("engine", "gguf")):
+            merged.pop("model", None)  # it was the name of a model elsewhere
         if "engine" in layer:
             merged.pop("gguf", None)
         if "gguf" in layer:

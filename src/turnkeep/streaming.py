@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import TypeAlias
 
-from .errors import TurnkeepError, UsageError
+from .errors import UsageError
 from .turn import Emit, Finished, Piece, Reply, TurnEvent
 
 Run: TypeAlias = Callable[[Emit, asyncio.Event], Coroutine[object, object, Reply]]
@@ -27,6 +27,7 @@ class Streaming:
         self._run = run
         self._task: asyncio.Task[Reply] | None = None
         self._reply: Reply | None = None
+        self._stopped = False  # before it began
 
     @property
     def reply(self) -> Reply:
@@ -45,8 +46,10 @@ class Streaming:
         Raises:
             TurnkeepError: the turn failed; it is kept, marked failed.
         """
-        if self._task is not None:
-            raise UsageError("A reply can be streamed once: ask again for another.")
+        if self._task is not None or self._stopped:
+            raise UsageError(
+                "A reply can be streamed once, and not after it was stopped: ask again for another."
+            )
         queue: asyncio.Queue[TurnEvent | None] = asyncio.Queue()
         self._stop = asyncio.Event()
         self._task = task = asyncio.get_running_loop().create_task(self._drive(queue))
@@ -69,11 +72,12 @@ class Streaming:
         """Stop the engine and wait until what was said so far is kept; nothing happens after the end."""
         task = self._task
         if task is None:
+            self._stopped = True
             return
         self._stop.set()
         if not task.done():
             await asyncio.wait({task})
-        with contextlib.suppress(TurnkeepError, asyncio.CancelledError):
+        if not task.cancelled() and task.exception() is None:  # an error was raised where the stream is read
             self._reply = task.result()
 
     async def pieces(self) -> AsyncGenerator[str, None]:

@@ -23,6 +23,7 @@ from .store.base import Conversation, Lease, Store, StoredItem, Turn
 FORMAT: Final = 1
 MAX_LINE_BYTES = 256 * 1024 * 1024  # a turn with its images; beyond it a line is taken for damage
 MAX_NAME = 200  # characters
+ID_MARK: Final = "conv_"  # begins every id; names are looked for before ids
 LEASE_SECONDS = 60.0
 UNFINISHED = "unfinished_import:"  # + owner: id of a conversation that an import has not finished
 
@@ -43,6 +44,29 @@ def check_name(name: str) -> str:
     if not name.isprintable():
         raise UsageError("A conversation's name cannot hold line breaks or control characters.")
     return name
+
+
+def check_new_name(name: str) -> str:
+    """Return a name that is to be given to a conversation, as it is kept.
+
+    Raises:
+        UsageError: it cannot be one, or reads as an id: it could hide the conversation of that id.
+    """
+    name = check_name(name)
+    if name.startswith(ID_MARK):
+        raise UsageError(f"A conversation's name cannot begin with {ID_MARK}, as ids do: choose another.")
+    return name
+
+
+def check_owner(owner: str) -> str:
+    """Return the owner's name as it is kept.
+
+    Raises:
+        UsageError: it is empty, or not printable text.
+    """
+    if not owner.strip() or not owner.isprintable():
+        raise UsageError("An owner's name must be printable text, such as the name of a user.")
+    return owner
 
 
 # -- out ----------------------------------------------------------------------
@@ -217,7 +241,8 @@ async def import_jsonl(
     """
     source = iter(lines)
     head = _load_head(_parse(next(source, b""), 1))
-    name = head.name if name is None else check_name(name)
+    name = head.name if name is None else name
+    name = None if name is None else check_new_name(name)
     if name is not None and await store.find_conversation(owner, name):
         raise Conflict(f"There is a conversation {name!r} already: give this one another name with --name.")
     async with _new_conversation(store, owner, head) as course:

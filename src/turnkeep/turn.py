@@ -8,20 +8,21 @@ nothing of upkeep but that it must make way.
 
 import asyncio
 import contextlib
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from .context.compaction import summarised_ranges
-from .context.receipt import Receipt, dump_receipt, load_receipt, turn_ranges
+from .context.receipt import Receipt, dump_receipt
 from .context.view import View, dump_view
-from .conversation.items import FinishReason, Item, Message, TurnState, Usage
+from .conversation.items import FinishReason, Item, Message, ToolCall, TurnState, Usage
 from .conversation.log import Position
 from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta
 from .errors import ContextOverflow, LeaseLost, TurnkeepError
 from .holding import hold_conversation
 from .prompt import Desk, Options, Plan
+from .receipts import draft_receipt, why_moved, with_usage
 from .store.base import Conversation, Lease, Turn
 from .wire.assemble import Assembler
 
@@ -89,6 +90,7 @@ class Finished:
     reply: Reply
 
 
+Say: TypeAlias = Callable[[Conversation], Awaitable[tuple[Sequence[Item], Position]]]
 TurnEvent: TypeAlias = Reading | Piece | Thought | Notice | Finished
 Emit: TypeAlias = Callable[[TurnEvent], None]
 
@@ -122,24 +124,16 @@ class _Course:
             self.emit(Notice(sentence))
 
 
-async def run_turn(
-    desk: Desk,
-    items: Sequence[Item],
-    *,
-    options: Options,
-    emit: Emit,
-    stop: asyncio.Event,
-    after: Position | None = None,
-) -> Reply:
+async def run_turn(desk: Desk, say: Say, *, options: Options, emit: Emit, stop: asyncio.Event) -> Reply:
     """Run one turn from the message to the kept reply.
 
     Args:
         desk: the conversation, its store and its engine.
-        items: what the user says.
+        say: what the user says, and the item that it hangs on. Asked once the conversation is
+            held, so that nothing can move in between.
         options: how the request is made.
         emit: is called with each event as it happens, `Finished` last.
         stop: when set, the engine is stopped and what was said so far is kept as cut off.
-        after: the item that the turn hangs on, for regenerating and editing; None: the tip.
 
     Raises:
         ContextOverflow: the message does not fit; it is kept, and the turn is marked failed.
@@ -151,7 +145,7 @@ async def run_turn(
     async with hold_conversation(desk, stop=stop) as lease:
         await desk.store.settle_turns(desk.owner, desk.conversation, lease=lease, now=time.time())
         row = await desk.load()
-        tip = row.tip if after is None else after
+        items, tip = await say(row)
         turn = await desk.store.begin_turn(
             desk.owner, desk.conversation, items, after=tip, lease=lease, now=time.time()
         )
@@ -159,9 +153,12 @@ async def run_turn(
             desk=desk, items=items, options=options, emit=emit, stop=stop, lease=lease, row=row, tip=tip, turn=turn, began=began
         )  # fmt: skip
         try:
-            await _answer(course)
+            await _until_stopped(_answer(course), stop)
         except TurnkeepError as error:
             await _fail(course, str(error))
+            raise
+        except Exception as error:  # not ours: it is raised on, but what was said is kept first
+            await _fail(course, f"{type(error).__name__}: {error}")
             raise
         except asyncio.CancelledError:
             await asyncio.shield(_keep_reply(course))
@@ -177,10 +174,10 @@ async def _answer(course: _Course) -> None:
     for attempt in (1, 2):
         await _plan(course, limit)
         try:
-            await _stream(course)
+            await _read(course)
             return
         except ContextOverflow as error:
-            if attempt == 2 or course.first is not None or course.stop.is_set():
+            if attempt == 2 or course.first is not None:
                 raise
             limit = _limit_after(course, error)
             course.assembler = Assembler()
@@ -205,7 +202,7 @@ async def _plan(course: _Course, limit: int | None) -> None:
     if plan.budget.notice:
         course.notice(plan.budget.notice)
     course.plan = plan
-    course.moved = await _why_moved(course, plan, info)
+    course.moved = await why_moved(desk, row, course.tip, course.turn.number - 1, plan, course.options)
 
 
 async def save_view(desk: Desk, info: EngineInfo, view: View, row: Conversation) -> View:
@@ -229,30 +226,6 @@ def view_key(info: EngineInfo, row: Conversation) -> str:
     return f"{info.kind}:{info.model}:{info.window}:{row.instructions or 0}"
 
 
-async def _why_moved(course: _Course, plan: Plan, info: EngineInfo) -> str | None:
-    """Say why the front of the prompt is not that of the last prompt; None when it extends it."""
-    desk, last = course.desk, course.turn.number - 1
-    if last == 0:
-        return None
-    before = await desk.store.load_log(desk.owner, desk.conversation, tip=course.tip, limit=1)
-    if not before or before[-1].turn != last:
-        turn = await desk.store.load_turn(desk.owner, desk.conversation, last)
-        return "the turn before failed and is left out" if turn.state == "failed" else "another branch"
-    body = await desk.store.load_receipt(desk.owner, desk.conversation, last)
-    if body is None:
-        return "the turn before was recorded without a receipt"
-    receipt = load_receipt(body)
-    if (receipt.engine, receipt.model) != (info.kind, info.model):
-        return "another engine or model"
-    if receipt.instructions != course.row.instructions:
-        return "other instructions"
-    if receipt.strategy != str(course.options.strategy):
-        return "another strategy"
-    if receipt.view != plan.material.view.number:
-        return "compaction"
-    return info.template.moves
-
-
 def _limit_after(course: _Course, error: ContextOverflow) -> int:
     """How many tokens the second prompt may have, after the engine refused the first."""
     plan = course.plan
@@ -270,20 +243,20 @@ def _limit_after(course: _Course, error: ContextOverflow) -> int:
     return max(1, min(room, plan.size.tokens - 1))
 
 
-async def _stream(course: _Course) -> None:
-    """Call the engine; returns when it has ended, or was stopped."""
-    reading = asyncio.ensure_future(_read(course))
-    stopping = asyncio.ensure_future(course.stop.wait())
+async def _until_stopped(work: Coroutine[object, object, None], stop: asyncio.Event) -> None:
+    """Do the work until it is done, or until a stop breaks it off, whatever it waits for."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
     try:
-        await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if reading.done():
-            reading.result()
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
     finally:
         stopping.cancel()
-        if not reading.done():
-            reading.cancel()
+        if not working.done():
+            working.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await reading
+                await working
 
 
 async def _read(course: _Course) -> None:
@@ -331,6 +304,8 @@ async def _keep_reply(course: _Course) -> Reply:
     """Keep the reply, whole or cut off, with its receipt."""
     desk = course.desk
     message = course.assembler.message
+    if course.assembler.end is None:
+        message = _without_broken_calls(message)
     said = bool(message.text or message.tool_calls)
     finish: FinishReason = course.assembler.end.finish_reason if course.assembler.end else "cancelled"
     state: TurnState = "cut_off" if finish in ("cancelled", "length") else "done"
@@ -358,6 +333,24 @@ async def _keep_reply(course: _Course) -> Reply:
         receipt=receipt,
         message=message,
     )
+
+
+def _without_broken_calls(message: Message) -> Message:
+    """Drop tool calls whose arguments were cut off: no template and no tool could read them."""
+    return replace(
+        message,
+        parts=tuple(
+            part for part in message.parts if not isinstance(part, ToolCall) or _is_json(part.arguments)
+        ),
+    )
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 async def _fail(course: _Course, why: str) -> None:
@@ -396,7 +389,8 @@ def _notice_silent_cut(course: _Course) -> None:
 def _learn(course: _Course, end: End) -> None:
     learned = course.desk.learned
     learned.read_per_second = end.read_per_second or learned.read_per_second
-    learned.reply_tokens = max(end.usage.completion_tokens or 0, learned.reply_tokens * 15 // 16)
+    window = course.plan.budget.window if course.plan else 0  # an engine that claims more is not believed
+    learned.reply_tokens = max(min(end.usage.completion_tokens or 0, window), learned.reply_tokens * 15 // 16)
     if course.plan is not None:
         learned.new_tokens += (course.plan.new_tokens - learned.new_tokens) / 4
         # What the next prompt will not carry has to be read again without it: then no view counts as read.
@@ -411,45 +405,16 @@ def _loses_reasoning(course: _Course) -> bool:
 
 
 def _receipt(course: _Course, finish: FinishReason | None) -> Receipt:
-    plan, info, end = course.plan, course.info, course.assembler.end
-    if plan is None or info is None:  # stopped before there was a plan
-        return Receipt(
-            engine=info.kind if info else "",
-            model=info.model if info else "",
-            window=0,
-            reserve=0,
-            high=0,
-            low=0,
-        )
-    now, view = time.monotonic(), plan.material.view
-    usage = end.usage if end else Usage()
-    return Receipt(
-        engine=info.kind,
-        model=info.model,
-        strategy=str(course.options.strategy),
-        window=plan.budget.window,
-        reserve=plan.budget.reserve,
-        high=plan.budget.high,
-        low=plan.budget.low,
-        view=view.number,
-        instructions=course.row.instructions,
-        exact=plan.size.exact,
-        prompt_tokens=plan.size.tokens,
-        base_tokens=plan.material.base_tokens,
-        log_tokens=plan.material.log_tokens,
-        new_tokens=plan.new_tokens,
-        verbatim=turn_ranges(entry.turn for entry in plan.material.entries),
-        summarised=summarised_ranges(view),
-        left_out=view.unsummarised,
-        moved=course.moved,
+    info, end = course.plan.info if course.plan else course.info, course.assembler.end
+    if course.plan is None:  # stopped before there was a plan
+        kind, model = (info.kind, info.model) if info else ("", "")
+        return Receipt(engine=kind, model=model, window=0, reserve=0, high=0, low=0)
+    receipt = draft_receipt(course.plan, course.row, course.options, course.moved)
+    return replace(
+        with_usage(receipt, end.usage if end else Usage(), finish),
         notices=tuple(course.notices),
         max_tokens=course.sent_max_tokens,
-        finish_reason=finish,
-        engine_prompt_tokens=usage.prompt_tokens,
-        reused_tokens=usage.cached_tokens,
-        read_tokens=usage.read_tokens,
-        reply_tokens=usage.completion_tokens,
         seconds_to_first=course.first - course.began if course.first else None,
-        seconds=now - course.began,
+        seconds=time.monotonic() - course.began,
         tokens_per_second=end.tokens_per_second if end else None,
     )

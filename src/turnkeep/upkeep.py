@@ -28,7 +28,7 @@ from .context.view import View, awaits_results, dump_view
 from .conversation.items import Item, user
 from .conversation.log import Position
 from .engine.base import EngineInfo
-from .errors import Conflict, ConversationNotFound, TurnkeepError
+from .errors import Conflict, ConversationNotFound, EngineError, TurnkeepError
 from .holding import hold_lease
 from .prompt import Desk, Material, day_of
 from .store.base import Conversation
@@ -99,7 +99,9 @@ class Upkeep:
             return  # deleted meanwhile
         except TurnkeepError as error:
             self.problem = str(error)
-            _log.warning("upkeep ended early: %s", error)
+            # An engine that is away is told of by the next turn; a store that fails is news.
+            level = logging.INFO if isinstance(error, EngineError) else logging.WARNING
+            _log.log(level, "Summaries have to wait: %s", error)
             return
         if more:
             self._later = asyncio.get_running_loop().create_task(self._retry_later())
@@ -118,12 +120,12 @@ class Upkeep:
                     await task
 
     async def _until(self, *, wanted: bool) -> None:
-        """Wait until a turn of somebody else is open on the engine, or until none is."""
+        """Wait until a turn is open on the engine, whosever it is, or until none is."""
         while True:
             open_turns = await self._desk.store.held_leases(
                 "conversation:", now=time.time(), note=self._desk.engine.url
             )
-            if any(not lease.holder.startswith(self._desk.holder) for lease in open_turns) == wanted:
+            if bool(open_turns) == wanted:
                 return
             await asyncio.sleep(YIELD_SECONDS)
 
@@ -181,6 +183,7 @@ class Upkeep:
             material.view,
             cut,
             lines,
+            seen=scene.row.tip,
             day=day_of(time.time()),
             budget_tokens=budget.summary,
             count=lambda text: desk.meter.estimate(scene.info, text),
@@ -266,6 +269,7 @@ class Upkeep:
                 view,
                 span,
                 lines,
+                seen=view.at,
                 budget_tokens=scene.budget.summary,
                 count=lambda text: desk.meter.estimate(scene.info, text),
             )

@@ -68,21 +68,23 @@ BEFORE = View(number=1, at=Position(0, 4), lines=(Line(text="old", turns=(1, 2))
 
 
 def test_new_lines_follow_the_old_ones():
-    view = fold_view(BEFORE, CUT, ["new"], day="2 Jan 2026", budget_tokens=99, count=words)
+    view = fold_view(
+        BEFORE, CUT, ["new"], seen=Position(0, 8), day="2 Jan 2026", budget_tokens=99, count=words
+    )
     assert [line.text for line in view.lines] == ["old", "new"]
     assert (view.at, view.number, view.day, view.unsummarised) == (Position(0, 8), None, "2 Jan 2026", ())
     assert summarised_ranges(view) == ((1, 4),)
 
 
 def test_without_a_usable_line_the_cut_goes_on_and_the_turns_are_marked():
-    view = fold_view(BEFORE, CUT, [], day="", budget_tokens=99, count=words)
+    view = fold_view(BEFORE, CUT, [], seen=Position(0, 8), day="", budget_tokens=99, count=words)
     assert [line.text for line in view.lines] == ["old"]
     assert view.at == Position(0, 8)
     assert view.unsummarised == ((3, 4),)
 
 
 def test_beyond_the_budget_the_oldest_lines_go_and_their_turns_are_marked():
-    view = fold_view(BEFORE, CUT, ["new one"], day="", budget_tokens=3, count=words)
+    view = fold_view(BEFORE, CUT, ["new one"], seen=Position(0, 8), day="", budget_tokens=3, count=words)
     assert [line.text for line in view.lines] == ["new one"]
     assert view.unsummarised == ((1, 2),)
 
@@ -96,7 +98,7 @@ def test_turns_that_another_line_speaks_of_are_not_marked():
 
 def test_a_later_summary_fills_the_gap_in_its_place():
     gap = View(at=Position(0, 20), lines=(Line(text="late", turns=(9, 10)),), unsummarised=((1, 8),))
-    view = fill_view(gap, (3, 5), ["early"], budget_tokens=99, count=words)
+    view = fill_view(gap, (3, 5), ["early"], seen=Position(0, 8), budget_tokens=99, count=words)
     assert [line.text for line in view.lines] == ["early", "late"]
     assert view.unsummarised == ((1, 2), (6, 8))
 

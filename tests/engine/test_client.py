@@ -1,6 +1,7 @@
 """The client keeps its word when the engine is away, slow, silent, or not an engine at all."""
 
 import asyncio
+import re
 import subprocess
 import sys
 import time
@@ -242,7 +243,19 @@ def test_a_wait_is_told_once_with_its_reason() -> None:
         return told
 
     [told] = asyncio.run(main())
-    assert "still loading its model" in told
+    assert re.fullmatch(r"The engine at \S+ is still loading its model\. Waiting up to \d+ \w+\.", told)
+
+
+def test_a_wait_of_seconds_is_not_worth_a_word() -> None:
+    async def main() -> list[str]:
+        told: list[str] = []
+        async with FakeServer({}, listening=False) as server:
+            retries = Retries(unreachable=0.2, not_ready=300)
+            with pytest.raises(EngineUnreachable):
+                await EngineClient(server.url, retries=retries, on_wait=told.append).get("/v1/models")
+        return told
+
+    assert asyncio.run(main()) == []
 
 
 def test_loading_past_the_deadline_is_said() -> None:

@@ -116,7 +116,7 @@ def test_a_model_may_be_named_by_its_file(start_llama: Start) -> None:
 
 def test_a_model_that_is_not_served_is_refused(start_llama: Start) -> None:
     """llama.cpp would take any name without a word."""
-    with pytest.raises(UsageError, match=r"does not serve 'gpt-9': choose one of .*standin\.gguf"):
+    with pytest.raises(UsageError, match=r"does not serve 'gpt-9': it serves .*standin\.gguf"):
         probe(start_llama(window=WINDOW).url, model="gpt-9")
 
 

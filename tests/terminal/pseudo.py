@@ -1,6 +1,7 @@
 """A terminal to type into: a real pseudo-terminal with the chat in it, and what its screen shows."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -41,7 +42,10 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.child.close(force=True)
+        if self.child.isalive():
+            self.child.kill(signal.SIGKILL)
+            self.child.wait()  # pexpect's own patience is a tenth of a second: too short on a busy machine
+        self.child.close()
 
     @property
     def text(self) -> str:

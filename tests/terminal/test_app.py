@@ -65,7 +65,7 @@ def test_a_person_types_and_the_model_remembers(
         assert re.search(r"engine: reused \d+ tokens and read \d+; first word after [\d.]+ s", text)
         assert "word for word: turn 1" in text
         text = terminal.say("/context", until="verbatim", times=4)
-        assert re.search(r"2 verbatim \d+ assistant: Your name is Ana\.", text)
+        assert re.search(r"2  verbatim +\d+  assistant: Your name is Ana\.", text)
         terminal.say("/summary", until="There is no summary")
         terminal.say("/list", until="* ana  2 turns, just now")
         terminal.say("/model", until="* " + llama_model(llama))
@@ -76,6 +76,9 @@ def test_a_person_types_and_the_model_remembers(
         terminal.say("/set temperature 0.25", until="temperature is set to 0.25")
         terminal.say("/set", until="temperature: 0.25")
         terminal.say("/set temperature 0", until="temperature is set to 0,")
+        terminal.say("/set top_p default", until="top_p is left to the engine, from the next turn on.")
+        terminal.say(f"/export {tmp_path / 'out.txt'}", until="end it in .jsonl")
+        assert not (tmp_path / "out.txt").exists()
         terminal.say("/hlep", until="There is no command /hlep; did you mean /help?")
         terminal.say("/help", until="/quit")
         exported = tmp_path / "out.md"
@@ -174,6 +177,7 @@ def test_after_a_kill_the_last_conversation_goes_on(
     with Terminal("chat", "--engine", llama.url, "--config", long) as terminal:
         assert "Resumed the last conversation (1 turn)." in terminal.wait_ready()
         assert "› My name is Ana.\nGot it.\n" in terminal.text
+        terminal.say("/list", until="1 turn, just now  My name is Ana.")
         terminal.type("Half a reply\r")
         terminal.wait_grown("› Half a reply", 4)
         os.kill(terminal.child.pid, signal.SIGKILL)
@@ -209,6 +213,22 @@ def test_a_message_has_several_lines(
     assert "you: one\ntwo\n" in told
     assert "you: three\n\tfour\n" in told
     assert stat.S_IMODE((own_home / "input-history").stat().st_mode) == 0o600
+
+
+def test_an_interrupt_leaves_the_search_and_then_the_line(llama: RealEngine) -> None:
+    with Terminal("chat", "--engine", llama.url, "--temperature", "0") as terminal:
+        terminal.wait_ready()
+        terminal.say("My name is Ana.", until="Got it.")
+        terminal.type("\x12name")
+        terminal.wait("I-search backward: name")
+        terminal.type("\x03")
+        terminal.wait_gone("I-search")
+        terminal.wait_ready()
+        terminal.type("\x03")
+        terminal.wait(LEAVE_HINT)
+        terminal.say("What is my name?", until="Your name is Ana.")
+        terminal.type("\x04")
+        assert terminal.end() == 0
 
 
 def test_a_narrow_terminal_without_colours_is_respected(llama: RealEngine, long: str) -> None:
@@ -339,6 +359,18 @@ def test_a_window_that_nobody_tells_is_asked_for_once(secretive: str) -> None:
         assert terminal.end() == 0
 
 
+def test_a_window_that_was_answered_is_not_assumed(secretive: str) -> None:
+    with Terminal("chat", "--engine", secretive) as terminal:
+        terminal.wait("hold? [4096]")
+        terminal.type("ten\r")
+        terminal.wait("Give a whole number, 256 or more")
+        terminal.type("\r")
+        assert "window 4,096 tokens" in terminal.wait_ready()
+        assert "assumed" not in terminal.text
+        terminal.type("\x04")
+        assert terminal.end() == 0
+
+
 def test_the_key_is_never_shown(start_llama: Callable[..., RealEngine], own_home: Path) -> None:
     engine = start_llama(window=512, api_keys=["sk-very-secret"])
     with Terminal("chat", "--engine", engine.url, "--api-key", "sk-very-secret") as terminal:
@@ -364,4 +396,4 @@ def test_a_chat_that_cannot_be_opened_says_why(arguments: list[str], words: str)
     with Terminal(*arguments, columns=200) as terminal:
         assert terminal.end() == 2
         assert words in terminal.text
-        assert terminal.text.count("\n") <= 1  # a dead port is tried again for some seconds, and that is said
+        assert terminal.text.count("\n") == 0, "it is said once"

@@ -34,9 +34,10 @@ def test_the_bar_its_legend_and_every_item_are_drawn() -> None:
         "-     200  kept for the reply",
         "    1,000  tokens of window; compaction above 700",
         "base: Be kind.",
-        "   1 summarised user: some words",
-        "   2 left out user: line one",
-        "   3 verbatim 9 user: word word word word word word word...",
+        "turn              tokens",
+        "   1  summarised          user: some words",
+        "   2  left out            user: line one",
+        "   3  verbatim         9  user: word word word word word...",
     ]
 
 
@@ -44,11 +45,11 @@ def test_older_items_of_a_long_log_are_told_as_ranges() -> None:
     entries = [entry(turn, "summarised") for turn in range(5, 10)] + [entry(turn) for turn in range(10, 100)]
     drawn = picture(*entries, summarised=((1, 3), (5, 9)), left_out=((4, 4),))
     told = lines(drawn)
-    assert told[7:11] == [
+    assert told[8:12] == [
         "turns 1-3: summarised", "turns 5-9: summarised", "turn 4: left out", f"turns 10-{99 - ITEMS_SHOWN}: verbatim",
     ]  # fmt: skip
-    assert len(told) == 11 + ITEMS_SHOWN
-    assert len(lines(drawn, every_item=True)) == 7 + 2 + 95
+    assert len(told) == 12 + ITEMS_SHOWN
+    assert len(lines(drawn, every_item=True)) == 8 + 2 + 95
 
 
 def test_an_empty_window_is_drawn() -> None:

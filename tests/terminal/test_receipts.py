@@ -30,6 +30,11 @@ def test_why_the_engine_had_to_read_more_is_told() -> None:
     assert dict(describe_receipt(replace(RECEIPT, moved="compaction")))["front"] == "moved: compaction"
 
 
+def test_the_first_turn_follows_no_prompt() -> None:
+    first = replace(RECEIPT, verbatim=(), summarised=(), left_out=())
+    assert dict(describe_receipt(first))["front"] == "no earlier turn stands before this one"
+
+
 def test_what_nobody_knows_is_not_made_up() -> None:
     bare = Receipt(engine="e", model="m", window=4_096, reserve=512, high=1, low=1)
     told = dict(describe_receipt(bare))

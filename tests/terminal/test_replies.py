@@ -12,6 +12,7 @@ from turnkeep.streaming import Streaming
 from turnkeep.terminal.interrupts import Interrupts
 from turnkeep.terminal.replies import ReplyView
 from turnkeep.terminal.screen import ASCII
+from turnkeep.terminal.waiting import Waiting
 from turnkeep.turn import Emit, Finished, Notice, Piece, Reading, Reply, Thought, TurnEvent
 
 RECEIPT = Receipt(engine="e", model="m", window=1, reserve=0, high=1, low=1)
@@ -46,7 +47,8 @@ def show(
             emit(Finished(end))
             return end
 
-        await ReplyView(console, ASCII, set() if told is None else told).show(Streaming(run), interrupts)
+        view = ReplyView(console, ASCII, set() if told is None else told, Waiting(console, ASCII))
+        await view.show(Streaming(run), interrupts)
 
     try:
         asyncio.run(work())

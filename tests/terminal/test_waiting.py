@@ -32,6 +32,22 @@ def test_the_line_is_drawn_over_itself_and_taken_away() -> None:
     assert "\n" not in written
 
 
+def test_the_line_makes_way_for_what_is_printed_and_goes_on_below() -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=40, _environ={"TERM": "xterm"})
+
+    async def work() -> None:
+        waiting = Waiting(console, ASCII)
+        with waiting.shown("asking"):
+            await asyncio.sleep(0)
+            waiting.make_way()
+            console.print("A notice.")
+            await asyncio.sleep(0.15)
+
+    asyncio.run(work())
+    assert "asking\x1b[K\r\x1b[KA notice.\n\r" in file.getvalue()
+
+
 def test_nothing_is_drawn_where_a_line_cannot_be_taken_back() -> None:
     assert watch(term="dumb") == ""
     assert watch(terminal=False) == ""

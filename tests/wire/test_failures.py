@@ -9,6 +9,7 @@ from turnkeep.errors import ContextOverflow, EngineBusy, EngineRefused
 from turnkeep.wire.failures import (
     MAX_MESSAGE_CHARS,
     Failure,
+    FailureKind,
     classify_failure,
     failure_error,
     suspects_overflow,
@@ -113,6 +114,19 @@ def test_a_failure_becomes_an_error_of_one_sentence(
     assert str(made).startswith("The engine ")
     assert str(made).endswith(".")
     assert not str(made).endswith("..")
+
+
+def test_an_engine_that_got_no_key_asks_for_one() -> None:
+    made = failure_error(Failure(kind="auth", message="missing key"), "The engine", key_given=False)
+    assert str(made).startswith("The engine asks for a key: give it with --api-key or OPENAI_API_KEY (")
+
+
+@pytest.mark.parametrize("kind", ["loading", "busy"])
+def test_the_state_of_a_busy_engine_is_told_without_advice(kind: FailureKind) -> None:
+    made = failure_error(Failure(kind=kind, message="x"), "The engine")
+    assert isinstance(made, EngineBusy)
+    assert str(made).startswith(made.state.removesuffix("."))
+    assert "try again" not in made.state
 
 
 def test_an_overflow_error_carries_the_numbers() -> None:

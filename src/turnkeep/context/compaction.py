@@ -7,7 +7,7 @@ nothing: the old lines go on and the folded turns are marked unsummarised.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from ..conversation.items import Message
@@ -88,6 +88,7 @@ def fold_view(
     cut: Compaction,
     lines: Sequence[str],
     *,
+    seen: Position,
     day: str,
     budget_tokens: int,
     count: Callable[[str], int],
@@ -98,17 +99,24 @@ def fold_view(
         view: the view so far.
         cut: what is folded.
         lines: usable new lines; empty when the model gave none.
+        seen: the last item that the model saw when it wrote them.
         day: the day that pinned template dates show from now on.
         budget_tokens: the most tokens that all lines may take; the oldest go first.
         count: tokens of a text.
     """
     missing = view.unsummarised if lines else (*view.unsummarised, cut.folded)
     folded = replace(view, number=None, at=cut.at, unsummarised=merge_ranges(missing), day=day)
-    return fit_lines(_with_lines(folded, cut.folded, lines), budget_tokens=budget_tokens, count=count)
+    return fit_lines(_with_lines(folded, cut.folded, lines, seen), budget_tokens=budget_tokens, count=count)
 
 
 def fill_view(
-    view: View, span: TurnRange, lines: Sequence[str], *, budget_tokens: int, count: Callable[[str], int]
+    view: View,
+    span: TurnRange,
+    lines: Sequence[str],
+    *,
+    seen: Position,
+    budget_tokens: int,
+    count: Callable[[str], int],
 ) -> View:
     """Make the view in which `lines` stand for turns that had been folded without a summary.
 
@@ -116,6 +124,7 @@ def fill_view(
         view: the view so far.
         span: the turns that the lines speak of, all of them in `view.unsummarised`.
         lines: usable lines, not empty.
+        seen: the last item that the model saw when it wrote them.
         budget_tokens: the most tokens that all lines may take; the oldest go first.
         count: tokens of a text.
     """
@@ -124,12 +133,12 @@ def fill_view(
         left += [(first, min(last, span[0] - 1)), (max(first, span[1] + 1), last)]
     missing = merge_ranges([(first, last) for first, last in left if first <= last])
     filled = replace(view, number=None, unsummarised=missing)
-    return fit_lines(_with_lines(filled, span, lines), budget_tokens=budget_tokens, count=count)
+    return fit_lines(_with_lines(filled, span, lines, seen), budget_tokens=budget_tokens, count=count)
 
 
-def _with_lines(view: View, turns: TurnRange, lines: Sequence[str]) -> View:
+def _with_lines(view: View, turns: TurnRange, lines: Sequence[str], seen: Position) -> View:
     known = {line.text for line in view.lines}
-    new = [Line(text=text, turns=turns) for text in lines if text not in known]
+    new = [Line(text=text, turns=turns, seen=seen) for text in lines if text not in known]
     return replace(view, lines=tuple(sorted([*view.lines, *new], key=lambda line: line.turns)))
 
 
@@ -143,6 +152,14 @@ def fit_lines(view: View, *, budget_tokens: int, count: Callable[[str], int]) ->
         if all(line.turns != gone.turns for line in lines):
             missing.append(gone.turns)
     return replace(view, lines=tuple(lines), unsummarised=merge_ranges(missing))
+
+
+def without_lines(view: View, seen: Collection[Position]) -> View:
+    """Withdraw the lines that were written with one of these items in sight; their turns count as unsummarised."""
+    kept = tuple(line for line in view.lines if line.seen not in seen)
+    spoken_of = {line.turns for line in kept}
+    missing = [line.turns for line in view.lines if line.seen in seen and line.turns not in spoken_of]
+    return replace(view, lines=kept, unsummarised=merge_ranges([*view.unsummarised, *missing]))
 
 
 def merge_ranges(ranges: Sequence[TurnRange]) -> tuple[TurnRange, ...]:

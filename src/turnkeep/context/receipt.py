@@ -24,6 +24,7 @@ class Receipt:
     high: int  # tokens above which a compaction is due
     low: int  # tokens a compaction leaves
     strategy: str = ""  # as the user would write it
+    tools: str = ""  # the tools of the request, shortly; the same text for the same tools
     view: int | None = None  # number of the view the prompt was built from
     instructions: int | None = None  # number of the instructions
     exact: bool = False  # whether prompt_tokens was counted by the engine's own tokenizer

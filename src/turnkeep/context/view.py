@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..conversation.items import Item, Message, Part, Recalled, Text, ToolResult
+from ..conversation.items import Item, Message, Part, Recalled, Text, ToolCall, ToolResult
 from ..conversation.log import START, Position
 from .receipt import TurnRange
 
@@ -22,6 +22,7 @@ SUMMARY_HEADER = "Summary of the conversation so far:"
 RECALLED_HEADER = "Relevant earlier messages:"
 BARE_TOKENS = 24  # what a message with such a mark takes, template tokens included, at most
 RESULT_MARK = "[result of {tokens} tokens left out]"  # an old tool result in a loop too long for the window
+NO_RESULT_MARK = "[no result]"  # a call that was never answered
 DEVELOPER_MARK = (
     "[Instruction: {text}]"  # a system message in mid-conversation, part of the next user message
 )
@@ -29,10 +30,15 @@ DEVELOPER_MARK = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line of a summary and the turns it was made from."""
+    """A line of a summary.
+
+    turns: the turns it was made from.
+    seen: the last item that the model saw when it wrote the line; an edit before that withdraws it.
+    """
 
     text: str
     turns: TurnRange
+    seen: Position = START
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +72,7 @@ class Entry:
 def dump_view(view: View) -> dict[str, Any]:  # Any: JSON values
     """Turn a view into what the store keeps beside `at`."""
     return {
-        "lines": [[line.text, *line.turns] for line in view.lines],
+        "lines": [[line.text, *line.turns, line.seen.branch, line.seen.seq] for line in view.lines],
         "unsummarised": [list(span) for span in view.unsummarised],
         "day": view.day,
         "bare_upto": view.bare_upto,
@@ -78,11 +84,15 @@ def load_view(number: int, at: Position, body: Mapping[str, Any]) -> View:  # An
     return View(
         number=number,
         at=at,
-        lines=tuple(Line(text=text, turns=(first, last)) for text, first, last in body.get("lines", ())),
+        lines=tuple(_load_line(*line) for line in body.get("lines", ())),
         unsummarised=tuple((first, last) for first, last in body.get("unsummarised", ())),
         day=str(body.get("day", "")),
         bare_upto=int(body.get("bare_upto", 0)),
     )
+
+
+def _load_line(text: str, first: int, last: int, branch: int = 0, seq: int = 0) -> Line:
+    return Line(text=text, turns=(first, last), seen=Position(branch, seq))
 
 
 def render_base(instructions: str, view: View) -> str:
@@ -119,9 +129,27 @@ def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: boo
             _append_merged(messages, item)
     if carried:
         _append_merged(messages, Message("user", (Text("\n\n".join(carried)),)))
+    messages = _answer_calls(messages)
     if base and not base_in_first_user:
         messages.insert(0, Message("system", (Text(base),)))
     return messages
+
+
+def _answer_calls(messages: Sequence[Message]) -> list[Message]:
+    """Put a mark where a tool call never got its result, since templates want one; not after the last message."""
+    answered: list[Message] = []
+    missing: list[ToolCall] = []
+    for message in messages:
+        if message.role == "tool":
+            given = {part.call_id for part in message.parts if isinstance(part, ToolResult)}
+            missing = [call for call in missing if call.call_id not in given]
+        else:
+            answered += [
+                Message("tool", (ToolResult(call_id=call.call_id, text=NO_RESULT_MARK),)) for call in missing
+            ]
+            missing = list(message.tool_calls)
+        answered.append(message)
+    return answered
 
 
 def _with_text_before(text: str, message: Message) -> Message:

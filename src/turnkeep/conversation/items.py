@@ -5,10 +5,11 @@ byte for byte as it came, so that sending it again is a cache hit.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from ..errors import WireError
+from ..errors import UsageError, WireError
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 TurnState: TypeAlias = Literal["open", "done", "cut_off", "failed"]
@@ -118,6 +119,21 @@ class Usage:
 def user(text: str) -> Message:
     """Make a user message of plain text."""
     return Message("user", (Text(text),))
+
+
+def say_items(content: str | Sequence[Part]) -> list[Item]:
+    """Make the items of what a user says: tool results apart, what else is said after them.
+
+    Raises:
+        UsageError: there is nothing in it.
+    """
+    parts = (Text(content),) if isinstance(content, str) else tuple(content)
+    if not any(not isinstance(part, Text) or part.text.strip() for part in parts):
+        raise UsageError("The message is empty: say something.")
+    results = tuple(part for part in parts if isinstance(part, ToolResult))
+    said = tuple(part for part in parts if not isinstance(part, ToolResult))
+    items: list[Item] = [Message("tool", results)] if results else []
+    return [*items, Message("user", said)] if said else items
 
 
 def assistant(text: str, reasoning: str = "") -> Message:

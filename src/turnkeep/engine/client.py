@@ -31,6 +31,7 @@ _T = TypeVar("_T")
 FIRST_PAUSE_SECONDS = 0.1  # before the first repetition; doubled each time
 LONGEST_PAUSE_SECONDS = 5.0
 FACT_SECONDS = 60.0  # a GET asks what the engine knows already; only one that answers nobody takes longer
+SHORT_WAIT_SECONDS = 5.0  # not worth a word: when it is over, the error says the same
 USAGE_GRACE_SECONDS = 5.0  # how long a reply that is whole waits for its usage and [DONE]
 
 
@@ -56,7 +57,8 @@ class EngineClient:
         timeouts: see `Timeouts`.
         retries: see `Retries`.
         tap: see every request as sent: called with its path and its body ({} for a GET).
-        on_wait: is told in a sentence why a call has to wait, once a call: the engine is away, loading or busy.
+        on_wait: is told why a call has to wait and how long at most, once a call and only where that is
+            more than some seconds: the engine is loading or busy.
         name: subject of error sentences; None: "The engine at <url>".
 
     All calls raise `EngineError`s, `stream` and `post` also `ContextOverflow`.
@@ -235,9 +237,15 @@ class _Patience:
         pause = self._pause * random.uniform(0.5, 1)  # noqa: S311  # jitter, not a secret
         if asyncio.get_running_loop().time() + pause > self._began + limit:
             return False
-        if self._on_wait is not None:
-            self._on_wait(str(error))
+        if self._on_wait is not None and limit > SHORT_WAIT_SECONDS:
+            state = error.state if isinstance(error, EngineBusy) else str(error)
+            self._on_wait(f"{state} Waiting up to {_describe_wait(limit)}.")
             self._on_wait = None
         self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
         await asyncio.sleep(pause)
         return True
+
+
+def _describe_wait(seconds: float) -> str:
+    """Example: 300 → "5 minutes"."""
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"

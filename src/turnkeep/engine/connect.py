@@ -24,6 +24,7 @@ def connect(
     timeouts: Timeouts | None = None,
     tap: Tap | None = None,
     on_wait: OnWait | None = None,
+    retries: Retries | None = None,
 ) -> Engine:
     """Make an engine of an address. Nobody is called before the engine's first method.
 
@@ -35,7 +36,8 @@ def connect(
         gguf: model file for the embedded engine; None serves the built-in model.
         timeouts: see `Timeouts`.
         tap: see every request as sent: called with its path and its body.
-        on_wait: is told in a sentence why a call has to wait: the engine is away, loading or busy.
+        on_wait: is told why a call has to wait, and how long at most: the engine is loading or busy.
+        retries: see `Retries`.
 
     Raises:
         UsageError: the address is not one, or a model file is given along with one.
@@ -44,7 +46,7 @@ def connect(
         return EmbeddedEngine(gguf, model=model, window=window, timeouts=timeouts, tap=tap)
     if gguf is not None:
         raise UsageError("A model file is for the embedded engine: leave out either the file or the address.")
-    client = EngineClient(url, api_key=api_key, timeouts=timeouts, tap=tap, on_wait=on_wait)
+    client = EngineClient(url, api_key=api_key, timeouts=timeouts, retries=retries, tap=tap, on_wait=on_wait)
     return DetectedEngine(client, model=model, window=window)
 
 

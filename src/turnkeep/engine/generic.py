@@ -240,7 +240,8 @@ def choose_model(models: Sequence[ServedModel], wanted: str | None, engine: str)
             # What the person wrote may be the more special name: a gateway's pattern is no id.
             return replace(model, id=wanted) if "*" in model.id else model
     served = ", ".join(model.id for model in models)
-    raise UsageError(f"{engine} does not serve {wanted!r}: choose one of {served}.")
+    which = f"it serves {served}" if len(models) == 1 else f"choose one of {served}"
+    raise UsageError(f"{engine} does not serve {wanted!r}: {which}.")
 
 
 def settle_window(

@@ -183,7 +183,7 @@ class Transport:
         failure = classify_failure(status, said)
         if is_page and failure.kind in ("fatal", "unknown_model"):
             return self._not_an_engine(body)
-        return failure_error(failure, self.name, http_status=status)
+        return failure_error(failure, self.name, http_status=status, key_given=bool(self._api_key))
 
     def _not_an_engine(self, body: bytes) -> EngineProtocolError:
         what = "a web page" if _is_page(body) else "something that is not JSON"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from ..context.budget import SMALLEST_WINDOW
 from ..errors import Conflict, ContextOverflow, EngineError, StoreError, TurnkeepError
 from ..library import AsyncChat, Opened
 from ..settings import EMBEDDED, Settings
@@ -23,8 +24,9 @@ from .interrupts import Interrupts
 from .opening import Start, find_last, leave_chat, open_chat, open_store, with_engine
 from .overheard import Overheard, overhear
 from .past import print_past
+from .records import count_path
 from .replies import ReplyView, print_error
-from .screen import Signs, choose_signs, make_console, printable
+from .screen import Signs, choose_signs, make_console, plural, printable
 from .status import render_status
 from .waiting import Waiting
 
@@ -56,6 +58,7 @@ class TerminalChat:
         self._interrupts = interrupts
         self._overheard = overheard
         self._told: set[str] = set()  # notices shown already
+        self._waiting = Waiting(self.console, self.signs)
         self._picture: Picture | None = None
         self._receipt: Receipt | None = None
         self._refreshing: asyncio.Task[None] | None = None
@@ -77,7 +80,7 @@ class TerminalChat:
         except EOFError:
             return self._interrupts.exit_status  # the person answered a question with Ctrl-C or Ctrl-D
         try:
-            self._greet(opened)
+            await self._greet(opened)
             await print_past(self, OLD_TURNS_SHOWN)
             self.refresh()
             while not self.leaving:
@@ -123,7 +126,7 @@ class TerminalChat:
         if self._refreshing:
             self._refreshing.cancel()  # the engine is for the person now
         self.console.print()
-        view = ReplyView(self.console, self.signs, self._told)
+        view = ReplyView(self.console, self.signs, self._told, self._waiting)
         try:
             with hidden_typing():
                 self.last = await view.show(streaming, self._interrupts)
@@ -144,8 +147,11 @@ class TerminalChat:
         self.console.print(Text(printable(text), style), soft_wrap=False)
 
     def _wait(self, sentence: str) -> None:
-        """Say why nothing comes yet: the engine is away, loading or busy."""
-        self.say(f"{sentence} Trying again; Ctrl-C gives up.", "dim")
+        """Say why nothing comes yet: the engine is loading or busy."""
+        if self.prompt.reads:
+            return  # only upkeep waits: nothing may be written into what is being typed
+        self._waiting.make_way()
+        self.say(f"{sentence} Ctrl-C gives up.", "dim")
 
     # -- opening ----------------------------------------------------------------------------------
 
@@ -164,7 +170,8 @@ class TerminalChat:
     async def _open(self, start: Start) -> Opened:
         if start.name is None and not start.new:
             start = replace(start, name=await find_last(self.store))
-        with Waiting(self.console, self.signs).shown("starting the engine"):
+        remote = self.settings.engine not in (None, EMBEDDED)
+        with self._waiting.shown("connecting" if remote else "starting the engine"):
             self.chat, opened = await open_chat(self.settings, self.store, start, self._wait)
         if opened.engine.window_source == "default" and self.settings.window is None:
             return await self._ask_window(opened, start)
@@ -178,17 +185,18 @@ class TerminalChat:
         while known is None:
             question = f"How many tokens does the context window of {engine.model} hold? [{engine.window}] "
             answer = (await self.prompt.ask(question)).replace(",", "").replace("_", "") or str(engine.window)
-            known = answer if answer.isdigit() and int(answer) > 0 else None
+            known = answer if answer.isdecimal() and int(answer) >= SMALLEST_WINDOW else None
+            if known is None:
+                self.say(f"Give a whole number, {SMALLEST_WINDOW} or more: what the engine was started with.")
         await self.store.save_value(key, known)
-        if int(known) == engine.window:
-            return opened
         await self.chat.close()
         self.settings = replace(self.settings, window=int(known))
         again = replace(start, name=opened.conversation.id, new=False)
-        self.chat, reopened = await open_chat(self.settings, self.store, again, self._wait)
+        with self._waiting.shown("connecting"):
+            self.chat, reopened = await open_chat(self.settings, self.store, again, self._wait)
         return replace(reopened, resumed=opened.resumed)
 
-    def _greet(self, opened: Opened) -> None:
+    async def _greet(self, opened: Opened) -> None:
         engine = opened.engine
         place = "" if engine.url.startswith(EMBEDDED) else f" at {engine.url}"
         self.say(
@@ -196,13 +204,16 @@ class TerminalChat:
         )
         for sentence in opened.notices:
             self.say(sentence, "dim")
-        self.greet_conversation(opened)
+        await self.greet_conversation(opened)
 
-    def greet_conversation(self, opened: Opened) -> None:
+    async def greet_conversation(self, opened: Opened) -> None:
         """Say in one line which conversation this is."""
         row = opened.conversation
         name = f'"{row.name}"' if row.name else "the last conversation" if opened.resumed else ""
-        turns = f"{row.turns:,} turn{'' if row.turns == 1 else 's'}"
+        count = await count_path(self.store, row)
+        turns = plural(count, "turn")
+        if row.turns and not count:
+            turns = f"0 turns; {row.turns:,} taken back, or not answered"
         self.say(
             f"Resumed {name} ({turns})."
             if opened.resumed

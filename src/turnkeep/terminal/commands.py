@@ -15,11 +15,12 @@ from ..settings import OWNER, suggest
 from ..store.base import Conversation
 from ..transfer import check_name, export_jsonl, save_export
 from .opening import tidy
-from .options import describe_options, set_option
+from .options import DEFAULT, describe_options, set_option
 from .past import print_past
 from .picture import render_picture
-from .receipts import describe_receipt
-from .screen import one_line, printable
+from .receipts import describe_receipt, describe_turns
+from .records import count_path, first_words, saved_line
+from .screen import one_line, plural, printable
 
 if TYPE_CHECKING:
     from .app import TerminalChat
@@ -118,18 +119,23 @@ async def _why(app: "TerminalChat", argument: str) -> None:
 
 
 async def _summary(app: "TerminalChat", _argument: str) -> None:
-    lines = await app.chat.summary()
-    if not lines:
-        app.say("There is no summary: the model reads every turn word for word, or none could be made yet.")
+    lines, left_out = await app.chat.summary(), (await app.chat.picture()).left_out
     for line in lines:
         app.say(f"{app.signs.bullet} {line}")
+    if left_out:
+        app.say(
+            f"No summary speaks of {describe_turns(left_out)}: left out of what the model reads, kept in the record."
+        )
+    elif not lines:
+        app.say("There is no summary: the model reads every turn word for word.")
 
 
 async def _list(app: "TerminalChat", _argument: str) -> None:
     current = await app.chat.conversation()
     for row in await app.chat.list(LISTED):
         mark = "*" if row.id == current.id else " "
-        app.say(f"{mark} {row.name or row.id}  {row.turns:,} turns, {_ago(row.updated)}")
+        words = "" if row.name else f"  {await first_words(app.store, row)}"
+        app.say(f"{mark} {row.name or row.id}  {plural(row.turns, 'turn')}, {_ago(row.updated)}{words}")
 
 
 async def _search(app: "TerminalChat", argument: str) -> None:
@@ -183,9 +189,10 @@ async def _switch(app: "TerminalChat", argument: str) -> None:
 async def _go_to(app: "TerminalChat", name: str | None, *, new: bool) -> None:
     before = await app.chat.conversation()
     opened = await app.chat.switch(name, new=new)
-    await tidy(app.store, before, app.began)
+    if before.id != opened.conversation.id:
+        await tidy(app.store, before, app.began)
     app.last = None
-    app.greet_conversation(opened)
+    await app.greet_conversation(opened)
     await print_past(app, PAST_SHOWN)
     app.refresh()
 
@@ -211,16 +218,19 @@ async def _set(app: "TerminalChat", argument: str) -> None:
             app.say(line)
         return
     app.settings = await set_option(app.chat, app.settings, name, value.strip())
-    app.say(f"{name} is set to {value.strip()}, from the next turn on.")
+    left = value.strip().lower() == DEFAULT and name != "strategy"
+    app.say(
+        f"{name} is {'left to the engine' if left else f'set to {value.strip()}'}, from the next turn on."
+    )
 
 
 # -- taking away --------------------------------------------------------------
 async def _export(app: "TerminalChat", argument: str) -> None:
     row = await app.chat.conversation()
     path = _export_path(argument, row)
-    markdown = path.suffix.lower() in (".md", ".markdown")
+    markdown = path.suffix.lower() != ".jsonl"
     await save_export((export_markdown if markdown else export_jsonl)(app.store, row), path)
-    app.say(f"{row.turns:,} turns are in {path}.")
+    app.say(saved_line(await count_path(app.store, row) if markdown else row.turns, path))
 
 
 async def _copy(app: "TerminalChat", _argument: str) -> None:
@@ -278,7 +288,10 @@ def _read_turn(argument: str) -> int | None:
 
 
 def _export_path(argument: str, row: Conversation) -> Path:
-    return Path(argument or f"{_file_name(row)}.jsonl").expanduser()
+    path = Path(argument or f"{_file_name(row)}.jsonl").expanduser()
+    if path.suffix.lower() not in (".jsonl", ".md", ".markdown"):
+        raise UsageError("The file's name says what is written: end it in .jsonl for all of it, .md to read.")
+    return path
 
 
 def _file_name(row: Conversation) -> str:

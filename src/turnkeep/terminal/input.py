@@ -16,6 +16,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.search import stop_search
 from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.styles import Style
 
@@ -91,6 +92,11 @@ class Prompt:
             self._clear(self.session.default_buffer)
             self.session.app.invalidate()
 
+    @property
+    def reads(self) -> bool:
+        """Whether a message is being typed."""
+        return self.session.app.is_running
+
     def refresh(self) -> None:
         """Draw the line below again."""
         if self.session.app.is_running:
@@ -107,6 +113,10 @@ class Prompt:
         return self._status(width)
 
     def _clear(self, buffer: Buffer) -> None:
+        """Take back what was typed; in a search, leave the search first."""
+        if self.session.app.layout.is_searching:
+            stop_search()
+            return
         self._hint = "" if buffer.text else LEAVE_HINT
         buffer.reset()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import TurnkeepError
 from ..settings import OWNER, Settings
 from ..store.base import Conversation, Store
+from ..store.ephemeral import EphemeralStore
 from ..store.sqlite import SqliteStore
 from ..transfer import check_name, sweep_unfinished
 
@@ -24,9 +25,15 @@ class Start:
 
 
 @contextlib.asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[Store]:
-    """Open the database; close it at the end of the block."""
-    store: Store = SqliteStore(settings.database)
+async def open_store(settings: Settings, *, make: bool = True) -> AsyncIterator[Store]:
+    """Open the database; close it at the end of the block.
+
+    Args:
+        settings: where it is.
+        make: False works on an empty one in memory where there is no file yet.
+    """
+    there = make or settings.database.exists()
+    store: Store = SqliteStore(settings.database) if there else EphemeralStore()
     try:
         await sweep_unfinished(store, OWNER)
         yield store

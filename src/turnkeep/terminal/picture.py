@@ -34,6 +34,8 @@ def render_picture(picture: Picture, width: int, signs: Signs, *, every_item: bo
     yield Text(f"  {picture.window:>7,}  tokens of window; compaction above {picture.high:,}")
     if picture.base.strip():
         yield Text(one_line(f"base: {picture.base}", width, signs.dots), "dim")
+    if picture.entries:
+        yield Text(f"{'turn':>4}  {'':<10} {'tokens':>7}", "dim")
     shown = len(picture.entries) if every_item else ITEMS_SHOWN
     cut = max(0, len(picture.entries) - shown)
     yield from _render_ranges(picture, cut)
@@ -60,7 +62,7 @@ def _span(first: int, last: int) -> str:
 
 
 def _render_entry(entry: PictureEntry, width: int, signs: Signs) -> Text:
-    tokens = "" if entry.tokens is None else f" {entry.tokens:,}"
-    head = f"{entry.turn:>4} {_FATES[entry.fate]}{tokens} {entry.role}: "
+    tokens = "" if entry.tokens is None else f"{entry.tokens:,}"
+    head = f"{entry.turn:>4}  {_FATES[entry.fate]:<10} {tokens:>7}  {entry.role}: "
     text = one_line(entry.text, max(0, width - len(head)), signs.dots)
     return Text(head + text, "" if entry.fate == "verbatim" else "dim")

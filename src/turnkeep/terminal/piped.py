@@ -113,7 +113,9 @@ async def run_piped(settings: Settings, start: Start) -> int:
 
 async def _answer_all(settings: Settings, store: Store, start: Start) -> int:
     began = time.time()
-    chat, opened = await open_chat(settings, store, start, tell)
+    chat, opened = await open_chat(
+        settings, store, start, lambda sentence: tell(f"{sentence} Ctrl-C gives up.")
+    )
     try:
         for sentence in opened.notices:
             tell(sentence)

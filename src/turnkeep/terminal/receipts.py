@@ -12,15 +12,15 @@ def describe_receipt(receipt: Receipt) -> Iterator[tuple[str, str]]:
     yield "prompt", f"{_tokens(receipt.prompt_tokens)}, {counted} {_shares(receipt)}"
     yield "window", f"{_tokens(receipt.window)}, of which {receipt.reserve:,} are kept for the reply"
     yield "compaction", f"due above {receipt.high:,} tokens; leaves {receipt.low:,}"
-    yield "word for word", _turns(receipt.verbatim) or "no earlier turn"
+    yield "word for word", describe_turns(receipt.verbatim) or "no earlier turn"
     if receipt.summarised:
-        yield "as a summary", _turns(receipt.summarised)
+        yield "as a summary", describe_turns(receipt.summarised)
     if receipt.left_out:
-        yield "left out", f"{_turns(receipt.left_out)}; still in the record, see /search"
+        yield "left out", f"{describe_turns(receipt.left_out)}; still in the record, see /search"
     if receipt.recalled:
-        yield "recalled", _turns([(number, number) for number in receipt.recalled])
+        yield "recalled", describe_turns([(number, number) for number in receipt.recalled])
     yield "engine", _describe_reading(receipt)
-    yield "front", f"moved: {receipt.moved}" if receipt.moved else "the same as in the last prompt"
+    yield "front", _describe_front(receipt)
     yield "reply", _describe_reply(receipt)
     for notice in receipt.notices:
         yield "notice", notice
@@ -34,6 +34,14 @@ def _shares(receipt: Receipt) -> str:
         (receipt.new_tokens, "the new message"),
     ]
     return ", ".join(f"{tokens:,} {what}" for tokens, what in shares if tokens) or "nothing"
+
+
+def _describe_front(receipt: Receipt) -> str:
+    if receipt.moved:
+        return f"moved: {receipt.moved}"
+    if receipt.verbatim or receipt.summarised or receipt.left_out:
+        return "the same as in the last prompt"
+    return "no earlier turn stands before this one"
 
 
 def _describe_reading(receipt: Receipt) -> str:
@@ -64,7 +72,7 @@ def _tokens(count: int) -> str:
     return f"{count:,} token" if count == 1 else f"{count:,} tokens"
 
 
-def _turns(ranges: Sequence[TurnRange]) -> str:
+def describe_turns(ranges: Sequence[TurnRange]) -> str:
     """Example: ((1, 3), (5, 5)) → "turns 1-3, 5"."""
     if not ranges:
         return ""

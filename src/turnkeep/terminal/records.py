@@ -3,11 +3,12 @@
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 
 from ..conversation.items import Message
 from ..markdown import describe_message
 from ..store.base import Conversation, Hit, Store, StoredItem, StoreStats, Turn
-from .screen import one_line, printable
+from .screen import one_line, plural, printable
 
 FIRST_WORDS = 60  # cells that stand for a conversation without a name
 FOUND_CELLS = 160  # of a line that a search shows
@@ -16,13 +17,19 @@ FOUND_CELLS = 160  # of a line that a search shows
 async def list_lines(store: Store, owner: str, limit: int) -> AsyncIterator[str]:
     """Yield a line for each conversation, the last used first: name or id, turns, last use, first words."""
     for row in await store.list_conversations(owner, limit=limit):
-        parts = [row.name or row.id, _turns(row.turns), _moment(row.updated)]
+        parts = [row.name or row.id, plural(row.turns, "turn"), _moment(row.updated)]
         if row.name is None:
-            parts.append(await _first_words(store, row))
+            parts.append(await first_words(store, row))
         yield "  ".join(printable(part) for part in parts if part)
 
 
-async def _first_words(store: Store, row: Conversation) -> str:
+async def count_path(store: Store, row: Conversation) -> int:
+    """The number of turns that lead to the tip: without those taken back, replaced or failed."""
+    return len(await store.load_turns(row.owner, row.id, tip=row.tip))
+
+
+async def first_words(store: Store, row: Conversation) -> str:
+    """What was said first, in short: it stands for a conversation without a name."""
     if row.turns == 0:
         return ""
     items = await store.load_turn_items(row.owner, row.id, 1)
@@ -78,9 +85,21 @@ def hit_lines(hits: Sequence[Hit]) -> Iterator[str]:
         yield f"{printable(where)}: {one_line(hit.text, FOUND_CELLS)}"
 
 
+def nothing_shown(conversation: Conversation) -> str:
+    """Say why there is nothing to show."""
+    if conversation.turns == 0:
+        return "Nothing was said yet in this conversation."
+    return "There is nothing to show: all turns were taken back; turnkeep export writes them, too."
+
+
+def saved_line(turns: int, path: Path) -> str:
+    """Say what an export holds."""
+    return f"{plural(turns, 'turn')} {'is' if turns == 1 else 'are'} in {path}."
+
+
 def stats_lines(stats: StoreStats) -> Iterator[str]:
     """Yield what a store holds, and what it takes on disk and in memory."""
-    yield f"database        {stats.path or 'in memory'}"
+    yield f"database        {stats.path or 'none yet'}"
     yield f"conversations   {stats.conversations:,}"
     yield f"turns           {stats.turns:,}"
     yield f"items           {stats.items:,}"
@@ -109,10 +128,6 @@ def _bytes(count: int) -> str:
         if count >= size:
             return f"{count / size:.1f} {unit}"
     return f"{count} bytes"
-
-
-def _turns(count: int) -> str:
-    return f"{count:,} turn{'' if count == 1 else 's'}"
 
 
 def _moment(seconds: float) -> str:

@@ -22,10 +22,10 @@ SILENT = "[stopped before anything was said; the turn is left out of what the mo
 class ReplyView:
     """Shows one turn on a console."""
 
-    def __init__(self, console: Console, signs: Signs, told: set[str]) -> None:
+    def __init__(self, console: Console, signs: Signs, told: set[str], waiting: Waiting) -> None:
         self._console, self._signs = console, signs
         self._told = told  # notices that the person has read in this run
-        self._waiting = Waiting(console, signs)
+        self._waiting = waiting
         self._printer: Printer | None = None
         self._thought = ""
         self._notices: list[str] = []

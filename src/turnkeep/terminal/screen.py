@@ -59,6 +59,11 @@ def printable(text: str) -> str:
     return _TURNING.sub("\ufffd", text)
 
 
+def plural(count: int, word: str) -> str:
+    """Example: 1,234 and "turn" → "1,234 turns"."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def hold_return(text: str) -> tuple[str, str]:
     """Split a last carriage return off: the newline that makes it a line end may still come."""
     return (text[:-1], "\r") if text.endswith("\r") else (text, "")

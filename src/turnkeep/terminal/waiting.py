@@ -33,8 +33,13 @@ class Waiting:
     def stop(self) -> None:
         """Take the line away; the cursor stands where it began."""
         if self._task is not None:
+            self.make_way()
             self._task.cancel()
             self._task = None
+
+    def make_way(self) -> None:
+        """Take the line away until its next tick: something else is printed here, and it goes on below."""
+        if self._task is not None:
             self._write("\r\x1b[K")
 
     @contextlib.contextmanager

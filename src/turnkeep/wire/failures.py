@@ -162,7 +162,7 @@ def _shorten(text: str) -> str:
 
 
 def failure_error(
-    failure: Failure, engine: str, *, http_status: int | None = None
+    failure: Failure, engine: str, *, http_status: int | None = None, key_given: bool = True
 ) -> ContextOverflow | EngineBusy | EngineRefused:
     """Make the exception for a failure; `engine` is the subject of its sentence."""
     words = failure.message.rstrip(".")
@@ -174,11 +174,14 @@ def failure_error(
                 available=failure.available,
             )
         case "loading":
-            return EngineBusy(f"{engine} is still loading its model: try again when it is ready ({words}).")
+            state = f"{engine} is still loading its model"
+            return EngineBusy(f"{state}: try again when it is ready ({words}).", state=f"{state}.")
         case "busy":
-            return EngineBusy(f"{engine} has no room for now: try again later ({words}).")
+            state = f"{engine} has no room for now"
+            return EngineBusy(f"{state}: try again later ({words}).", state=f"{state}.")
         case "auth":
-            said = f"{engine} refused the key: give the right one with --api-key or OPENAI_API_KEY ({words})."
+            asked = "refused the key: give the right one" if key_given else "asks for a key: give it"
+            said = f"{engine} {asked} with --api-key or OPENAI_API_KEY ({words})."
             return EngineRefused(said, http_status=http_status)
         case "unknown_model":
             said = f"{engine} does not serve this model: name one that it serves with --model ({words})."

@@ -1,0 +1,99 @@
+"""Write a turn's receipt: what its prompt was made of, and why its front moved.
+
+The value itself is context/receipt.py's; turns and prepared turns both write it here.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from .context.compaction import summarised_ranges
+from .context.receipt import Receipt, load_receipt, turn_ranges
+from .conversation.items import FinishReason, Usage
+from .conversation.log import Position
+from .prompt import Desk, Options, Plan
+from .store.base import Conversation
+
+
+def draft_receipt(plan: Plan, row: Conversation, options: Options, moved: str | None) -> Receipt:
+    """Write down what a plan makes the model read; what the engine made of it comes later."""
+    info, material = plan.info, plan.material
+    return Receipt(
+        engine=info.kind,
+        model=info.model,
+        strategy=str(options.strategy),
+        tools=describe_tools(options.tools),
+        window=plan.budget.window,
+        reserve=plan.budget.reserve,
+        high=plan.budget.high,
+        low=plan.budget.low,
+        view=material.view.number,
+        instructions=row.instructions,
+        exact=plan.size.exact,
+        prompt_tokens=plan.size.tokens,
+        base_tokens=material.base_tokens,
+        log_tokens=material.log_tokens,
+        new_tokens=plan.new_tokens,
+        verbatim=turn_ranges(entry.turn for entry in material.entries),
+        summarised=summarised_ranges(material.view),
+        left_out=material.view.unsummarised,
+        moved=moved,
+        max_tokens=options.max_tokens,
+    )
+
+
+def with_usage(receipt: Receipt, usage: Usage, finish: FinishReason | None) -> Receipt:
+    """Add what the engine reported."""
+    return replace(
+        receipt,
+        finish_reason=finish,
+        engine_prompt_tokens=usage.prompt_tokens,
+        reused_tokens=usage.cached_tokens,
+        read_tokens=usage.read_tokens,
+        reply_tokens=usage.completion_tokens,
+    )
+
+
+async def why_moved(
+    desk: Desk, row: Conversation, tip: Position, last: int, plan: Plan, options: Options
+) -> str | None:
+    """Say why the front of the prompt is not that of the last prompt; None when it extends it.
+
+    Args:
+        desk: the conversation.
+        row: its row.
+        tip: the item that the new turn hangs on.
+        last: the number of the turn before, on whatever branch; 0 when there is none.
+        plan: the new prompt.
+        options: how it is made.
+    """
+    if last == 0:
+        return None
+    before = await desk.store.load_log(desk.owner, desk.conversation, tip=tip, limit=1)
+    if not before or before[-1].turn != last:
+        turn = await desk.store.load_turn(desk.owner, desk.conversation, last)
+        return "the turn before failed and is left out" if turn.state == "failed" else "another branch"
+    body = await desk.store.load_receipt(desk.owner, desk.conversation, last)
+    if body is None:
+        return "the turn before was recorded without a receipt"
+    receipt, info = load_receipt(body), plan.info
+    if (receipt.engine, receipt.model) != (info.kind, info.model):
+        return "another engine or model"
+    if receipt.instructions != row.instructions:
+        return "other instructions"
+    if receipt.strategy != str(options.strategy):
+        return "another strategy"
+    if receipt.tools != describe_tools(options.tools):
+        return "other tools"
+    if receipt.view != plan.material.view.number:
+        return "compaction"
+    return info.template.moves
+
+
+def describe_tools(tools: Sequence[Mapping[str, object]]) -> str:
+    """Describe the tools of a request, shortly and always alike, so that a change shows; "" for none."""
+    if not tools:
+        return ""
+    text = json.dumps(list(tools), sort_keys=True)
+    return f"{len(tools)} tools, {len(text)} characters, {zlib.crc32(text.encode()):08x}"
