@@ -30,8 +30,10 @@ FLOORS: tuple[set[str], ...] = (
     {"conversation"},
     {"context", "wire"},
     {"engine", "settings", "store"},
-    {"markdown", "meter"},
-    {"transfer"},
+    {"embed"},
+    {"markdown", "meter", "vectors"},
+    {"indexing", "search", "transfer"},
+    {"recall"},
     {"prompt"},
     {"holding", "receipts"},
     {"turn"},
@@ -43,18 +45,22 @@ FLOORS: tuple[set[str], ...] = (
 DOORS = len(FLOORS)
 # Between the floors of engine and store and the library, both are known as protocols only.
 PROTOCOL_USERS = {
+    "holding",
+    "indexing",
     "markdown",
     "meter",
-    "transfer",
-    "prompt",
-    "holding",
-    "turn",
     "prepared",
+    "prompt",
+    "recall",
     "record",
+    "search",
     "streaming",
+    "transfer",
+    "turn",
     "upkeep",
+    "vectors",
 }
-PROTOCOLS = {"engine.base", "store.base"}
+PROTOCOLS = {"embed.base", "engine.base", "store.base"}
 
 
 def module_name(path: Path) -> str:

@@ -7,13 +7,16 @@ waited for no longer than is allowed: late means words alone, and the findings s
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from .context.ranking import (
     ANCHORS,
     CANDIDATES,
+    MEANING_TOP,
     QUESTION_FACTOR,
+    Found,
     Postings,
     Scores,
     add_found,
@@ -24,33 +27,46 @@ from .context.ranking import (
     share_with_neighbours,
     word_evidence,
 )
-from .context.recall import JUDGED, Meaning, Query, is_evident, only_asks
+from .context.recall import JUDGED, Meaning, Query, only_asks, weigh_evidence
 from .conversation.items import Message
 from .conversation.log import Position
 from .embed.base import Embedder
 from .errors import TurnkeepError
-from .store.base import Store, StoredItem
+from .store.base import Elsewhere, Store, StoredItem
 from .vectors import VectorIndex
 
-WORDS, MEANING, BOTH = "words", "meaning", "words and meaning"
+By: TypeAlias = Literal["words", "meaning", "best"]
+
 SPARE = 1.25  # items loaded for one that is wanted: those that only ask may fall behind
+APART = 1 << 40  # places of one conversation are that far from those of the next, when several are searched
+NEAREST_CONVERSATIONS = 8  # of those that hold the words, the ones whose vectors are looked at too
 
 _log = logging.getLogger("turnkeep.search")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A message that was found. `name` is its conversation's, None where that has none or is the one searched."""
+
+    conversation: str
+    name: str | None = None
+    item: StoredItem
+    score: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """What was found.
 
-    items: messages, best first. scores: of their places.
-    evident: whether it is worth recalling without being asked for.
-    by: "words", "meaning", or both. why: a sentence, where the meaning should have been there and was not.
+    matches: best first.
+    weight: of the evidence; from 1.0 on it is worth recalling without being asked for.
+    by: "words", "meaning", or "words and meaning".
+    why: a sentence, where the meaning should have helped and could not.
     """
 
-    items: Sequence[StoredItem] = ()
-    scores: Scores = field(default_factory=dict)
-    evident: bool = False
-    by: str = WORDS
+    matches: Sequence[Match] = ()
+    weight: float = 0.0
+    by: str = "words"
     why: str | None = None
 
 
@@ -79,7 +95,7 @@ class Searcher:
         tip: Position,
         upto: int,
         most: int,
-        by: str = BOTH,
+        by: By = "best",
         patient: bool = False,
     ) -> Findings:
         """Find the items on the path to `tip`, up to place `upto`, that match a query best.
@@ -91,20 +107,21 @@ class Searcher:
             tip: the last item of the path.
             upto: the last place to look at; 0 finds nothing.
             most: items to return.
-            by: "words", "meaning", or both.
+            by: words, meaning, or the best of both.
             patient: wait for the query's vector as long as it takes.
         """
         if upto <= 0 or not (query.text or query.weights):
             return Findings()
-        asked = self._ask_vector(query) if by != WORDS else None
-        keys = list(query.weights)
-        postings = await self.store.load_postings(owner, conversation, keys, tip=tip, upto=upto)
-        words = rank_words(postings, query.weights) if by != MEANING else {}
+        asked = self._ask_vector(query) if by != "words" else None
+        postings = await self.store.load_postings(
+            owner, conversation, list(query.weights), tip=tip, upto=upto
+        )
+        words = rank_words(postings, query.weights) if by != "meaning" else {}
         vector, why = await self._wait_for(asked, None if patient else self.seconds)
         meaning = None
         if vector is not None and self._vectors is not None:
             meaning = await self._vectors.search(owner, conversation, vector, postings.path, upto=upto)
-        if postings.left and by != MEANING:
+        if postings.left and by != "meaning":
             candidates = {*best_places(words, CANDIDATES), *(meaning.cosines if meaning else ())}
             further = await self.store.load_postings_at(
                 owner, conversation, postings.left, sorted(candidates), tip=tip
@@ -115,31 +132,106 @@ class Searcher:
         anchors = best_places(mixed, ANCHORS)
         gaps = await self.store.load_gaps(owner, conversation, around(anchors), tip=tip)
         shared = share_with_neighbours(mixed, anchors, gaps)
-        found = await self._load(owner, conversation, shared, tip, upto, most)
-        return replace(
-            found,
-            evident=_judge(postings, query, meaning, anchors[:JUDGED]),
-            by=BOTH if meaning and words else MEANING if meaning else WORDS,
+        places = [place for place in best_places(shared, int(most * SPARE) + 1) if place <= upto]
+        items = await self.store.load_places(owner, conversation, places, tip=tip)
+        matches = [
+            match for item in items if (match := _match(conversation, None, item, shared[item.at.seq]))
+        ]
+        return Findings(
+            matches=_best(matches, most),
+            weight=_weigh(postings, query, meaning, anchors[:JUDGED]),
+            by=_describe(words, meaning),
             why=why,
         )
 
-    async def _load(
-        self, owner: str, conversation: str, scores: Scores, tip: Position, upto: int, most: int
+    async def find_elsewhere(
+        self,
+        owner: str,
+        query: Query,
+        *,
+        apart: str | None,
+        most: int,
+        by: By = "best",
+        patient: bool = False,
     ) -> Findings:
-        """Load the best items; those that only ask step back a little."""
-        places = [place for place in best_places(scores, int(most * SPARE) + 1) if place <= upto]
-        items = [
-            item
-            for item in await self.store.load_places(owner, conversation, places, tip=tip)
-            if isinstance(item.item, Message) and item.item.role in ("user", "assistant") and item.item.text
-        ]
-        final = {
-            item.at.seq: scores[item.at.seq] * (QUESTION_FACTOR if only_asks(item.item.text) else 1.0)
-            for item in items
-            if isinstance(item.item, Message)
-        }
-        items.sort(key=lambda item: (-final[item.at.seq], -item.at.seq))
-        return Findings(items=items[:most], scores=final)
+        """Find the items of an owner's conversations that match a query best, each on the path to its tip.
+
+        The conversations are found by their words; the meaning helps to rank what stands in them.
+
+        Args:
+            owner: whose.
+            query: what to look for.
+            apart: a conversation to leave out.
+            most: items to return.
+            by: as in `find`.
+            patient: as in `find`.
+        """
+        asked = self._ask_vector(query) if by != "words" else None
+        others = await self.store.load_elsewhere(owner, list(query.weights), apart=apart)
+        postings = _together([other.postings for other in others])
+        words = rank_words(postings, query.weights)
+        vector, why = await self._wait_for(asked, None if patient else self.seconds)
+        meaning = None
+        if vector is not None:
+            meaning = await self._nearest_elsewhere(owner, others, words, vector)
+        mixed = mix_scores(
+            words if by != "meaning" or not meaning else {}, meaning.cosines if meaning else {}
+        )
+        anchors = best_places(mixed, ANCHORS)
+        matches = await self._load_elsewhere(owner, others, mixed, anchors, most)
+        return Findings(
+            matches=_best(matches, most),
+            weight=_weigh(postings, query, meaning, anchors[:JUDGED]),
+            by=_describe(words, meaning),
+            why=why,
+        )
+
+    async def _nearest_elsewhere(
+        self, owner: str, others: Sequence[Elsewhere], words: Scores, vector: bytes
+    ) -> Meaning | None:
+        assert self._vectors is not None
+        likely: dict[int, None] = {}
+        for place in best_places(words, CANDIDATES):
+            likely.setdefault(place // APART)
+        cosines: Scores = {}
+        covered = 0
+        for number in list(likely)[:NEAREST_CONVERSATIONS]:
+            other = others[number]
+            found = await self._vectors.search(
+                owner, other.conversation, vector, other.postings.path, upto=other.tip.seq
+            )
+            if found is not None:
+                cosines |= {number * APART + place: cosine for place, cosine in found.cosines.items()}
+                covered = max(covered, number * APART + found.covered)
+        best = best_places(cosines, MEANING_TOP)
+        return Meaning(cosines={place: cosines[place] for place in best}, covered=covered) if best else None
+
+    async def _load_elsewhere(
+        self, owner: str, others: Sequence[Elsewhere], mixed: Scores, anchors: Sequence[int], most: int
+    ) -> list[Match]:
+        """Load the best items of several conversations, their neighbours' share included."""
+        gaps: set[int] = set()
+        for number, places in _by_conversation(around(anchors)).items():
+            other = others[number]
+            found = await self.store.load_gaps(owner, other.conversation, places, tip=other.tip)
+            gaps.update(number * APART + place for place in found)
+        shared = share_with_neighbours(mixed, anchors, gaps)
+        matches: list[Match] = []
+        for number, places in _by_conversation(best_places(shared, int(most * SPARE) + 1)).items():
+            other = others[number]
+            items = await self.store.load_places(owner, other.conversation, places, tip=other.tip)
+            for item in items:
+                score = shared[number * APART + item.at.seq]
+                if match := _match(other.conversation, other.name, item, score):
+                    matches.append(match)
+        return matches
+
+    async def close(self, *, embedder: bool) -> None:
+        """Wait no longer for vectors that were late; close the embedder, if it is ours to close."""
+        for asked in list(self._late):
+            asked.cancel()
+        if embedder and self.embedder is not None:
+            await self.embedder.close()
 
     # -- the query's vector -------------------------------------------------------------------------
     def _ask_vector(self, query: Query) -> "asyncio.Task[list[bytes]] | None":
@@ -153,7 +245,11 @@ class Searcher:
         """The vector, or None and why not."""
         if asked is None:
             return None, None
-        await asyncio.wait({asked}, timeout=seconds)
+        try:
+            await asyncio.wait({asked}, timeout=seconds)
+        except asyncio.CancelledError:
+            asked.cancel()
+            raise
         if not asked.done():
             # It goes on, or the next one would wait behind a start that never ends.
             self._late.add(asked)
@@ -178,6 +274,44 @@ async def _embed(embedder: Embedder, text: str) -> list[bytes]:
     return await embedder.embed([text])
 
 
-def _judge(postings: Postings, query: Query, meaning: Meaning | None, best: Sequence[int]) -> bool:
+def _match(conversation: str, name: str | None, stored: StoredItem, score: float) -> Match | None:
+    """A message of user or assistant, with its score; those that only ask step back a little."""
+    item = stored.item
+    if not isinstance(item, Message) or item.role not in ("user", "assistant") or not item.text:
+        return None
+    factor = QUESTION_FACTOR if only_asks(item.text) else 1.0
+    return Match(conversation=conversation, name=name, item=stored, score=score * factor)
+
+
+def _best(matches: list[Match], most: int) -> list[Match]:
+    return sorted(matches, key=lambda match: (-match.score, -match.item.created, -match.item.at.seq))[:most]
+
+
+def _weigh(postings: Postings, query: Query, meaning: Meaning | None, best: Sequence[int]) -> float:
     nearest = best_places(meaning.cosines, JUDGED) if meaning else []
-    return is_evident(word_evidence(postings, query.evident, {*best, *nearest}), meaning)
+    return weigh_evidence(word_evidence(postings, query.evident, {*best, *nearest}), meaning)
+
+
+def _describe(words: Scores, meaning: Meaning | None) -> str:
+    return ("words and meaning" if words else "meaning") if meaning else "words"
+
+
+def _together(parts: Sequence[Postings]) -> Postings:
+    """The postings of several conversations as one; their totals are of all of them already."""
+    found: dict[int, Found] = {}
+    for number, part in enumerate(parts):
+        for key, each in part.found.items():
+            rows = [(number * APART + place, count, length) for place, count, length in each.rows]
+            before = found[key].rows if key in found else ()
+            found[key] = Found(items=each.items, rows=[*before, *rows])
+    items, words = (parts[0].items, parts[0].words) if parts else (0, 0)
+    return Postings(items=items, words=words, found=found, left={}, path=())
+
+
+def _by_conversation(places: Sequence[int]) -> Mapping[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for place in places:
+        number, seq = divmod(place, APART)
+        if seq:
+            found.setdefault(number, []).append(seq)
+    return found

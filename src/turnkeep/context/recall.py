@@ -66,12 +66,19 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quotation:
-    """A line that could be quoted: where it was said, and an estimate of its size."""
+    """A line that could be quoted.
 
+    said: when; place: which of two that were said at once comes first.
+    score: how well it matches; only the order and the shares of the best count.
+    tokens: an estimate of its size.
+    """
+
+    said: float
     place: int
     turn: int
     line: str
     tokens: int
+    score: float
 
 
 def make_query(text: str, before: Sequence[str] = (), *, now: float) -> Query:
@@ -104,6 +111,11 @@ def _context_terms(texts: Sequence[str]) -> list[str]:
     return list(terms)[:CONTEXT_TERMS]
 
 
+def says_something(text: str) -> bool:
+    """Tell whether a text holds a word that is more than small talk: what does not is never quoted."""
+    return any(not is_chatter(term) for term in split_terms(text))
+
+
 def only_asks(text: str) -> bool:
     """Tell whether a text ends as a question: such an item seldom holds the answer."""
     return text.rstrip().endswith(("?", "？", "؟"))
@@ -113,22 +125,21 @@ def _asks(text: str) -> bool:
     return any(mark in text for mark in "?？؟")
 
 
-def is_evident(words: Scores, meaning: Meaning | None) -> bool:
-    """Tell whether one of the best places is worth recalling.
+def weigh_evidence(words: Scores, meaning: Meaning | None) -> float:
+    """Weigh what speaks for the best places: from 1.0 on, it is worth recalling without being asked for.
 
     Args:
         words: word evidence of the best places (ranking.word_evidence).
         meaning: what the vectors say; None without vectors.
     """
+    floor = min(meaning.cosines.values(), default=0.0) if meaning else 0.0
+    weights = [0.0]
     for place, score in words.items():
         if meaning is None or (place > meaning.covered and place not in meaning.cosines):
-            if score >= LEAST_WORDS:
-                return True
+            weights.append(score / LEAST_WORDS)
         else:
-            floor = min(meaning.cosines.values(), default=0.0)
-            if meaning.cosines.get(place, floor) + WORDS_IN_MIXED * score >= LEAST_MIXED:
-                return True
-    return False
+            weights.append((meaning.cosines.get(place, floor) + WORDS_IN_MIXED * score) / LEAST_MIXED)
+    return max(weights)
 
 
 # -- quoting ----------------------------------------------------------------------------------------
@@ -200,25 +211,27 @@ def room_tokens(*, turn_tokens: int, log_tokens: int, copies_tokens: int) -> int
     return room if room >= LEAST_ROOM else 0
 
 
-def choose_lines(quotations: Iterable[Quotation], scores: Scores, *, room: int) -> list[Quotation]:
+def choose_lines(
+    quotations: Iterable[Quotation], *, room: int, known: Collection[str] = ()
+) -> list[Quotation]:
     """Choose the lines that are quoted: the best that fit, in the order in which they were said.
 
     Args:
         quotations: what could be quoted.
-        scores: of their places.
         room: tokens.
+        known: lines that the model reads already.
     """
-    ranked = sorted(quotations, key=lambda each: (-scores[each.place], each.place))
-    least = LEAST_SHARE * scores[ranked[0].place] if ranked else 0.0
+    ranked = sorted(quotations, key=lambda each: (-each.score, each.said, each.place))
+    least = LEAST_SHARE * ranked[0].score if ranked else 0.0
     chosen: list[Quotation] = []
     seen: set[str] = set()
     for each in ranked:
-        text = each.line.partition("] ")[2]
-        if scores[each.place] >= least and each.tokens <= room and text not in seen:
+        text = each.line.partition("] ")[2]  # the same words on two days are quoted once
+        if each.score >= least and each.tokens <= room and text not in seen and each.line not in known:
             seen.add(text)
             chosen.append(each)
             room -= each.tokens
-    return sorted(chosen, key=lambda each: each.place)
+    return sorted(chosen, key=lambda each: (each.said, each.place))
 
 
 def make_recalled(chosen: Sequence[Quotation]) -> Recalled:
@@ -226,9 +239,9 @@ def make_recalled(chosen: Sequence[Quotation]) -> Recalled:
     return Recalled(tuple(each.line for each in chosen), tuple(each.turn for each in chosen))
 
 
-def drop_weakest(chosen: Sequence[Quotation], scores: Scores) -> list[Quotation]:
+def drop_weakest(chosen: Sequence[Quotation]) -> list[Quotation]:
     """Leave out the weakest line, where a count says that they do not fit after all."""
-    weakest = min(chosen, key=lambda each: (scores[each.place], -each.place))
+    weakest = min(chosen, key=lambda each: each.score)
     return [each for each in chosen if each is not weakest]
 
 

@@ -1,0 +1,88 @@
+"""Indexing in upkeep: the words of conversations of an older turnkeep, and the meaning of every turn.
+
+Turns are embedded a few at a time, in the order of their numbers; each step keeps what it has
+made, so that it can stop at any moment and go on in this process or another. Another
+embedder's vectors are thrown away only when the new ones are complete.
+"""
+
+import asyncio
+import importlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from .conversation.items import Message
+from .embed.base import Embedder
+from .store.base import IndexProgress, Store
+
+BATCH_TURNS = 8  # embedded between two writes: at most half a second's work is lost by stopping
+ARITHMETIC = ("numpy", "simsimd")
+
+Pause = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Indexer:
+    """Indexes one conversation.
+
+    Args:
+        store: where it is.
+        owner: whose.
+        conversation: which.
+        embedder: makes vectors; None indexes words alone.
+    """
+
+    store: Store
+    owner: str
+    conversation: str
+    embedder: Embedder | None = None
+    _words_done: bool = False
+    _prepared: bool = False
+
+    async def run(self, pause: Pause) -> None:
+        """Index what is not indexed yet.
+
+        Args:
+            pause: is awaited before each step; returns when nobody waits for the machine.
+
+        Raises:
+            EngineError, UsageError: the embedder cannot be used.
+        """
+        await self._index_words(pause)
+        if self.embedder is not None:
+            await self._embed(self.embedder, pause)
+
+    async def measure(self) -> IndexProgress:
+        """Say how far the conversation is embedded; without an embedder, nothing is."""
+        name = self.embedder.name if self.embedder is not None else ""
+        return await self.store.measure_embedded(self.owner, self.conversation, name)
+
+    async def _index_words(self, pause: Pause) -> None:
+        while not self._words_done:
+            await pause()
+            progress = await self.store.index_words(self.owner, self.conversation)
+            self._words_done = progress.done >= progress.turns
+
+    async def _embed(self, embedder: Embedder, pause: Pause) -> None:
+        if not self._prepared:
+            await pause()
+            await prepare(embedder)
+        while True:
+            await pause()
+            batch = await self.store.find_unembedded(
+                self.owner, self.conversation, embedder.name, limit=BATCH_TURNS
+            )
+            if batch.upto == batch.after:
+                break
+            texts = [each.item.text for each in batch.items if isinstance(each.item, Message)]
+            vectors = await embedder.embed(texts) if texts else []
+            await self.store.save_vectors(self.owner, self.conversation, embedder.name, batch, vectors)
+        if not self._prepared:
+            await self.store.drop_other_vectors(self.owner, self.conversation, embedder.name)
+            self._prepared = True
+
+
+async def prepare(embedder: Embedder) -> None:
+    """Get an embedder and the search by vectors ready, so that a person's next message finds them so."""
+    await embedder.prepare()
+    # Importing takes a tenth of a second: in a thread, for nobody to wait.
+    await asyncio.to_thread(lambda: [importlib.import_module(name) for name in ARITHMETIC])
