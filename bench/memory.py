@@ -23,7 +23,15 @@ async def run(options: argparse.Namespace) -> list[Score]:
         for seed in range(1, options.seeds + 1):
             async for score in evaluate(engine, options.strategies, turns=options.turns, seed=seed):
                 total = totals[score.name]
-                for figure in ("asked", "in_prompt", "answered", "read_tokens", "seconds", "refused", "failures"):
+                for figure in (
+                    "asked",
+                    "in_prompt",
+                    "answered",
+                    "read_tokens",
+                    "seconds",
+                    "refused",
+                    "failures",
+                ):
                     setattr(total, figure, getattr(total, figure) + getattr(score, figure))
                 print(f"seed {seed}: {score.name} done", file=sys.stderr)
     finally:

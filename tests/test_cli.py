@@ -466,3 +466,13 @@ def test_every_command_and_option_is_documented() -> None:
                 assert re.search(rf"`{option}[ `]", manual), f"{name} {option}"
     for option in ("--version", "--help", "-h"):
         assert option in manual
+
+
+def test_eval_prints_a_table_and_draws_it(
+    tmp_path: Path, llama: RealEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "memory.svg"
+    options = ("--engine", llama.url, "--turns", "12", "--strategies", "window", "--picture", str(picture))
+    assert "| window | 100 % |" in printed(capsys, "eval", *options)
+    assert picture.read_text("utf-8").startswith("<svg")
+    assert "windows" in refused(capsys, "eval", "--engine", llama.url, "--strategies", "windows")

@@ -354,3 +354,18 @@ def test_a_stream_that_was_stopped_before_it_began_never_runs():
 
     run(script, engine)
     assert engine.requests == []
+
+
+def test_a_window_too_small_for_a_conversation_is_refused_at_once():
+    with pytest.raises(UsageError, match="256"):
+        AsyncChat(ScriptedEngine(), window=255)
+
+
+def test_a_conversation_cannot_be_given_a_name_that_hides_an_id():
+    async def script(chat):
+        with pytest.raises(UsageError, match="conv_"):
+            await chat.rename("conv_0123456789abcdef")
+        await chat.rename("mine")
+        return (await chat.conversation()).name
+
+    assert run(script) == "mine"

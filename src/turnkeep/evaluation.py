@@ -15,6 +15,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from html import escape
 
+from .context.strategy import parse_strategy
 from .conversation.items import Message, assistant, user
 from .engine.base import Engine, Request
 from .errors import ContextOverflow, TurnkeepError
@@ -121,7 +122,13 @@ async def evaluate(
         turns: messages before the questions.
         seed: of the script.
         progress: is told the name, the turn and how many there are.
+
+    Raises:
+        UsageError: a strategy that is not one; an engine's failures are part of the score.
     """
+    for name in strategies:
+        if name != NAIVE:
+            parse_strategy(name)  # refuse a slip before the first long talk, not after it
     said, facts = write_script(turns, seed)
     for name in strategies:
         score = Score(name=name)

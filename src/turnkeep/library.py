@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
+from .context.budget import SMALLEST_WINDOW
 from .context.picture import Picture
 from .context.receipt import Receipt
 from .context.strategy import parse_strategy
@@ -41,7 +42,7 @@ from .record import (
 from .search import Searcher
 from .store.base import Conversation, Hit, Store, Turn
 from .streaming import Streaming
-from .transfer import check_name, check_owner
+from .transfer import check_name, check_new_name, check_owner
 from .turn import Emit, Reply, Say, run_turn
 from .upkeep import Upkeep
 
@@ -87,7 +88,7 @@ class AsyncChat:
         embedding_seconds: how long a turn waits for the vector of its message; None as long as it takes.
             Late means that this turn is found by words alone.
         recall_everywhere: recall from the owner's other conversations too.
-        on_wait: is told in a sentence why a call has to wait: the engine is away, loading or busy.
+        on_wait: is told in a sentence why a call has to wait, and how long at most: the engine is loading or busy.
     """
 
     def __init__(
@@ -120,6 +121,10 @@ class AsyncChat:
             strategy=parse_strategy(strategy),
         )
         self._model, self._window, self._gguf, self._api_key = model, window, gguf, api_key
+        if window is not None and window < SMALLEST_WINDOW:
+            raise UsageError(
+                f"A window of {window} tokens is too small for a conversation: use {SMALLEST_WINDOW} or more."
+            )
         engine = None if engine == "embedded" else engine
         self._engine_given, self._store_given = engine, db
         self._engine: Engine | None = None if engine is None or isinstance(engine, str) else engine
@@ -529,4 +534,4 @@ class AsyncChat:
     async def rename(self, name: str) -> None:
         """Give the conversation a name, or another one. Raises `Conflict` when it is taken."""
         desk, _ = await self._open_desk()
-        await desk.store.rename_conversation(self._owner, desk.conversation, check_name(name))
+        await desk.store.rename_conversation(self._owner, desk.conversation, check_new_name(name))

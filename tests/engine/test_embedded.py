@@ -324,6 +324,7 @@ from turnkeep.wire.exchange import Request
 engine = EmbeddedEngine()
 asyncio.run(engine.probe())
 print(engine._engine.client.url, flush=True)
+sys.stdin.readline()  # it has been looked at while it ran
 """
 INTERRUPTED = """
 interrupted = []
@@ -352,6 +353,9 @@ def running_program(end: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     try:
         address = program.stdout.readline().strip()
         assert is_listening(address)
+        assert program.stdin is not None
+        program.stdin.write("\n")
+        program.stdin.flush()
         yield program, address
         program.communicate(timeout=END_SECONDS)
         wait_until_gone(address)
