@@ -33,7 +33,7 @@ FLOORS: tuple[set[str], ...] = (
     {"embed"},
     {"markdown", "meter", "vectors"},
     {"indexing", "search", "transfer"},
-    {"recall"},
+    {"lookup", "recall"},
     {"prompt"},
     {"holding", "receipts"},
     {"turn"},
@@ -47,6 +47,7 @@ DOORS = len(FLOORS)
 PROTOCOL_USERS = {
     "holding",
     "indexing",
+    "lookup",
     "markdown",
     "meter",
     "prepared",

@@ -7,7 +7,7 @@ embedder's vectors are thrown away only when the new ones are complete.
 
 import asyncio
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from .conversation.items import Message
@@ -47,38 +47,43 @@ class Indexer:
         Raises:
             EngineError, UsageError: the embedder cannot be used.
         """
-        await self._index_words(pause)
-        if self.embedder is not None:
-            await self._embed(self.embedder, pause)
+        await pause()
+        async for _ in self.steps():
+            await pause()
+
+    async def steps(self) -> AsyncIterator[tuple[int, int]]:
+        """Index step by step; yields how many turns are done, and how many there are, by words and then by meaning."""
+        while not self._words_done:
+            words = await self.store.index_words(self.owner, self.conversation)
+            self._words_done = words.done >= words.turns
+            yield words.done, words.turns
+        if self.embedder is None:
+            return
+        if not self._prepared:
+            await prepare(self.embedder)
+        while await self._embed_some(self.embedder):
+            meaning = await self.measure()
+            yield meaning.done, meaning.turns
+        if not self._prepared:
+            await self.store.drop_other_vectors(self.owner, self.conversation, self.embedder.name)
+            self._prepared = True
 
     async def measure(self) -> IndexProgress:
         """Say how far the conversation is embedded; without an embedder, nothing is."""
         name = self.embedder.name if self.embedder is not None else ""
         return await self.store.measure_embedded(self.owner, self.conversation, name)
 
-    async def _index_words(self, pause: Pause) -> None:
-        while not self._words_done:
-            await pause()
-            progress = await self.store.index_words(self.owner, self.conversation)
-            self._words_done = progress.done >= progress.turns
-
-    async def _embed(self, embedder: Embedder, pause: Pause) -> None:
-        if not self._prepared:
-            await pause()
-            await prepare(embedder)
-        while True:
-            await pause()
-            batch = await self.store.find_unembedded(
-                self.owner, self.conversation, embedder.name, limit=BATCH_TURNS
-            )
-            if batch.upto == batch.after:
-                break
-            texts = [each.item.text for each in batch.items if isinstance(each.item, Message)]
-            vectors = await embedder.embed(texts) if texts else []
-            await self.store.save_vectors(self.owner, self.conversation, embedder.name, batch, vectors)
-        if not self._prepared:
-            await self.store.drop_other_vectors(self.owner, self.conversation, embedder.name)
-            self._prepared = True
+    async def _embed_some(self, embedder: Embedder) -> bool:
+        """Embed the next turns; False when none are left."""
+        batch = await self.store.find_unembedded(
+            self.owner, self.conversation, embedder.name, limit=BATCH_TURNS
+        )
+        if batch.upto == batch.after:
+            return False
+        texts = [each.item.text for each in batch.items if isinstance(each.item, Message)]
+        vectors = await embedder.embed(texts) if texts else []
+        await self.store.save_vectors(self.owner, self.conversation, embedder.name, batch, vectors)
+        return True
 
 
 async def prepare(embedder: Embedder) -> None:

@@ -26,6 +26,7 @@ from .engine.base import Engine, EngineInfo, WireMessage
 from .errors import Conflict, ConversationNotFound, TurnkeepError, UsageError
 from .holding import hold_conversation, name_holder
 from .indexing import Indexer
+from .lookup import How, When, look_up, make_limits
 from .prepared import Prepared, prepare_turn
 from .prompt import Desk, Options, check_max_tokens
 from .recall import Recaller
@@ -443,13 +444,39 @@ class AsyncChat:
         row = await desk.load()
         return [line.text for line in (await desk.views(row, row.tip))[0].lines]
 
-    async def search(self, text: str, *, everywhere: bool = False, limit: int = 20) -> list[Hit]:
-        """Find what was said, newest first; `everywhere` looks into all conversations of the owner."""
+    async def search(
+        self,
+        text: str = "",
+        *,
+        everywhere: bool = False,
+        by: How = "best",
+        since: When = None,
+        until: When = None,
+        speaker: str | None = None,
+        limit: int = 20,
+    ) -> list[Hit]:
+        """Find what was said.
+
+        Args:
+            text: what to look for; "" lists what was said within the limits below, newest first.
+            everywhere: look into all conversations of the owner.
+            by: "words", "meaning", or "best" for both, the best first; "text" for these very characters,
+                newest first.
+            since: the first day, as "2023-05-01" or a date; or a time.
+            until: the last day, likewise.
+            speaker: "user" or "assistant".
+            limit: hits at most.
+        """
         desk, _ = await self._open_desk()
-        if not text.strip():
-            raise UsageError("There is nothing to search for: give a word or more.")
-        return await desk.store.search_text(
-            self._owner, text, conversation=None if everywhere else desk.conversation, limit=limit
+        return await look_up(
+            self._open_searcher(),
+            self._owner,
+            text,
+            within=None if everywhere else await desk.load(),
+            by=by,
+            limits=make_limits(since, until, speaker),
+            limit=limit,
+            now=time.time(),
         )
 
     async def conversation(self) -> Conversation:

@@ -307,6 +307,20 @@ class Desk:
         _check_base(instructions, materials[0], budget)
         chosen = choose_view([self._candidate(material, new_tokens) for material in materials], limit)
         material = materials[-1 if chosen is None else chosen]
+        return await self._fit(info, material, tip, new, new_tokens, options, budget, limit)
+
+    async def _fit(
+        self,
+        info: EngineInfo,
+        material: Material,
+        tip: Position,
+        new: Sequence[Item],
+        new_tokens: int,
+        options: Options,
+        budget: Budget,
+        limit: int,
+    ) -> Plan:
+        """Make the request and count it; cut until it fits, and recall what fits beside it."""
         in_loop = any(holds_results(item) for item in new)
         allowed = limit  # what the sizes may sum up to, so that the exact count stays within the limit
         recalled: Recollection | None = None

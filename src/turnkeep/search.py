@@ -7,7 +7,7 @@ waited for no longer than is allowed: late means words alone, and the findings s
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -39,6 +39,8 @@ By: TypeAlias = Literal["words", "meaning", "best"]
 
 SPARE = 1.25  # items loaded for one that is wanted: those that only ask may fall behind
 APART = 1 << 40  # places of one conversation are that far from those of the next, when several are searched
+RECENT_CONVERSATIONS = 20  # whose vectors an explicit search looks at, whatever their words
+LEAST_COSINE = 0.2  # of what an explicit search finds by meaning alone
 NEAREST_CONVERSATIONS = 8  # of those that hold the words, the ones whose vectors are looked at too
 
 _log = logging.getLogger("turnkeep.search")
@@ -70,6 +72,34 @@ class Findings:
     why: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heard:
+    """What the index and the vectors say of a query."""
+
+    postings: Postings
+    words: Scores
+    meaning: Meaning | None
+    why: str | None
+
+    def mix(self, *, explicit: bool) -> Scores:
+        """The scores of both together; explicit: without what has nothing in common but a little meaning."""
+        cosines = self.meaning.cosines if self.meaning else {}
+        if explicit:
+            cosines = {
+                place: cosine
+                for place, cosine in cosines.items()
+                if cosine >= LEAST_COSINE or place in self.words
+            }
+        return mix_scores(self.words, cosines)
+
+    def report(self, matches: Sequence[Match], query: Query, anchors: Sequence[int]) -> Findings:
+        """Say what was found, and how much speaks for it."""
+        nearest = best_places(self.meaning.cosines, JUDGED) if self.meaning else []
+        evidence = word_evidence(self.postings, query.evident, {*anchors[:JUDGED], *nearest})
+        by = "words" if self.meaning is None else "words and meaning" if self.words else "meaning"
+        return Findings(matches=matches, weight=weigh_evidence(evidence, self.meaning), by=by, why=self.why)
+
+
 class Searcher:
     """Searches conversations.
 
@@ -83,7 +113,8 @@ class Searcher:
         self, store: Store, embedder: Embedder | None = None, *, seconds: float | None = None
     ) -> None:
         self.store, self.embedder, self.seconds = store, embedder, seconds
-        self._vectors = VectorIndex(store, embedder.name) if embedder is not None else None
+        self._vectors = VectorIndex(store, embedder) if embedder is not None else None
+        self._asked: dict[str, asyncio.Task[list[bytes]]] = {}  # the last query's vector
         self._late: set[asyncio.Task[list[bytes]]] = set()  # vectors that came too late, until they are there
 
     async def find(
@@ -96,7 +127,7 @@ class Searcher:
         upto: int,
         most: int,
         by: By = "best",
-        patient: bool = False,
+        explicit: bool = False,
     ) -> Findings:
         """Find the items on the path to `tip`, up to place `upto`, that match a query best.
 
@@ -108,16 +139,41 @@ class Searcher:
             upto: the last place to look at; 0 finds nothing.
             most: items to return.
             by: words, meaning, or the best of both.
-            patient: wait for the query's vector as long as it takes.
+            explicit: somebody asked for it: the query's vector is waited for as long as it takes, and
+                neither what only stands beside the best is found, nor what has nothing in common.
         """
         if upto <= 0 or not (query.text or query.weights):
             return Findings()
+        heard = await self._hear(owner, conversation, query, tip, upto, by, explicit)
+        mixed = heard.mix(explicit=explicit)
+        anchors = best_places(mixed, ANCHORS)
+        shared = mixed
+        if not explicit:
+            gaps = await self.store.load_gaps(owner, conversation, around(anchors), tip=tip)
+            shared = share_with_neighbours(mixed, anchors, gaps)
+        places = [place for place in best_places(shared, int(most * SPARE) + 1) if place <= upto]
+        items = await self.store.load_places(owner, conversation, places, tip=tip)
+        matches = [
+            match for item in items if (match := _match(conversation, None, item, shared[item.at.seq]))
+        ]
+        return heard.report(_best(matches, most), query, anchors)
+
+    async def _hear(
+        self,
+        owner: str,
+        conversation: str,
+        query: Query,
+        tip: Position,
+        upto: int,
+        by: By,
+        explicit: bool,
+    ) -> "_Heard":
+        """Ask the index for the words and the vectors for the meaning, at the same time."""
         asked = self._ask_vector(query) if by != "words" else None
-        postings = await self.store.load_postings(
-            owner, conversation, list(query.weights), tip=tip, upto=upto
-        )
+        keys = list(query.weights)
+        postings = await self.store.load_postings(owner, conversation, keys, tip=tip, upto=upto)
         words = rank_words(postings, query.weights) if by != "meaning" else {}
-        vector, why = await self._wait_for(asked, None if patient else self.seconds)
+        vector, why = await self._wait_for(asked, None if explicit else self.seconds)
         meaning = None
         if vector is not None and self._vectors is not None:
             meaning = await self._vectors.search(owner, conversation, vector, postings.path, upto=upto)
@@ -128,21 +184,7 @@ class Searcher:
             )
             postings = add_found(postings, further)
             words = rank_words(postings, query.weights)
-        mixed = mix_scores(words, meaning.cosines if meaning else {})
-        anchors = best_places(mixed, ANCHORS)
-        gaps = await self.store.load_gaps(owner, conversation, around(anchors), tip=tip)
-        shared = share_with_neighbours(mixed, anchors, gaps)
-        places = [place for place in best_places(shared, int(most * SPARE) + 1) if place <= upto]
-        items = await self.store.load_places(owner, conversation, places, tip=tip)
-        matches = [
-            match for item in items if (match := _match(conversation, None, item, shared[item.at.seq]))
-        ]
-        return Findings(
-            matches=_best(matches, most),
-            weight=_weigh(postings, query, meaning, anchors[:JUDGED]),
-            by=_describe(words, meaning),
-            why=why,
-        )
+        return _Heard(postings=postings, words=words, meaning=meaning, why=why)
 
     async def find_elsewhere(
         self,
@@ -152,11 +194,12 @@ class Searcher:
         apart: str | None,
         most: int,
         by: By = "best",
-        patient: bool = False,
+        explicit: bool = False,
     ) -> Findings:
         """Find the items of an owner's conversations that match a query best, each on the path to its tip.
 
         The conversations are found by their words; the meaning helps to rank what stands in them.
+        An explicit search also looks at the meaning of those used last.
 
         Args:
             owner: whose.
@@ -164,39 +207,46 @@ class Searcher:
             apart: a conversation to leave out.
             most: items to return.
             by: as in `find`.
-            patient: as in `find`.
+            explicit: as in `find`.
         """
         asked = self._ask_vector(query) if by != "words" else None
         others = await self.store.load_elsewhere(owner, list(query.weights), apart=apart)
         postings = _together([other.postings for other in others])
         words = rank_words(postings, query.weights)
-        vector, why = await self._wait_for(asked, None if patient else self.seconds)
+        vector, why = await self._wait_for(asked, None if explicit else self.seconds)
         meaning = None
         if vector is not None:
-            meaning = await self._nearest_elsewhere(owner, others, words, vector)
-        mixed = mix_scores(
-            words if by != "meaning" or not meaning else {}, meaning.cosines if meaning else {}
+            likely = list(dict.fromkeys(place // APART for place in best_places(words, CANDIDATES)))
+            likely = likely[:NEAREST_CONVERSATIONS]
+            if explicit:
+                likely += range(len(others), len(others) + RECENT_CONVERSATIONS)
+                others += await self._load_recent(owner, {apart, *(other.conversation for other in others)})
+            meaning = await self._nearest_elsewhere(owner, others, likely, vector)
+        heard = _Heard(
+            postings=postings, words={} if meaning and by == "meaning" else words, meaning=meaning, why=why
         )
+        mixed = heard.mix(explicit=explicit)
         anchors = best_places(mixed, ANCHORS)
-        matches = await self._load_elsewhere(owner, others, mixed, anchors, most)
-        return Findings(
-            matches=_best(matches, most),
-            weight=_weigh(postings, query, meaning, anchors[:JUDGED]),
-            by=_describe(words, meaning),
-            why=why,
-        )
+        matches = await self._load_elsewhere(owner, others, mixed, anchors, most, explicit=explicit)
+        return heard.report(_best(matches, most), query, anchors)
+
+    async def _load_recent(self, owner: str, known: Collection[str | None]) -> list[Elsewhere]:
+        """Load the conversations used last, but for those known."""
+        recent: list[Elsewhere] = []
+        for row in await self.store.list_conversations(owner, limit=RECENT_CONVERSATIONS):
+            if row.id not in known:
+                path = await self.store.load_postings(owner, row.id, [], tip=row.tip, upto=row.tip.seq)
+                recent.append(Elsewhere(conversation=row.id, name=row.name, tip=row.tip, postings=path))
+        return recent
 
     async def _nearest_elsewhere(
-        self, owner: str, others: Sequence[Elsewhere], words: Scores, vector: bytes
+        self, owner: str, others: Sequence[Elsewhere], numbers: Iterable[int], vector: bytes
     ) -> Meaning | None:
+        """Search the vectors of some of these conversations."""
         assert self._vectors is not None
-        likely: dict[int, None] = {}
-        for place in best_places(words, CANDIDATES):
-            likely.setdefault(place // APART)
         cosines: Scores = {}
         covered = 0
-        for number in list(likely)[:NEAREST_CONVERSATIONS]:
-            other = others[number]
+        for number, other in [(number, others[number]) for number in numbers if number < len(others)]:
             found = await self._vectors.search(
                 owner, other.conversation, vector, other.postings.path, upto=other.tip.seq
             )
@@ -207,15 +257,22 @@ class Searcher:
         return Meaning(cosines={place: cosines[place] for place in best}, covered=covered) if best else None
 
     async def _load_elsewhere(
-        self, owner: str, others: Sequence[Elsewhere], mixed: Scores, anchors: Sequence[int], most: int
+        self,
+        owner: str,
+        others: Sequence[Elsewhere],
+        mixed: Scores,
+        anchors: Sequence[int],
+        most: int,
+        *,
+        explicit: bool,
     ) -> list[Match]:
-        """Load the best items of several conversations, their neighbours' share included."""
+        """Load the best items of several conversations."""
         gaps: set[int] = set()
-        for number, places in _by_conversation(around(anchors)).items():
+        for number, places in _by_conversation(() if explicit else around(anchors)).items():
             other = others[number]
             found = await self.store.load_gaps(owner, other.conversation, places, tip=other.tip)
             gaps.update(number * APART + place for place in found)
-        shared = share_with_neighbours(mixed, anchors, gaps)
+        shared = mixed if explicit else share_with_neighbours(mixed, anchors, gaps)
         matches: list[Match] = []
         for number, places in _by_conversation(best_places(shared, int(most * SPARE) + 1)).items():
             other = others[number]
@@ -237,7 +294,11 @@ class Searcher:
     def _ask_vector(self, query: Query) -> "asyncio.Task[list[bytes]] | None":
         if self.embedder is None or not query.text:
             return None
-        return asyncio.ensure_future(_embed(self.embedder, query.text))
+        asked = self._asked.get(query.text)
+        if asked is None or asked.cancelled() or asked.get_loop() is not asyncio.get_running_loop():
+            asked = asyncio.ensure_future(_embed(self.embedder, query.text))
+            self._asked = {query.text: asked}  # the last one: two searches may ask for the same
+        return asked
 
     async def _wait_for(
         self, asked: "asyncio.Task[list[bytes]] | None", seconds: float | None
@@ -245,15 +306,10 @@ class Searcher:
         """The vector, or None and why not."""
         if asked is None:
             return None, None
-        try:
-            await asyncio.wait({asked}, timeout=seconds)
-        except asyncio.CancelledError:
-            asked.cancel()
-            raise
+        self._late.add(asked)  # it goes on whatever becomes of this search, or a slow start would never end
+        asked.add_done_callback(self._forget_late)
+        await asyncio.wait({asked}, timeout=seconds)
         if not asked.done():
-            # It goes on, or the next one would wait behind a start that never ends.
-            self._late.add(asked)
-            asked.add_done_callback(self._forget_late)
             return (
                 None,
                 f"The message's vector was not there within {seconds or 0:g} s: found by words alone.",
@@ -285,15 +341,6 @@ def _match(conversation: str, name: str | None, stored: StoredItem, score: float
 
 def _best(matches: list[Match], most: int) -> list[Match]:
     return sorted(matches, key=lambda match: (-match.score, -match.item.created, -match.item.at.seq))[:most]
-
-
-def _weigh(postings: Postings, query: Query, meaning: Meaning | None, best: Sequence[int]) -> float:
-    nearest = best_places(meaning.cosines, JUDGED) if meaning else []
-    return weigh_evidence(word_evidence(postings, query.evident, {*best, *nearest}), meaning)
-
-
-def _describe(words: Scores, meaning: Meaning | None) -> str:
-    return ("words and meaning" if words else "meaning") if meaning else "words"
 
 
 def _together(parts: Sequence[Postings]) -> Postings:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .context.ranking import MEANING_TOP
 from .context.recall import Meaning
 from .conversation.log import Range
-from .embed.base import stretch
+from .embed.base import Embedder, stretch
 from .store.base import Store, StoredVector
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ class VectorIndex:
 
     Args:
         store: where they are kept.
-        embedder: its name.
+        embedder: made them.
         most_bytes: to hold in memory. Conversations used least recently go first; of one that is larger,
             the newest vectors are held and the others are found by their words only.
     """
 
-    def __init__(self, store: Store, embedder: str, *, most_bytes: int = MOST_BYTES) -> None:
-        self._store, self.embedder = store, embedder
+    def __init__(self, store: Store, embedder: Embedder, *, most_bytes: int = MOST_BYTES) -> None:
+        self._store, self._embedder = store, embedder
         self._most_bytes = most_bytes
         self._held: OrderedDict[tuple[str, str], _Held] = OrderedDict()
 
@@ -84,8 +84,8 @@ class VectorIndex:
         if held is None:
             return None
         if held.size > IN_THREAD_ABOVE:
-            return await asyncio.to_thread(_nearest, held, vector, path, upto)
-        return _nearest(held, vector, path, upto)
+            return await asyncio.to_thread(_nearest, held, vector, path, upto, self._embedder.baseline)
+        return _nearest(held, vector, path, upto, self._embedder.baseline)
 
     async def _load(self, owner: str, conversation: str, dimensions: int) -> _Held | None:
         """Bring what is held of a conversation up to date."""
@@ -94,7 +94,7 @@ class VectorIndex:
             held = self._held.get(key)
             after = held.turn if held else 0
             page = await self._store.load_vectors(
-                owner, conversation, self.embedder, after=after, limit=PAGE_VECTORS
+                owner, conversation, self._embedder.name, after=after, limit=PAGE_VECTORS
             )
             now = self._held.get(key)
             if now is not held or (now is not None and now.turn != after):
@@ -155,7 +155,7 @@ def _forget_oldest(held: _Held, number: int) -> None:
     held.size = kept
 
 
-def _nearest(held: _Held, vector: bytes, path: Sequence[Range], upto: int) -> Meaning | None:
+def _nearest(held: _Held, vector: bytes, path: Sequence[Range], upto: int, baseline: float) -> Meaning | None:
     import numpy as np
     import simsimd
 
@@ -172,7 +172,7 @@ def _nearest(held: _Held, vector: bytes, path: Sequence[Range], upto: int) -> Me
     else:
         best = np.arange(len(dots))
     unit = stretch(len(vector)) ** 2
-    cosines = {int(seqs[place]): float(dots[place]) / unit for place in best}
+    cosines = {int(seqs[place]): (float(dots[place]) / unit - baseline) / (1 - baseline) for place in best}
     return Meaning(cosines=cosines, covered=int(seqs.max()))
 
 

@@ -7,12 +7,26 @@ cosine of two such vectors is off by 0.001 on average.
 """
 
 import math
+import operator
 from array import array
 from collections.abc import Sequence
 from typing import Protocol
 
 STRETCH_SIGMAS = 6.0
 LARGEST = 127
+
+
+# Of nothing in common: the cosines between their vectors are what an embedder gives for nothing.
+UNRELATED = (
+    "The train to the coast leaves at noon.",
+    "She planted tomatoes behind the shed.",
+    "My printer is out of ink again.",
+    "He plays the cello in an orchestra.",
+    "We painted the kitchen yellow.",
+    "The court adjourned until Friday.",
+    "Their goalkeeper was injured last season.",
+    "I need a recipe for lentil soup.",
+)
 
 
 class Embedder(Protocol):
@@ -25,6 +39,14 @@ class Embedder(Protocol):
     @property
     def name(self) -> str:
         """Model and form of the vectors: vectors of one name can be compared."""
+        ...
+
+    @property
+    def baseline(self) -> float:
+        """The mean cosine of texts that have nothing in common; cosines are stretched so that it becomes 0.
+
+        Some models never give less than 0.6: without this, everything would seem to matter.
+        """
         ...
 
     async def prepare(self) -> None:
@@ -50,3 +72,15 @@ def pack_vector(values: Sequence[float]) -> bytes:
     norm = math.sqrt(sum(value * value for value in values))
     factor = stretch(len(values)) / norm if norm else 0.0
     return array("b", [max(-LARGEST, min(LARGEST, round(value * factor))) for value in values]).tobytes()
+
+
+def measure_baseline(vectors: Sequence[bytes]) -> float:
+    """The mean cosine between vectors of `UNRELATED`, below 1."""
+    values = [array("b", vector) for vector in vectors]
+    unit = stretch(len(vectors[0])) ** 2
+    cosines: list[float] = [
+        sum(map(operator.mul, one, other)) / unit
+        for number, one in enumerate(values)
+        for other in values[:number]
+    ]
+    return min(0.95, math.fsum(cosines) / len(cosines))

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from ..engine.client import EngineClient
 from ..errors import EngineProtocolError
-from .base import pack_vector
+from .base import UNRELATED, measure_baseline, pack_vector
 
 MOST_CHARACTERS = 2_000  # of a text: embedding models read 256 to 512 tokens, and some refuse more
+USUAL_BASELINE = 0.4  # of larger models, until it is measured
 MOST_TEXTS = 16  # a request, so that no engine's batch is too large
 
 
@@ -24,15 +25,21 @@ class EndpointEmbedder:
     def __init__(self, client: EngineClient, *, model: str | None = None) -> None:
         self._client = client
         self._model = model
+        self._baseline = USUAL_BASELINE
 
     @property
     def name(self) -> str:
         """Address and model, and the form of the vectors."""
         return f"{self._client.url}#{self._model or ''}:int8"
 
+    @property
+    def baseline(self) -> float:
+        """The mean cosine of texts that have nothing in common; a guess until `prepare` has measured it."""
+        return self._baseline
+
     async def prepare(self) -> None:
-        """Have it load its model."""
-        await self.embed(["."])
+        """Have it load its model, and see what it gives for texts that have nothing in common."""
+        self._baseline = measure_baseline(await self.embed(UNRELATED))
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         """Make the vector of each text."""
