@@ -374,3 +374,25 @@ def test_after_reasoning_that_will_not_be_sent_again_the_engine_is_warmed():
         return warmed
 
     assert run(engine, script) == [1, 1, 2]
+
+
+def test_turns_whose_lines_find_no_room_are_not_asked_for_without_end(monkeypatch):
+    monkeypatch.setattr(upkeep, "RETRY_QUIET_SECONDS", 0.001)
+    asked = []
+
+    def summary(request):
+        asked.append(request)
+        return "\n".join(f"- {len(asked)}/{n} " + "word " * 8 for n in range(6))
+
+    engine = ScriptedEngine(talker(summary), window=512)
+
+    async def script(chat):
+        await talk(chat, 25)
+        await asyncio.sleep(0.2)
+        before = len(asked)
+        await asyncio.sleep(0.4)
+        return before, (await chat.picture()).left_out
+
+    before, left_out = run(engine, script)
+    assert left_out, "the summary's budget was never full"
+    assert len(asked) == before

@@ -265,7 +265,7 @@ class Upkeep:
         span, items = await self._oldest_piece(scene, view)
         lines = await self._ask(scene, "", items, view, render_instruction()) if items else ()
         if lines:
-            view = fill_view(
+            filled = fill_view(
                 view,
                 span,
                 lines,
@@ -273,9 +273,12 @@ class Upkeep:
                 budget_tokens=scene.budget.summary,
                 count=lambda text: desk.meter.estimate(scene.info, text),
             )
-            view = await self._save_pending(scene, view)
+            if any(first <= span[0] <= last for first, last in filled.unsummarised):
+                self._failures = GIVE_UP_FAILURES  # no room for its lines: asking again would never end
+            else:
+                await self._save_pending(scene, filled)
         desk.learned.read_views.clear()  # the side request may have taken the chat's place in the engine's cache
-        return await self._compact_and_warm() and bool(lines or self._failures < GIVE_UP_FAILURES)
+        return await self._compact_and_warm() and self._failures < GIVE_UP_FAILURES
 
     async def _oldest_piece(self, scene: _Scene, view: View) -> tuple[TurnRange, list[Item]]:
         """Load the oldest unsummarised turns that fit one request."""
