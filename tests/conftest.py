@@ -58,6 +58,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let chats find turns by words alone, unless a test names an embedder: each would start a process."""
+    monkeypatch.setattr("turnkeep.embed.connect.find_model", lambda: None)
+
+
+@pytest.fixture(autouse=True)
 def prefix_watch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[PrefixWatch]:
     """Hold every test to the prefix invariant (tests/prefixes.py)."""
     watch = PrefixWatch()

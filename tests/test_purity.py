@@ -14,11 +14,13 @@ PURE = ("conversation", "context", "wire")
 
 # What pure modules may import: parts of the standard library that only compute.
 PURE_LIBRARY = {
-    "abc", "base64", "bisect", "collections", "copy", "dataclasses", "difflib", "enum", "fnmatch", "functools",
+    "abc", "base64", "bisect", "collections", "copy", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools",
     "hashlib", "heapq", "hmac", "html", "itertools", "json", "math", "operator", "re", "statistics", "string",
     "struct", "textwrap", "typing", "unicodedata", "urllib.parse",
+    "snowballstemmer",  # not of the standard library, but computes only
 }  # fmt: skip
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint"}
+CLOCKS = {"now", "utcnow", "today"}  # of datetime, whose arithmetic is pure
 
 # Rooms from the ground up: a room is a folder or module under the package. Each may import what
 # stands below it; rooms on one floor do not know each other. What is not named here is a door
@@ -28,8 +30,10 @@ FLOORS: tuple[set[str], ...] = (
     {"conversation"},
     {"context", "wire"},
     {"engine", "settings", "store"},
-    {"markdown", "meter"},
-    {"transfer"},
+    {"embed"},
+    {"markdown", "meter", "vectors"},
+    {"indexing", "search", "transfer"},
+    {"lookup", "recall"},
     {"prompt"},
     {"holding", "receipts"},
     {"turn"},
@@ -41,18 +45,23 @@ FLOORS: tuple[set[str], ...] = (
 DOORS = len(FLOORS)
 # Between the floors of engine and store and the library, both are known as protocols only.
 PROTOCOL_USERS = {
+    "holding",
+    "indexing",
+    "lookup",
     "markdown",
     "meter",
-    "transfer",
-    "prompt",
-    "holding",
-    "turn",
     "prepared",
+    "prompt",
+    "recall",
     "record",
+    "search",
     "streaming",
+    "transfer",
+    "turn",
     "upkeep",
+    "vectors",
 }
-PROTOCOLS = {"engine.base", "store.base"}
+PROTOCOLS = {"embed.base", "engine.base", "store.base"}
 
 
 def module_name(path: Path) -> str:
@@ -102,6 +111,8 @@ def find_impurities(tree: ast.AST, package: tuple[str, ...]) -> list[str]:
             found.append(f"line {node.lineno} is async")
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
             found.append(f"line {node.lineno} calls {node.func.id}()")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS:
+            found.append(f"line {node.lineno} reads the clock")
     return found
 
 
@@ -114,7 +125,7 @@ def floor_of(module: str) -> int:
 def find_wrong_imports(module: str, imported: str) -> str | None:
     """Say why `module` must not import `imported` (both our own); None when it may."""
     room, other = module.split(".")[0], imported.split(".")[0]
-    if room in PROTOCOL_USERS and other in ("engine", "store") and imported not in PROTOCOLS:
+    if room in PROTOCOL_USERS and other in ("embed", "engine", "store") and imported not in PROTOCOLS:
         return f"{module} may know {other} by its protocol only, not {imported}"
     above = floor_of(imported) > floor_of(module)
     beside = floor_of(imported) == floor_of(module) != DOORS and room != other
@@ -149,6 +160,7 @@ def test_imports_point_down(path: Path) -> None:
         ("import urllib.request", "imports urllib.request"),
         ("async def f(): ...", "line 1 is async"),
         ("def f():\n    open('x')", "line 2 calls open()"),
+        ("import datetime\ndatetime.date.today()", "line 2 reads the clock"),
     ],
 )
 def test_an_impurity_is_found(source: str, impurity: str) -> None:
@@ -162,6 +174,7 @@ def test_an_impurity_is_found(source: str, impurity: str) -> None:
         ("engine.client", "store.base"),
         ("turn", "store.sqlite"),
         ("turn", "engine.client"),
+        ("search", "embed.builtin"),
         ("turn", "library"),
         ("upkeep", "prepared"),
         ("library", "terminal.screen"),

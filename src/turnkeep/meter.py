@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .context.sizes import Calibration, dump_calibration, estimate_tokens, load_calibration
+from .context.view import render_recalled
 from .conversation.items import Image, Item, Message, Recalled, Text, ToolCall, ToolResult
 from .conversation.log import Position
 from .engine.base import Engine, EngineInfo, Request
@@ -43,7 +44,7 @@ class _TemplateTokens:
 def item_text(item: Item) -> str:
     """The text of an item whose tokens are counted; images apart."""
     if isinstance(item, Recalled):
-        return "\n".join(item.lines)
+        return render_recalled(item)
     pieces: list[str] = []
     for part in item.parts:
         if isinstance(part, Text | ToolResult):

@@ -74,7 +74,7 @@ class Prepared:
                 desk.conversation,
                 turn.number,
                 state=state,
-                items=[message] if message.parts else [],
+                items=[*self._plan.recalled.items, message] if message.parts else [],
                 receipt=dump_receipt(with_usage(self.receipt, counted, finish_reason)),
                 lease=lease,
                 now=time.time(),

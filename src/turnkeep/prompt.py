@@ -5,6 +5,7 @@ made by context/; sizes come from meter.py; this is the thin edge between them.
 """
 
 import datetime
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from .context.view import (
     bare_results,
     group_turns,
     holds_results,
+    is_dropped_copy,
     layout_messages,
     load_view,
     render_base,
@@ -29,6 +31,7 @@ from .conversation.log import START, Position
 from .engine.base import Engine, EngineInfo, Request
 from .errors import ContextOverflow, UsageError
 from .meter import Meter, Size, item_text
+from .recall import NOTHING, Recaller, Recollection
 from .store.base import Conversation, Store, StoredItem, StoredView
 from .wire.chat_completions import render_messages
 
@@ -114,7 +117,10 @@ class Material:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A request ready to be sent, and what it is made of."""
+    """A request ready to be sent, and what it is made of.
+
+    recalled: lines quoted before the new items; their item is stored with the turn.
+    """
 
     info: EngineInfo
     material: Material
@@ -122,6 +128,7 @@ class Plan:
     request: Request
     size: Size
     new_tokens: int
+    recalled: Recollection = NOTHING
 
     @property
     def cut_now(self) -> bool:
@@ -140,6 +147,7 @@ class Desk:
         self.options = Options()
         self.learned = Learned()
         self.meter = Meter(store, engine, owner, conversation)
+        self.recaller: Recaller | None = None  # None: nothing is recalled, whatever the strategy
 
     def expected_options(self) -> Options:
         """The options that the next turn may well have: the widest limit among those of the last turns."""
@@ -232,6 +240,7 @@ class Desk:
             entries=tuple(
                 bare_results(entry) if entry.at.seq <= view.bare_upto and holds_results(entry.item) else entry
                 for entry in await self._measure(info, items, tip=tip, after=view.at.seq)
+                if not is_dropped_copy(entry, view)
             ),
         )
 
@@ -298,13 +307,32 @@ class Desk:
         _check_base(instructions, materials[0], budget)
         chosen = choose_view([self._candidate(material, new_tokens) for material in materials], limit)
         material = materials[-1 if chosen is None else chosen]
+        return await self._fit(info, material, tip, new, new_tokens, options, budget, limit)
+
+    async def _fit(
+        self,
+        info: EngineInfo,
+        material: Material,
+        tip: Position,
+        new: Sequence[Item],
+        new_tokens: int,
+        options: Options,
+        budget: Budget,
+        limit: int,
+    ) -> Plan:
+        """Make the request and count it; cut until it fits, and recall what fits beside it."""
         in_loop = any(holds_results(item) for item in new)
         allowed = limit  # what the sizes may sum up to, so that the exact count stays within the limit
+        recalled: Recollection | None = None
         while True:
             if material.tokens + new_tokens > allowed:
                 material = _cut_now(material, new_tokens, budget, allowed, in_loop=in_loop)
-            request = self.request(info, material, new, options)
-            summed = material.tokens + new_tokens
+                recalled = None  # what was cut now may be what matters
+            free = allowed - material.tokens - new_tokens
+            if recalled is None or recalled.tokens > free:
+                recalled = await self._recall(info, material, tip, new, budget, options, free)
+            request = self.request(info, material, [*new, *recalled.items], options)
+            summed = material.tokens + new_tokens + recalled.tokens
             size = await self.meter.prompt_size(info, request, summed=summed, limit=limit)
             if size.tokens <= limit:
                 return Plan(
@@ -314,8 +342,33 @@ class Desk:
                     request=request,
                     size=size,
                     new_tokens=new_tokens,
+                    recalled=recalled,
                 )
             allowed = min(summed - 1, limit - (size.tokens - summed))
+
+    async def _recall(
+        self,
+        info: EngineInfo,
+        material: Material,
+        tip: Position,
+        new: Sequence[Item],
+        budget: Budget,
+        options: Options,
+        free: int,
+    ) -> Recollection:
+        """Find what to quote before the new items; nothing where that is not wanted."""
+        if self.recaller is None or not options.strategy.recall:
+            return NOTHING
+        return await self.recaller.recall(
+            info,
+            new,
+            tip=tip,
+            upto=material.view.at.seq,
+            log=material.entries,
+            budget=budget,
+            free=free,
+            now=time.time(),
+        )
 
     def _candidate(self, material: Material, new_tokens: int) -> Candidate:
         total = material.tokens + new_tokens

@@ -95,6 +95,11 @@ async def load_turn_on_path(desk: Desk, number: int) -> Turn:
 
 async def load_said(desk: Desk, turn: Turn) -> list[Item]:
     """Load what the user said in a turn, replies apart."""
+    return [item for item in await _load_asked(desk, turn) if isinstance(item, Message)]
+
+
+async def _load_asked(desk: Desk, turn: Turn) -> list[Item]:
+    """Load what a turn's prompt ended with: what the user said, and the lines recalled for it."""
     rows = await desk.store.load_turn_items(desk.owner, desk.conversation, turn.number)
     return [row.item for row in rows if not (isinstance(row.item, Message) and row.item.role == "assistant")]
 
@@ -134,7 +139,7 @@ async def rebuild_prompt(desk: Desk, number: int | None) -> list[WireMessage]:
     info = await desk.engine.probe()
     await desk.meter.prepare(info)
     material = await desk.gather(info, instructions, view, turn.after)
-    request = desk.request(info, material, await load_said(desk, turn), desk.options)
+    request = desk.request(info, material, await _load_asked(desk, turn), desk.options)
     return [dict(message) for message in request.messages]
 
 

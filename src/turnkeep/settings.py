@@ -46,7 +46,12 @@ class Settings:
     temperature: float | None = None
     max_tokens: int | None = None  # -1: the room that is left
     window: int | None = None  # tokens
-    strategy: str = "window,summary"
+    strategy: str = "window,summary,recall"
+    embeddings: str | None = (
+        None  # "builtin", "off", an address; None: the built-in model where it is installed
+    )
+    embedding_seconds: float = 0.05  # 0: as long as it takes
+    recall_everywhere: bool = False
     db: Path | None = None
     api_key: str | None = field(default=None, repr=False)  # never shown
     sampling: Mapping[str, object] = field(default_factory=dict)
@@ -119,6 +124,32 @@ def _read_strategy(value: object) -> str:
     return str(parse_strategy(",".join(names)))
 
 
+def _read_seconds(value: object) -> float:
+    number = _number(value)
+    if number is None or not math.isfinite(number) or number < 0:
+        raise ValueError("a number of seconds, 0 or more")
+    return number
+
+
+def _read_switch(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    found = {
+        "on": True,
+        "yes": True,
+        "true": True,
+        "1": True,
+        "off": False,
+        "no": False,
+        "false": False,
+        "0": False,
+    }
+    word = value.strip().lower() if isinstance(value, str) else None
+    if word not in found:
+        raise ValueError("on or off")
+    return found[word]
+
+
 def _read_sampling(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise ValueError("a table of fields, such as [sampling] with top_p = 0.9")
@@ -155,6 +186,24 @@ SETTINGS = (
     Setting("max_tokens", "TURNKEEP_MAX_TOKENS", _read_max_tokens, "Longest reply; -1: what room is left."),
     Setting("window", "TURNKEEP_WINDOW", _read_window, "Tokens of context window to use."),
     Setting("strategy", "TURNKEEP_STRATEGY", _read_strategy, "What the prompt is made of."),
+    Setting(
+        "embeddings",
+        "TURNKEEP_EMBEDDINGS",
+        _read_text,
+        "What finds turns by meaning: builtin, off, or URL#MODEL.",
+    ),
+    Setting(
+        "embedding_seconds",
+        "TURNKEEP_EMBEDDING_SECONDS",
+        _read_seconds,
+        "How long a turn waits for its message's vector; 0: until it is there.",
+    ),
+    Setting(
+        "recall_everywhere",
+        "TURNKEEP_RECALL_EVERYWHERE",
+        _read_switch,
+        "Recall from all your conversations: on or off.",
+    ),
     Setting("db", "TURNKEEP_DB", _read_path, "Database file."),
     Setting("api_key", "TURNKEEP_API_KEY", _read_text, "Key that the engine asks for; never shown."),
     Setting("sampling", "", _read_sampling, "Further fields that are sent to the engine as given."),

@@ -318,7 +318,7 @@ async def _keep_reply(course: _Course) -> Reply:
         desk.conversation,
         course.turn.number,
         state=state,
-        items=[message] if said or state == "done" else [],
+        items=[*_recalled(course), message] if said or state == "done" else [],
         receipt=dump_receipt(receipt),
         lease=course.lease,
         now=time.time(),
@@ -365,12 +365,20 @@ async def _fail(course: _Course, why: str) -> None:
             desk.conversation,
             course.turn.number,
             state="failed",
-            items=[message] if message.text or message.reasoning or message.tool_calls else [],
+            items=[
+                *_recalled(course),
+                *([message] if message.text or message.reasoning or message.tool_calls else []),
+            ],
             receipt=dump_receipt(receipt) if receipt else None,
             error=why,
             lease=course.lease,
             now=time.time(),
         )
+
+
+def _recalled(course: _Course) -> tuple[Item, ...]:
+    """The lines that were quoted before the message; stored with the turn, so that the next prompt extends this one."""
+    return course.plan.recalled.items if course.plan is not None else ()
 
 
 def _notice_silent_cut(course: _Course) -> None:

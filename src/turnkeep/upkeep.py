@@ -25,11 +25,12 @@ from .context.compaction import (
 from .context.plan import choose_cut, is_due
 from .context.receipt import TurnRange
 from .context.view import View, awaits_results, dump_view
-from .conversation.items import Item, user
+from .conversation.items import Item, Message, user
 from .conversation.log import Position
 from .engine.base import EngineInfo
 from .errors import Conflict, ConversationNotFound, EngineError, TurnkeepError
 from .holding import hold_lease
+from .indexing import Indexer
 from .prompt import Desk, Material, day_of
 from .store.base import Conversation
 from .turn import view_key
@@ -56,8 +57,9 @@ class _Scene:
 class Upkeep:
     """The upkeep of one conversation."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, indexer: Indexer | None = None) -> None:
         self._desk = desk
+        self._indexer = indexer
         self._task: asyncio.Task[None] | None = None
         self._later: asyncio.Task[None] | None = None
         self._failures = 0  # summaries in a row that gave no usable line
@@ -66,7 +68,7 @@ class Upkeep:
     def wake(self) -> None:
         """Begin, unless it is running already."""
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run(self._compact_and_warm))
+            self._task = asyncio.get_running_loop().create_task(self._keep_up())
 
     async def pause(self) -> None:
         """Stop at once; returns when the engine is free of it."""
@@ -81,6 +83,21 @@ class Upkeep:
         """Wait until nothing is left to do but what waits for a long quiet."""
         while self._task is not None and not self._task.done():
             await asyncio.wait({self._task})
+
+    async def _keep_up(self) -> None:
+        await self._run(self._compact_and_warm)
+        if self._indexer is not None:
+            await self._index(self._indexer)
+
+    async def _index(self, indexer: Indexer) -> None:
+        """Index turns: by itself, since it needs no engine, and a long conversation takes minutes."""
+        try:
+            await indexer.run(lambda: self._until(wanted=False))
+        except ConversationNotFound:
+            return  # deleted meanwhile
+        except TurnkeepError as error:
+            self.problem = str(error)
+            _log.warning("turns are found by their words alone: %s", error)
 
     async def _run(self, step: Callable[[], Awaitable[bool]]) -> None:
         """Run a step whenever no turn is open on the engine, until it is done."""
@@ -188,7 +205,8 @@ class Upkeep:
             budget_tokens=budget.summary,
             count=lambda text: desk.meter.estimate(scene.info, text),
         )
-        view = await self._save_pending(scene, view)
+        # The prompt is read anew from the cut on: the moment to drop what was only quoted from earlier.
+        view = await self._save_pending(scene, replace(view, copies_upto=scene.row.tip.seq))
         return await self._gather(scene, view)
 
     async def _ask_within(self, scene: _Scene, material: Material, cut: Compaction) -> tuple[str, ...]:
@@ -199,6 +217,7 @@ class Upkeep:
         if material.tokens + size + scene.budget.summary > scene.budget.window:
             # No room behind the whole prompt: ask from the folded turns alone.
             items = [entry.item for entry in material.entries if entry.at.seq <= cut.at.seq]
+            items = [item for item in items if isinstance(item, Message)]  # copies were summarised once
             instruction = render_instruction()
         return await self._ask(scene, material.base, items, material.view, instruction)
 
@@ -289,7 +308,11 @@ class Upkeep:
             turn = await desk.store.load_turn(desk.owner, desk.conversation, number)
             if not await desk.store.is_ancestor(desk.owner, desk.conversation, turn.tip, scene.row.tip):
                 continue
-            stored = await desk.store.load_turn_items(desk.owner, desk.conversation, number)
+            stored = [
+                item
+                for item in await desk.store.load_turn_items(desk.owner, desk.conversation, number)
+                if isinstance(item.item, Message)  # not what was only quoted from earlier
+            ]
             room -= sum(await desk.meter.item_sizes(scene.info, stored, tip=turn.tip, after=turn.after.seq))
             if room < 0 and items:
                 return (first, number - 1), items

@@ -14,6 +14,7 @@ HIGH = (
 LOW = 0.40  # (measured on llama.cpp, 200 turns at a window of 4,096; 85/60 doubles the total)
 LOW_SUMMARY_ONLY = 0.15  # without `window`, only the newest turns stay beside the summary
 READ_AGAIN_SECONDS = 20  # the longest that reading the kept part again after a compaction may take
+RECALL_SHARE, RECALL_MOST = 10, 512  # a tenth of the prompt's share: twelve lines of chat and no more
 RESERVE_SHARE, RESERVE_LEAST, RESERVE_MOST = 5, 128, 4096  # a fifth of the window, within these
 
 
@@ -27,6 +28,7 @@ class Budget:
     low: int  # what a compaction leaves
     base: int  # instructions, summary and facts together, at most
     summary: int  # the summary's lines, at most
+    recall: int = 0  # lines recalled for one turn, at most
     notice: str | None = None  # a sentence for the person, when the reserve had to be cut
 
     @property
@@ -70,7 +72,14 @@ def share_window(
         low = min(low, int(READ_AGAIN_SECONDS * read_per_second))
     low = max(1, prompt // 10, min(low, high * 3 // 4))
     return Budget(
-        window=window, reserve=reserve, high=high, low=low, base=prompt // 4, summary=summary, notice=notice
+        window=window,
+        reserve=reserve,
+        high=high,
+        low=low,
+        base=prompt // 4,
+        summary=summary,
+        recall=min(prompt // RECALL_SHARE, RECALL_MOST),
+        notice=notice,
     )
 
 

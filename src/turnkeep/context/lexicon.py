@@ -134,7 +134,7 @@ DAYS: Mapping[str, int] = {
 UNITS: Mapping[str, int] = {
     "zero": 0, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
-    "seventeen": 17, "eighteen": 18, "nineteen": 19, "twice": 2, "both": 2, "couple": 2, "pair": 2, "dozen": 12,
+    "seventeen": 17, "eighteen": 18, "nineteen": 19, "twice": 2, "couple": 2, "pair": 2, "dozen": 12,
     "twins": 2, "triple": 3, "double": 2, "thrice": 3,
     "zwei": 2, "drei": 3, "vier": 4, "fünf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "zwölf": 12,
     "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "huit": 8, "neuf": 9, "dix": 10, "douze": 12,

@@ -36,7 +36,9 @@ class Receipt:
     verbatim: tuple[TurnRange, ...] = ()  # turns the model read word for word
     summarised: tuple[TurnRange, ...] = ()  # turns it read as a summary
     left_out: tuple[TurnRange, ...] = ()  # turns it did not read in any form
-    recalled: tuple[int, ...] = ()  # turns quoted before the new message
+    recalled: tuple[int, ...] = ()  # turns quoted before the new message; 0: another conversation
+    recalled_by: str = ""  # what they were looked for by: "words", "words and meaning"; "": not at all
+    recall_note: str | None = None  # why the meaning could not help
     moved: str | None = (
         None  # why the front of the prompt is not that of the last prompt; None: it extends it
     )

@@ -242,7 +242,7 @@ class _Reader:
     def _read_name(self, name: str) -> None:
         if not self.begun:
             self.lead = name
-        elif name not in STOP_WORDS and len(name) > 1:
+        elif name.partition("'")[0] not in STOP_WORDS and len(name) > 1:
             self.names.append(name)
 
     def _deny(self, word: str) -> None:

@@ -1,8 +1,8 @@
 """Strategies: what may stand in a prompt besides the new message. Plain data.
 
 `window` keeps the last turns word for word, `summary` folds older ones into short
-lines. They can be used alone or together; what they do to a prompt is decided in
-plan.py and compaction.py.
+lines, `recall` quotes earlier ones when they matter. They can be used alone or together;
+what they do to a prompt is decided in plan.py, compaction.py and recall.py.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 
-NAMES = ("window", "summary")
+NAMES = ("window", "summary", "recall")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +22,13 @@ class Strategy:
 
     window: bool = True
     summary: bool = True
+    recall: bool = True
     turns: int | None = None
 
     def __str__(self) -> str:
         window = f"window:{self.turns}" if self.turns else "window"
-        return ",".join(name for name, on in ((window, self.window), ("summary", self.summary)) if on)
+        parts = ((window, self.window), ("summary", self.summary), ("recall", self.recall))
+        return ",".join(name for name, on in parts if on)
 
 
 def parse_strategy(text: str | Iterable[str]) -> Strategy:
@@ -53,4 +55,9 @@ def parse_strategy(text: str | Iterable[str]) -> Strategy:
                 f"The strategy {raw.strip()!r} is not clear: write window:N with N turns to keep, 1 or more."
             )
         found[name] = int(number) if number else None
-    return Strategy(window="window" in found, summary="summary" in found, turns=found.get("window"))
+    return Strategy(
+        window="window" in found,
+        summary="summary" in found,
+        recall="recall" in found,
+        turns=found.get("window"),
+    )

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..context.ranking import Found, Postings
 from ..conversation.items import Item, TurnState
 from ..conversation.log import Position
 
@@ -99,6 +100,42 @@ class Hit:
     role: str
     text: str
     created: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """What the word index of another conversation says of a query; its places are those on the path to `tip`."""
+
+    conversation: str
+    name: str | None
+    tip: Position
+    postings: Postings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexProgress:
+    """How many of a conversation's turns are indexed."""
+
+    done: int
+    turns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unembedded:
+    """Messages of the turns after `after`, up to `upto`, that have no vectors yet."""
+
+    after: int
+    upto: int
+    items: Sequence[StoredItem]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVector:
+    """The vector of an item: a signed byte a dimension."""
+
+    turn: int
+    at: Position
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,6 +346,73 @@ class Store(Protocol):
         self, owner: str, conversation: str, tokenizer: str, *, tip: Position, after: int = 0
     ) -> dict[Position, int]:
         """Load kept sizes of the items on the path to `tip` after seq `after`."""
+        ...
+
+    # -- recall ---------------------------------------------------------------
+    # Items of user and assistant are indexed by words in the transaction that appends them. A place is
+    # an item's seq; with a tip it says which item is meant.
+    async def load_postings(
+        self, owner: str, conversation: str, keys: Sequence[int], *, tip: Position, upto: int
+    ) -> Postings:
+        """Load postings of the rarest of these terms, of items on the path to `tip` up to place `upto`."""
+        ...
+
+    async def load_postings_at(
+        self,
+        owner: str,
+        conversation: str,
+        holding: Mapping[int, int],
+        places: Sequence[int],
+        *,
+        tip: Position,
+    ) -> dict[int, Found]:
+        """Load postings of further terms (with how many items hold them) at these places only."""
+        ...
+
+    async def load_gaps(
+        self, owner: str, conversation: str, places: Sequence[int], *, tip: Position
+    ) -> set[int]:
+        """Find which of these places hold no message of user or assistant."""
+        ...
+
+    async def load_places(
+        self, owner: str, conversation: str, places: Sequence[int], *, tip: Position
+    ) -> list[StoredItem]:
+        """Load the items at these places, in any order; none for a place behind the tip."""
+        ...
+
+    async def load_elsewhere(self, owner: str, keys: Sequence[int], *, apart: str | None) -> list[Elsewhere]:
+        """Load postings of these terms in all conversations of an owner but `apart`; weighed over all of them."""
+        ...
+
+    async def index_words(self, owner: str, conversation: str) -> IndexProgress:
+        """Index some turns that were not when they were said; once `done` is `turns`, nothing is left."""
+        ...
+
+    async def find_unembedded(
+        self, owner: str, conversation: str, embedder: str, *, limit: int
+    ) -> Unembedded:
+        """Find the messages of the next turns, at most `limit`, that have no vectors of that embedder."""
+        ...
+
+    async def save_vectors(
+        self, owner: str, conversation: str, embedder: str, batch: Unembedded, vectors: Sequence[bytes]
+    ) -> bool:
+        """Keep a batch's vectors, one an item; False, and nothing, when another process did meanwhile."""
+        ...
+
+    async def load_vectors(
+        self, owner: str, conversation: str, embedder: str, *, after: int, limit: int
+    ) -> list[StoredVector]:
+        """Load vectors of turns numbered above `after`, in their order: whole turns, about `limit` vectors."""
+        ...
+
+    async def measure_embedded(self, owner: str, conversation: str, embedder: str) -> IndexProgress:
+        """Say how far a conversation has vectors of that embedder."""
+        ...
+
+    async def drop_other_vectors(self, owner: str, conversation: str, embedder: str) -> None:
+        """Throw away the vectors of other embedders."""
         ...
 
     # -- everything -----------------------------------------------------------

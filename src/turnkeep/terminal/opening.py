@@ -72,6 +72,9 @@ async def open_chat(
         api_key=settings.api_key,
         db=store,
         sampling=settings.sampling,
+        embeddings=settings.embeddings,
+        embedding_seconds=settings.embedding_seconds or None,
+        recall_everywhere=settings.recall_everywhere,
         on_wait=on_wait,
     )
     try:

@@ -15,12 +15,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from ...context.ranking import Found, Postings
 from ...conversation.items import Item, TurnState
 from ...conversation.log import Position
 from ...errors import LeaseLost
-from ..base import Conversation, Hit, Lease, StoredItem, StoredView, StoreStats, Turn
+from ..base import (
+    Conversation,
+    Elsewhere,
+    Hit,
+    IndexProgress,
+    Lease,
+    StoredItem,
+    StoredVector,
+    StoredView,
+    StoreStats,
+    Turn,
+    Unembedded,
+)
 from ..migrations import load_migrations
-from . import appends, conversations, leases, measure, paths, search, turns, values, views
+from . import appends, conversations, leases, measure, paths, postings, search, turns, values, views
+from . import vectors as vector_rows
 from .database import BUSY_SECONDS, Database, explain, open_database
 from .worker import Worker
 
@@ -264,6 +278,71 @@ class SqliteStore:
     ) -> dict[Position, int]:
         """Load kept sizes of the items on the path to `tip` after seq `after`."""
         return await self._read(paths.load_sizes, owner, conversation, tokenizer, tip, after)
+
+    # -- recall ----------------------------------------------------------------
+    async def load_postings(
+        self, owner: str, conversation: str, keys: Sequence[int], *, tip: Position, upto: int
+    ) -> Postings:
+        """Load postings of the rarest of these terms, of items on the path to `tip` up to place `upto`."""
+        return await self._read(postings.load_postings, owner, conversation, keys, tip, upto)
+
+    async def load_postings_at(
+        self,
+        owner: str,
+        conversation: str,
+        holding: Mapping[int, int],
+        places: Sequence[int],
+        *,
+        tip: Position,
+    ) -> dict[int, Found]:
+        """Load postings of further terms at these places on the path to `tip`."""
+        return await self._read(postings.load_postings_at, owner, conversation, holding, places, tip)
+
+    async def load_gaps(
+        self, owner: str, conversation: str, places: Sequence[int], *, tip: Position
+    ) -> set[int]:
+        """Find which of these places hold no message of user or assistant."""
+        return await self._read(postings.load_gaps, owner, conversation, places, tip)
+
+    async def load_places(
+        self, owner: str, conversation: str, places: Sequence[int], *, tip: Position
+    ) -> list[StoredItem]:
+        """Load the items at these places on the path to `tip`."""
+        return await self._read(postings.load_places, owner, conversation, places, tip)
+
+    async def load_elsewhere(self, owner: str, keys: Sequence[int], *, apart: str | None) -> list[Elsewhere]:
+        """Load postings of these terms in all conversations of an owner but `apart`."""
+        return await self._read(postings.load_elsewhere, owner, keys, apart)
+
+    async def index_words(self, owner: str, conversation: str) -> IndexProgress:
+        """Index some turns that were not when they were said."""
+        return await self._note(postings.index_slice, owner, conversation)
+
+    async def find_unembedded(
+        self, owner: str, conversation: str, embedder: str, *, limit: int
+    ) -> Unembedded:
+        """Find the messages of the next turns that have no vectors of that embedder."""
+        return await self._read(vector_rows.find_unembedded, owner, conversation, embedder, limit)
+
+    async def save_vectors(
+        self, owner: str, conversation: str, embedder: str, batch: Unembedded, vectors: Sequence[bytes]
+    ) -> bool:
+        """Keep a batch's vectors, unless another process did meanwhile."""
+        return await self._note(vector_rows.save_vectors, owner, conversation, embedder, batch, vectors)
+
+    async def load_vectors(
+        self, owner: str, conversation: str, embedder: str, *, after: int, limit: int
+    ) -> list[StoredVector]:
+        """Load vectors of turns numbered above `after`, in their order."""
+        return await self._read(vector_rows.load_vectors, owner, conversation, embedder, after, limit)
+
+    async def measure_embedded(self, owner: str, conversation: str, embedder: str) -> IndexProgress:
+        """Say how far a conversation has vectors of that embedder."""
+        return await self._read(vector_rows.measure_embedded, owner, conversation, embedder)
+
+    async def drop_other_vectors(self, owner: str, conversation: str, embedder: str) -> None:
+        """Throw away the vectors of other embedders."""
+        await self._note(vector_rows.drop_other_vectors, owner, conversation, embedder)
 
     # -- everything ------------------------------------------------------------
     async def search_text(

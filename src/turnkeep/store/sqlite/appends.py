@@ -16,6 +16,7 @@ from ..ids import make_tag
 from .conversations import Place, find_place
 from .database import Database
 from .leases import check_lease, holds_lease
+from .postings import index_new
 from .rows import PARTIAL, dump_body, dump_json, plain
 from .turns import SELECT_TURNS, find_turn, join_pieces, load_turn_row
 
@@ -201,7 +202,7 @@ def _insert_turn(
         "VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?)",
         (*place, number, branch, first, last, after.branch, now),
     )
-    _insert_items(database, place, branch, first, number, bodies, now)
+    _insert_items(database, place, branch, first, number, bodies, now, begins=True)
     return find_turn(database, place, number)
 
 
@@ -232,16 +233,21 @@ def _insert_items(
     turn: int,
     bodies: Iterable[tuple[str, str]],
     now: float,
+    *,
+    begins: bool = False,
 ) -> int:
     """Insert items from seq `first` on; returns the seq of the last one, `first` - 1 if there are none."""
-    seq = first - 1
+    seq, inserted = first - 1, list[tuple[int, int, str, str, float]]()
     for kind, body in bodies:
         seq += 1
+        inserted.append((branch, seq, kind, body, now))
         database.execute(
             "INSERT INTO item (owner, conversation, branch, seq, turn, kind, tag, created, body) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*place, branch, seq, turn, kind, make_tag(), now, body),
         )
+    if inserted:
+        index_new(database, place, turn, inserted, begins=begins)
     return seq
 
 

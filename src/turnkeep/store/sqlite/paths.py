@@ -35,6 +35,13 @@ class Parents(dict[int, Position]):
         self[branch] = Position(*row)
         return self[branch]
 
+    def load_all(self) -> None:
+        """Look all of them up at once: for a whole path, which leads through many."""
+        rows = self._database.execute(
+            "SELECT number, parent, fork FROM branch WHERE owner = ? AND conversation = ?", self._place
+        )
+        self.update({number: Position(parent, fork) for number, parent, fork in rows})
+
     def path(self, tip: Position, after: int = 0) -> tuple[Range, ...]:
         """The ranges that lead to `tip`, oldest first, without seq <= `after`."""
         return trace_path(self, tip, max(0, after))

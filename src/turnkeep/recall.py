@@ -1,0 +1,178 @@
+"""Recall for a turn: what of the turns that left the log is quoted before the new message.
+
+The road from a message to the lines that are stored with its turn. What is looked for, whether
+what was found matters, and how it is quoted is decided in context/recall.py; the finding is
+search.py's.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .context.budget import Budget
+from .context.recall import (
+    Query,
+    Quotation,
+    choose_lines,
+    drop_weakest,
+    make_query,
+    make_recalled,
+    quote_message,
+    quoted_lines,
+    room_tokens,
+    says_something,
+)
+from .context.view import Entry, render_recalled
+from .conversation.items import Item, Message, Recalled
+from .conversation.log import Position
+from .engine.base import EngineInfo
+from .meter import Meter
+from .search import Findings, Searcher
+
+CANDIDATE_LINES = 24  # 512 tokens hold some twelve lines
+ELSEWHERE = 0  # stands for the turn of a line from another conversation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recollection:
+    """What is recalled for a turn.
+
+    item: the quoted lines, to be stored with the turn; None when nothing is worth it.
+    tokens: of these lines.
+    by: what found them: "words", "words and meaning"; "" when nothing was looked for.
+    why: a sentence, where the meaning should have helped and could not.
+    """
+
+    item: Recalled | None = None
+    tokens: int = 0
+    by: str = ""
+    why: str | None = None
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The item, if there is one."""
+        return () if self.item is None else (self.item,)
+
+    @property
+    def turns(self) -> tuple[int, ...]:
+        """The turns quoted, each once."""
+        return () if self.item is None else tuple(dict.fromkeys(self.item.turns))
+
+
+NOTHING = Recollection()
+
+
+class Recaller:
+    """Recalls for one conversation.
+
+    Args:
+        searcher: finds earlier messages.
+        meter: counts lines.
+        owner: whose conversation.
+        conversation: which.
+        everywhere: look into the owner's other conversations too.
+    """
+
+    def __init__(
+        self, searcher: Searcher, meter: Meter, owner: str, conversation: str, *, everywhere: bool = False
+    ) -> None:
+        self.searcher, self._meter = searcher, meter
+        self._owner, self._conversation = owner, conversation
+        self.everywhere = everywhere
+
+    async def recall(
+        self,
+        info: EngineInfo,
+        new: Sequence[Item],
+        *,
+        tip: Position,
+        upto: int,
+        log: Sequence[Entry],
+        budget: Budget,
+        free: int,
+        now: float,
+    ) -> Recollection:
+        """Find what to quote before a message.
+
+        Args:
+            info: the engine, for counting.
+            new: what is said.
+            tip: the item that it follows.
+            upto: the last item that is not in the log.
+            log: what the model reads word for word, lines recalled before included.
+            budget: how the window is shared out.
+            free: tokens that the prompt has left.
+            now: seconds since the epoch.
+        """
+        copies = sum(entry.tokens for entry in log if isinstance(entry.item, Recalled))
+        room = min(
+            free,
+            room_tokens(
+                turn_tokens=budget.recall,
+                log_tokens=max(sum(entry.tokens for entry in log), budget.low),
+                copies_tokens=copies,
+            ),
+        )
+        text = "\n".join(item.text for item in new if isinstance(item, Message) and item.role == "user")
+        if room <= 0 or not text.strip() or (upto <= 0 and not self.everywhere):
+            return NOTHING
+        query = make_query(text, _texts(log), now=now)
+        found = await self._find(query, tip, upto)
+        known = quoted_lines(entry.item for entry in log)
+        lines = [line for each in found if each.weight >= 1 for line in self._quote(info, each, query)]
+        item, tokens = await self._fit(info, choose_lines(lines, room=room, known=known), room)
+        return Recollection(item=item, tokens=tokens, by=found[0].by, why=found[0].why)
+
+    async def _find(self, query: Query, tip: Position, upto: int) -> list[Findings]:
+        """Search this conversation, and the others where that is wanted."""
+        searches = [
+            self.searcher.find(
+                self._owner, self._conversation, query, tip=tip, upto=upto, most=CANDIDATE_LINES
+            )
+        ]
+        if self.everywhere:
+            searches.append(
+                self.searcher.find_elsewhere(
+                    self._owner, query, apart=self._conversation, most=CANDIDATE_LINES
+                )
+            )
+        return await asyncio.gather(*searches)
+
+    def _quote(self, info: EngineInfo, findings: Findings, query: Query) -> list[Quotation]:
+        """Write what was found as lines, but for those that say nothing.
+
+        Scores become shares of the best one's evidence, so that those of several searches compare.
+        """
+        lines: list[Quotation] = []
+        best = max((match.score for match in findings.matches), default=1.0)
+        for match in findings.matches:
+            message, stored = match.item.item, match.item
+            assert isinstance(message, Message)
+            if not says_something(message.text):
+                continue
+            line = quote_message(message, said=stored.created, keys=query.weights)
+            lines.append(
+                Quotation(
+                    said=stored.created,
+                    place=stored.at.seq,
+                    turn=stored.turn if match.conversation == self._conversation else ELSEWHERE,
+                    line=line,
+                    tokens=self._meter.estimate(info, f"- {line}\n"),
+                    score=findings.weight * match.score / best,
+                )
+            )
+        return lines
+
+    async def _fit(self, info: EngineInfo, chosen: list[Quotation], room: int) -> tuple[Recalled | None, int]:
+        """Count the lines as they will stand in the prompt; leave out the weakest while they take too much."""
+        while chosen:
+            item = make_recalled(chosen)
+            tokens = await self._meter.text_size(info, render_recalled(item))
+            if tokens <= room:
+                return item, tokens
+            chosen = drop_weakest(chosen)
+        return None, 0
+
+
+def _texts(log: Sequence[Entry]) -> list[str]:
+    return [entry.item.text for entry in log if isinstance(entry.item, Message) and entry.item.text]

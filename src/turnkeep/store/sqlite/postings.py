@@ -1,0 +1,303 @@
+"""Statements for the word index of conversations.
+
+Items are indexed in the transaction that inserts them. A conversation that was not (made by
+an older turnkeep, or indexed under other terms) is indexed in slices, turn by turn; until
+that has caught up, new turns wait for it, so the index always covers a conversation's
+first turns without a gap.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ...context.ranking import Found, Postings, choose_terms
+from ...context.words import VERSION, index_terms, term_key
+from ...conversation.items import Message
+from ...conversation.log import Position, Range
+from ..base import Elsewhere, IndexProgress, StoredItem
+from ..ids import conversation_id
+from .conversations import Place, find_place
+from .database import Database
+from .paths import Parents
+from .rows import SELECT_ITEMS, load_body, load_stored, plain
+
+INDEXED_ROLES = ("user", "assistant")  # not tool results, which are long and nobody said them
+SLICE_TURNS = 50  # indexed at a time, so that turns go on meanwhile: some 20 ms
+MOST_ROWS = 5_000  # of one term; where all of a long conversation's words are common, the newest count
+MOST_CONVERSATIONS = 50  # looked into by one search over all of an owner's
+
+_Rows = Iterable[tuple[int, int, str, str, float]]  # branch, seq, kind, body, created
+
+
+# -- writing ----------------------------------------------------------------------------------------
+def index_new(database: Database, place: Place, turn: int, rows: _Rows, *, begins: bool) -> None:
+    """Index items that were just inserted, unless turns before them are still to be indexed.
+
+    Args:
+        database: where.
+        place: the conversation.
+        turn: their turn's number.
+        rows: the items.
+        begins: whether they are the turn's first.
+    """
+    state = database.execute(
+        "SELECT version, turn FROM indexed WHERE owner = ? AND conversation = ?", place
+    ).fetchone()
+    version, done = state or (VERSION, 0)
+    # A turn whose first items are not indexed waits whole, or the slice that comes for it would miss them.
+    if version == VERSION and done >= (turn - 1 if begins else turn):
+        _index_rows(database, place, max(done, turn), rows)
+
+
+def index_slice(database: Database, owner: str, conversation: str) -> IndexProgress:
+    """Index the next turns of a conversation that were not indexed when they were said."""
+    place, _ = find_place(database, owner, conversation)
+    (turns,) = database.execute(
+        "SELECT turns FROM conversation WHERE owner = ? AND number = ?", place
+    ).fetchone()
+    done = _indexed_turns(database, place)
+    if done < turns:
+        upto = min(turns, done + SLICE_TURNS)
+        rows = database.execute(
+            "SELECT item.branch, item.seq, item.kind, item.body, item.created FROM turn JOIN item "
+            "ON item.owner = turn.owner AND item.conversation = turn.conversation "
+            "AND item.branch = turn.branch AND item.seq BETWEEN turn.first AND turn.last "
+            "WHERE turn.owner = ? AND turn.conversation = ? AND turn.number > ? AND turn.number <= ?",
+            (*place, done, upto),
+        ).fetchall()
+        _index_rows(database, place, upto, rows)
+        done = upto
+    return IndexProgress(done=done, turns=turns)
+
+
+def _indexed_turns(database: Database, place: Place) -> int:
+    """How many turns are indexed; forgets an index of other terms."""
+    state = database.execute(
+        "SELECT version, turn FROM indexed WHERE owner = ? AND conversation = ?", place
+    ).fetchone()
+    if state is None or state[0] == VERSION:
+        return 0 if state is None else int(state[1])
+    for table in ("posting", "word", "indexed"):
+        database.execute(f"DELETE FROM {table} WHERE owner = ? AND conversation = ?", place)  # noqa: S608 - our own names
+    return 0
+
+
+def _index_rows(database: Database, place: Place, turn: int, rows: _Rows) -> None:
+    items, words = 0, 0
+    postings: list[tuple[int, ...]] = []
+    for branch, seq, kind, body, created in rows:
+        item = load_body(kind, body) if kind in INDEXED_ROLES else None
+        terms = index_terms(item.text, created) if isinstance(item, Message) else {}
+        length = sum(terms.values())
+        items, words = items + bool(terms), words + length
+        counts: dict[int, int] = {}
+        for term, count in terms.items():
+            counts[term_key(term)] = counts.get(term_key(term), 0) + count
+        postings += [(*place, key, seq, branch, count, length) for key, count in counts.items()]
+    postings.sort()  # neighbours in the tree are written one after another
+    database.executemany(
+        "INSERT INTO posting (owner, conversation, term, seq, branch, count, length) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        postings,
+    )
+    database.executemany(
+        "INSERT INTO word (owner, conversation, term, items) VALUES (?, ?, ?, 1) "
+        "ON CONFLICT (owner, conversation, term) DO UPDATE SET items = items + 1",
+        [posting[:3] for posting in postings],
+    )
+    database.execute(
+        "INSERT INTO indexed (owner, conversation, version, turn, items, words) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (owner, conversation) DO UPDATE "
+        "SET turn = excluded.turn, items = items + excluded.items, words = words + excluded.words",
+        (*place, VERSION, turn, items, words),
+    )
+
+
+# -- reading ----------------------------------------------------------------------------------------
+def load_postings(
+    database: Database, owner: str, conversation: str, keys: Sequence[int], tip: Position, upto: int
+) -> Postings:
+    """Load the postings of the rarest of these terms, of items on the path to `tip` up to seq `upto`."""
+    place, _ = find_place(database, owner, conversation)
+    items, words = _totals(database, place)
+    holding = dict(
+        database.execute(
+            f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(keys)})",  # noqa: S608 - marks only
+            (*place, *keys),
+        )
+    )
+    path = _load_path(database, place, tip, upto)
+    rare, others = choose_terms(holding, items)
+    return Postings(
+        items=items,
+        words=words,
+        found={key: Found(items=holding[key], rows=_load_rows(database, place, key, path)) for key in rare},
+        left={key: holding[key] for key in others},
+        path=path,
+    )
+
+
+def load_postings_at(
+    database: Database,
+    owner: str,
+    conversation: str,
+    holding: Mapping[int, int],
+    places: Sequence[int],
+    tip: Position,
+) -> dict[int, Found]:
+    """Load the postings of these terms at these places on the path to `tip`."""
+    place, _ = find_place(database, owner, conversation)
+    path = _load_path(database, place, tip, max(places, default=0))
+    select = (
+        "SELECT seq, count, length, branch FROM posting WHERE owner = ? AND conversation = ? AND term = ? "  # noqa: S608 - marks only
+        f"AND seq IN ({_marks(places)})"
+    )
+    return {
+        key: Found(
+            items=items, rows=_on_path(database.execute(select, (*place, key, *places)).fetchall(), path)
+        )
+        for key, items in holding.items()
+    }
+
+
+def load_gaps(
+    database: Database, owner: str, conversation: str, places: Sequence[int], tip: Position
+) -> set[int]:
+    """Find which of these places on the path to `tip` hold no message of user or assistant."""
+    place, _ = find_place(database, owner, conversation)
+    gaps: set[int] = set()
+    for branch, seqs in _by_branch(database, place, places, tip):
+        rows = database.execute(
+            "SELECT seq FROM item INDEXED BY item_aside WHERE owner = ? AND conversation = ? AND branch = ? "  # noqa: S608 - marks only
+            f"AND kind NOT IN ('user', 'assistant') AND seq IN ({_marks(seqs)})",
+            (*place, branch, *seqs),
+        )
+        gaps.update(seq for (seq,) in rows)
+    return gaps
+
+
+def load_places(
+    database: Database, owner: str, conversation: str, places: Sequence[int], tip: Position
+) -> list[StoredItem]:
+    """Load the items at these places on the path to `tip`; a place behind it gives none."""
+    place, key = find_place(database, owner, conversation)
+    items: list[StoredItem] = []
+    for branch, seqs in _by_branch(database, place, places, tip):
+        rows = database.execute(
+            SELECT_ITEMS + f"WHERE owner = ? AND conversation = ? AND branch = ? AND seq IN ({_marks(seqs)})",
+            (*place, branch, *seqs),
+        )
+        items.extend(load_stored(key, row) for row in rows)
+    return items
+
+
+def load_elsewhere(database: Database, owner: str, keys: Sequence[int], apart: str | None) -> list[Elsewhere]:
+    """Load the postings of these terms in an owner's conversations, each on the path to its own tip.
+
+    Those that hold the rarest of the terms come first; weights are taken over all of them together.
+    """
+    found = database.execute("SELECT number FROM owner WHERE name = ?", (plain(owner),)).fetchone()
+    if found is None or not keys:
+        return []
+    (number,) = found
+    without = find_place(database, owner, apart)[0].conversation if apart is not None else None
+    items, words = database.execute(
+        "SELECT coalesce(sum(items), 0), coalesce(sum(words), 0) FROM indexed WHERE owner = ?", (number,)
+    ).fetchone()
+    by_term: dict[int, list[tuple[int, int]]] = {}
+    for term, conversation, count in database.execute(
+        "SELECT term, conversation, items FROM word INDEXED BY word_owner "  # noqa: S608 - marks only
+        f"WHERE owner = ? AND term IN ({_marks(keys)}) AND conversation IS NOT ?",
+        (number, *keys, without),
+    ):
+        by_term.setdefault(term, []).append((conversation, count))
+    holding = {term: sum(count for _, count in pairs) for term, pairs in by_term.items()}
+    rare, others = choose_terms(holding, items)
+    chosen: dict[int, list[int]] = {}
+    for term in (*rare, *others):
+        for conversation, _ in by_term[term]:
+            if conversation in chosen or (len(chosen) < MOST_CONVERSATIONS and term in rare):
+                chosen.setdefault(conversation, []).append(term)
+    return [
+        _load_one(
+            database, Place(number, conversation), {term: holding[term] for term in terms}, items, words
+        )
+        for conversation, terms in chosen.items()
+    ]
+
+
+def _load_one(
+    database: Database, place: Place, holding: Mapping[int, int], items: int, words: int
+) -> Elsewhere:
+    key, name, branch, seq = database.execute(
+        "SELECT key, name, tip_branch, tip_seq FROM conversation WHERE owner = ? AND number = ?", place
+    ).fetchone()
+    tip = Position(branch, seq)
+    path = _load_path(database, place, tip, tip.seq)
+    found = {
+        term: Found(items=count, rows=_load_rows(database, place, term, path))
+        for term, count in holding.items()
+    }
+    return Elsewhere(
+        conversation=conversation_id(key),
+        name=name,
+        tip=tip,
+        postings=Postings(items=items, words=words, found=found, left={}, path=path),
+    )
+
+
+def _totals(database: Database, place: Place) -> tuple[int, int]:
+    row = database.execute(
+        "SELECT items, words FROM indexed WHERE owner = ? AND conversation = ? AND version = ?",
+        (*place, VERSION),
+    ).fetchone()
+    return row or (0, 0)
+
+
+def _load_path(database: Database, place: Place, tip: Position, upto: int) -> tuple[Range, ...]:
+    """The ranges that lead to `tip`, as far as seq `upto`."""
+    parents = Parents(database, place)
+    if tip.branch:
+        parents.load_all()  # the whole path is asked for: one statement instead of one a fork
+    ranges = parents.path(tip)
+    return tuple(Range(r.branch, r.after, min(r.upto, upto)) for r in ranges if r.after < upto)
+
+
+def _load_rows(
+    database: Database, place: Place, key: int, path: Sequence[Range]
+) -> list[tuple[int, int, int]]:
+    """Place, count and length of the items on a path that hold a term, the newest of them."""
+    if not path:
+        return []
+    if len(path) == 1:
+        (only,) = path
+        return database.execute(
+            "SELECT seq, count, length FROM posting WHERE owner = ? AND conversation = ? AND term = ? "
+            "AND seq > ? AND seq <= ? AND branch = ? ORDER BY seq DESC LIMIT ?",
+            (*place, key, only.after, only.upto, only.branch, MOST_ROWS),
+        ).fetchall()
+    rows = database.execute(
+        "SELECT seq, count, length, branch FROM posting WHERE owner = ? AND conversation = ? AND term = ? "
+        "AND seq > ? AND seq <= ? ORDER BY seq DESC LIMIT ?",
+        (*place, key, path[0].after, path[-1].upto, MOST_ROWS),
+    ).fetchall()
+    return _on_path(rows, path)
+
+
+def _on_path(rows: Iterable[tuple[int, int, int, int]], path: Sequence[Range]) -> list[tuple[int, int, int]]:
+    parts = {part.branch: part for part in path}  # a path enters a branch once
+    return [
+        (seq, count, length)
+        for seq, count, length, branch in rows
+        if (part := parts.get(branch)) is not None and part.after < seq <= part.upto
+    ]
+
+
+def _by_branch(
+    database: Database, place: Place, places: Sequence[int], tip: Position
+) -> list[tuple[int, list[int]]]:
+    path = _load_path(database, place, tip, max(places, default=0))
+    parts = [(part.branch, [seq for seq in places if part.after < seq <= part.upto]) for part in path]
+    return [(branch, seqs) for branch, seqs in parts if seqs]
+
+
+def _marks(values: Sequence[Any]) -> str:  # Any: only their number counts
+    return ", ".join("?" * len(values))
