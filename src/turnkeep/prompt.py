@@ -365,6 +365,7 @@ class Desk:
             tip=tip,
             upto=material.view.at.seq,
             log=material.entries,
+            base_tokens=material.base_tokens,
             budget=budget,
             free=free,
             now=time.time(),

@@ -13,16 +13,20 @@ from .context.budget import Budget
 from .context.recall import (
     Query,
     Quotation,
+    asks,
     choose_lines,
     drop_weakest,
+    lean_on,
     make_query,
     make_recalled,
     quote_message,
     quoted_lines,
     room_tokens,
     says_something,
+    tells_nothing_new,
 )
 from .context.view import Entry, render_recalled
+from .context.words import split_terms
 from .conversation.items import Item, Message, Recalled
 from .conversation.log import Position
 from .engine.base import EngineInfo
@@ -30,6 +34,7 @@ from .meter import Meter
 from .search import Findings, Searcher
 
 CANDIDATE_LINES = 24  # 512 tokens hold some twelve lines
+NO_ROOM = "Nothing was looked for: lines recalled for earlier turns take all the room there is for them."
 ELSEWHERE = 0  # stands for the turn of a line from another conversation
 
 
@@ -88,6 +93,7 @@ class Recaller:
         tip: Position,
         upto: int,
         log: Sequence[Entry],
+        base_tokens: int,
         budget: Budget,
         free: int,
         now: float,
@@ -100,28 +106,35 @@ class Recaller:
             tip: the item that it follows.
             upto: the last item that is not in the log.
             log: what the model reads word for word, lines recalled before included.
+            base_tokens: what stands before the log.
             budget: how the window is shared out.
             free: tokens that the prompt has left.
             now: seconds since the epoch.
         """
-        copies = sum(entry.tokens for entry in log if isinstance(entry.item, Recalled))
-        room = min(
-            free,
-            room_tokens(
-                turn_tokens=budget.recall,
-                log_tokens=max(sum(entry.tokens for entry in log), budget.low),
-                copies_tokens=copies,
-            ),
-        )
+        room = min(free, room_tokens(**share_log(log, base_tokens, budget)))
         text = "\n".join(item.text for item in new if isinstance(item, Message) and item.role == "user")
-        if room <= 0 or not text.strip() or (upto <= 0 and not self.everywhere):
+        if not text.strip() or (upto <= 0 and not self.everywhere):
             return NOTHING
-        query = make_query(text, _texts(log), now=now)
-        found = await self._find(query, tip, upto)
+        if room <= 0:
+            return Recollection(why=NO_ROOM)
+        said = [entry.item.text for entry in log if isinstance(entry.item, Message)]
+        query, found = await self._search(text, said, tip, upto, now)
+        lines = [
+            line for each in found if each.weight >= 1 for line in self._quote(info, each, query, text, said)
+        ]
         known = quoted_lines(entry.item for entry in log)
-        lines = [line for each in found if each.weight >= 1 for line in self._quote(info, each, query)]
         item, tokens = await self._fit(info, choose_lines(lines, room=room, known=known), room)
         return Recollection(item=item, tokens=tokens, by=found[0].by, why=found[0].why)
+
+    async def _search(
+        self, text: str, said: Sequence[str], tip: Position, upto: int, now: float
+    ) -> tuple[Query, list[Findings]]:
+        """Search for what the message says; where that finds nothing, for what it may lean on as well."""
+        query = make_query(text, now=now)
+        found = await self._find(query, tip, upto)
+        if all(each.weight < 1 for each in found) and (leaning := lean_on(query, text, said)) is not None:
+            return leaning, await self._find(leaning, tip, upto)
+        return query, found
 
     async def _find(self, query: Query, tip: Position, upto: int) -> list[Findings]:
         """Search this conversation, and the others where that is wanted."""
@@ -138,17 +151,21 @@ class Recaller:
             )
         return await asyncio.gather(*searches)
 
-    def _quote(self, info: EngineInfo, findings: Findings, query: Query) -> list[Quotation]:
-        """Write what was found as lines, but for those that say nothing.
+    def _quote(
+        self, info: EngineInfo, findings: Findings, query: Query, text: str, said: Sequence[str]
+    ) -> list[Quotation]:
+        """Write what was found as lines, but for those that say nothing, or nothing new.
 
         Scores become shares of the best one's evidence, so that those of several searches compare.
         """
+        terms = frozenset(() if asks(text) else split_terms(text))
+        visible = "\n".join([*said, text])
         lines: list[Quotation] = []
         best = max((match.score for match in findings.matches), default=1.0)
         for match in findings.matches:
             message, stored = match.item.item, match.item
             assert isinstance(message, Message)
-            if not says_something(message.text):
+            if not says_something(message.text) or tells_nothing_new(message.text, terms, visible):
                 continue
             line = quote_message(message, said=stored.created, keys=query.weights)
             lines.append(
@@ -174,5 +191,10 @@ class Recaller:
         return None, 0
 
 
-def _texts(log: Sequence[Entry]) -> list[str]:
-    return [entry.item.text for entry in log if isinstance(entry.item, Message) and entry.item.text]
+def share_log(log: Sequence[Entry], base_tokens: int, budget: Budget) -> dict[str, int]:
+    """The figures that room_tokens and is_crowded decide by."""
+    return {
+        "turn_tokens": budget.recall,
+        "log_tokens": budget.high - base_tokens,
+        "copies_tokens": sum(entry.tokens for entry in log if isinstance(entry.item, Recalled)),
+    }

@@ -23,6 +23,7 @@ from .context.compaction import (
     render_instruction,
 )
 from .context.plan import choose_cut, is_due
+from .context.recall import is_crowded
 from .context.receipt import TurnRange
 from .context.view import View, awaits_results, dump_view
 from .conversation.items import Item, Message, user
@@ -32,6 +33,7 @@ from .errors import Conflict, ConversationNotFound, EngineError, TurnkeepError
 from .holding import hold_lease
 from .indexing import Indexer
 from .prompt import Desk, Material, day_of
+from .recall import share_log
 from .store.base import Conversation
 from .turn import view_key
 from .wire.assemble import Assembler
@@ -174,6 +176,10 @@ class Upkeep:
             return False  # in the middle of a tool loop: the program comes back at once
         if len(views) == 1 and is_due(material.entries, material.tokens, scene.budget, desk.options.strategy):
             material = await self._compact(scene, material) or material
+        elif len(views) == 1 and is_crowded(
+            **share_log(material.entries, material.base_tokens, scene.budget)
+        ):
+            material = await self._drop_copies(scene, material)
         if material.view.number not in desk.learned.read_views and material.entries:
             await self._warm(scene, material)
         if material.view.number != scene.row.view:
@@ -208,6 +214,11 @@ class Upkeep:
         # The prompt is read anew from the cut on: the moment to drop what was only quoted from earlier.
         view = await self._save_pending(scene, replace(view, copies_upto=scene.row.tip.seq))
         return await self._gather(scene, view)
+
+    async def _drop_copies(self, scene: _Scene, material: Material) -> Material:
+        """Make room for lines that later turns recall: what earlier ones recalled leaves the prompt."""
+        view = replace(material.view, number=None, copies_upto=scene.row.tip.seq)
+        return await self._gather(scene, await self._save_pending(scene, view))
 
     async def _ask_within(self, scene: _Scene, material: Material, cut: Compaction) -> tuple[str, ...]:
         """Ask for the summary by appending the instruction to the current prompt."""

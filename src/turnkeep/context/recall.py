@@ -81,12 +81,11 @@ class Quotation:
     score: float
 
 
-def make_query(text: str, before: Sequence[str] = (), *, now: float) -> Query:
-    """Make the query of a message.
+def make_query(text: str, *, now: float) -> Query:
+    """Make the query of a message by itself.
 
     Args:
         text: the message.
-        before: texts of the items before it, the newest last.
         now: seconds since the epoch, for "yesterday" and the like.
     """
     dates = find_dates(text.casefold(), now)
@@ -94,9 +93,28 @@ def make_query(text: str, before: Sequence[str] = (), *, now: float) -> Query:
     telling = [term for term in terms if not is_chatter(term)]
     weights = dict.fromkeys(map(term_key, [*terms, *dates]), 1.0)
     evident = dict.fromkeys(map(term_key, [*telling, *dates]), 1.0)
+    return Query(text=text if weights else "", weights=weights, evident=evident)
+
+
+def lean_on(query: Query, text: str, before: Sequence[str]) -> Query | None:
+    """Make the query of a message that says little by itself, such as "and the other one?".
+
+    Args:
+        query: of the message by itself.
+        text: the message.
+        before: texts of the items before it, the newest last.
+
+    Returns:
+        None where the message says enough, where it says and asks nothing, and where there is nothing to lean on.
+    """
     nearest = [each for each in before if each][-CONTEXT_ITEMS:]
-    if len(telling) >= FEW_TERMS or dates or not (telling or (terms and _asks(text))):
-        return Query(text=text if weights else "", weights=weights, evident=evident)
+    if (
+        len(query.evident) >= FEW_TERMS
+        or not (query.evident or (query.weights and asks(text)))
+        or not nearest
+    ):
+        return None
+    weights, evident = dict(query.weights), dict(query.evident)
     for term in _context_terms(nearest):
         weights.setdefault(term_key(term), CONTEXT_WEIGHT)
         evident.setdefault(term_key(term), CONTEXT_EVIDENCE)
@@ -121,7 +139,8 @@ def only_asks(text: str) -> bool:
     return text.rstrip().endswith(("?", "？", "؟"))
 
 
-def _asks(text: str) -> bool:
+def asks(text: str) -> bool:
+    """Tell whether a text asks something."""
     return any(mark in text for mark in "?？؟")
 
 
@@ -200,15 +219,29 @@ def room_tokens(*, turn_tokens: int, log_tokens: int, copies_tokens: int) -> int
 
     Args:
         turn_tokens: the most that one turn may take.
-        log_tokens: what the log takes, or will take when it has grown again after a compaction.
+        log_tokens: what the log may grow to before it is compacted.
         copies_tokens: what lines recalled for earlier turns take of it.
-
-    Returns:
-        At most half of what is left of the copies' share, so that the turns after this one have some too.
     """
-    left = int(COPIES_SHARE * log_tokens) - copies_tokens
-    room = min(turn_tokens, max(left // 2, min(left, 3 * LEAST_ROOM)))
+    room = min(turn_tokens, int(COPIES_SHARE * log_tokens) - copies_tokens)
     return room if room >= LEAST_ROOM else 0
+
+
+def is_crowded(*, turn_tokens: int, log_tokens: int, copies_tokens: int) -> bool:
+    """Tell whether copies leave the next turn less than half of what it may take, so that they have to go."""
+    left = room_tokens(turn_tokens=turn_tokens, log_tokens=log_tokens, copies_tokens=copies_tokens)
+    return copies_tokens > 0 and left < turn_tokens // 2
+
+
+def tells_nothing_new(said: str, terms: Collection[str], visible: str) -> bool:
+    """Tell whether what was said adds nothing to the message that brings it up and to the log.
+
+    Args:
+        said: the earlier message.
+        terms: of the message; empty where it asks, since an answer may repeat the question.
+        visible: the log and the message, as text.
+    """
+    sentences = [sentence.strip() for sentence in _SENTENCE.findall(said)]
+    return all(sentence in visible for sentence in sentences) or set(split_terms(said)) <= set(terms)
 
 
 def choose_lines(
