@@ -295,7 +295,7 @@ class Searcher:
         if self.embedder is None or not query.text:
             return None
         asked = self._asked.get(query.text)
-        if asked is None or asked.cancelled() or asked.get_loop() is not asyncio.get_running_loop():
+        if asked is None or _is_spent(asked) or asked.get_loop() is not asyncio.get_running_loop():
             asked = asyncio.ensure_future(_embed(self.embedder, query.text))
             self._asked = {query.text: asked}  # the last one: two searches may ask for the same
         return asked
@@ -324,6 +324,11 @@ class Searcher:
         self._late.discard(asked)
         if not asked.cancelled() and (error := asked.exception()) is not None:
             _log.info("no vector for the query: %s", error)
+
+
+def _is_spent(asked: "asyncio.Task[list[bytes]]") -> bool:
+    """Whether it failed: the embedder may be back, so the same text is asked for again."""
+    return asked.done() and (asked.cancelled() or asked.exception() is not None)
 
 
 async def _embed(embedder: Embedder, text: str) -> list[bytes]:

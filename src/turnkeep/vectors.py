@@ -58,7 +58,7 @@ class VectorIndex:
     def __init__(self, store: Store, embedder: Embedder, *, most_bytes: int = MOST_BYTES) -> None:
         self._store, self._embedder = store, embedder
         self._most_bytes = most_bytes
-        self._held: OrderedDict[tuple[str, str], _Held] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str, str], _Held] = OrderedDict()
 
     @property
     def nbytes(self) -> int:
@@ -89,13 +89,12 @@ class VectorIndex:
 
     async def _load(self, owner: str, conversation: str, dimensions: int) -> _Held | None:
         """Bring what is held of a conversation up to date."""
-        key = (owner, conversation)
+        name = self._embedder.name
+        key = (owner, conversation, name)
         while True:
             held = self._held.get(key)
             after = held.turn if held else 0
-            page = await self._store.load_vectors(
-                owner, conversation, self._embedder.name, after=after, limit=PAGE_VECTORS
-            )
+            page = await self._store.load_vectors(owner, conversation, name, after=after, limit=PAGE_VECTORS)
             now = self._held.get(key)
             if now is not held or (now is not None and now.turn != after):
                 continue  # another search has loaded it meanwhile

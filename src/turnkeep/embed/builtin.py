@@ -142,8 +142,10 @@ def _serve(orders: _Orders, folder: Path | None) -> None:
             return
         texts, reply = order
         try:
-            if process is None or process.poll() is not None:
-                process = _start(folder)
+            if process is not None and process.poll() is not None:
+                _stop(process)  # its pipes
+                process = None
+            process = process or _start(folder)
             reply.set_result(_ask(process, texts))
         except BaseException as error:  # raised again where the vectors are waited for
             _stop(process)
@@ -159,21 +161,28 @@ def _start(folder: Path | None) -> "subprocess.Popen[bytes]":
         raise UsageError(
             "The model that finds turns by meaning is not installed: run turnkeep embed install."
         )
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "turnkeep.embed.child", str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-    )
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "turnkeep.embed.child", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        )
+    except OSError as error:
+        raise EngineUnreachable(_not_started(error.strerror or error)) from error
     try:
         first = _read_line(process)
         if "error" in first:
-            raise EngineUnreachable(f"{SUBJECT} could not start: {first['error']}.")
+            raise EngineUnreachable(_not_started(first["error"]))
     except BaseException:
         _stop(process)
         raise
     return process
+
+
+def _not_started(why: object) -> str:
+    return f"{SUBJECT} could not start ({why}): run turnkeep embed install, which checks its files."
 
 
 def _ask(process: "subprocess.Popen[bytes]", texts: Sequence[str]) -> list[bytes]:
@@ -195,7 +204,7 @@ def _ask(process: "subprocess.Popen[bytes]", texts: Sequence[str]) -> list[bytes
 def _read_line(process: "subprocess.Popen[bytes]") -> dict[str, int | str]:
     assert process.stdout is not None
     line = process.stdout.readline()
-    if not line:
+    if not line.endswith(b"\n"):  # nothing, or half a line of a process that was killed
         raise EngineUnreachable(f"{SUBJECT} stopped: it will be started again.")
     value: dict[str, int | str] = json.loads(line)
     return value

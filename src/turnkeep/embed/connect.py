@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from ..engine.address import parse_url
 from ..engine.client import EngineClient, Retries, Timeouts
+from ..errors import UsageError
 from .base import Embedder
 from .builtin import BuiltInEmbedder, find_model, has_arithmetic
 from .endpoint import EndpointEmbedder
@@ -36,6 +37,11 @@ def connect_embedder(
         return BuiltInEmbedder() if has_arithmetic() and find_model() is not None else None
     if setting == BUILT_IN:
         return BuiltInEmbedder()
+    if "://" not in setting:
+        raise UsageError(
+            f"{setting!r} finds nothing by its meaning: use builtin, off, or the address of an engine with an "
+            "embedding model, such as http://localhost:11434#nomic-embed-text."
+        )
     url, _, model = setting.partition("#")
     client = EngineClient(
         url,
@@ -47,5 +53,6 @@ def connect_embedder(
     return EndpointEmbedder(client, model=model or None)
 
 
-def _server(url: str) -> str:
-    return urlsplit(parse_url(url)).netloc if "://" in url else url
+def _server(url: str) -> tuple[str, str]:
+    parts = urlsplit(parse_url(url)) if "://" in url else urlsplit("")
+    return parts.scheme, parts.netloc

@@ -63,10 +63,14 @@ def _run_pip() -> None:
     ]  # fmt: skip
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise UsageError(
-            f"pip could not install it ({lines[-1].strip() if lines else 'it said nothing'}): try {_by_hand()}."
-        )
+        raise UsageError(f"pip could not install it ({_reason(done.stderr)}): try {_by_hand()}.")
+
+
+def _reason(said: str) -> str:
+    """The first line that names an error, or else the last one: pip gives its advice after it."""
+    lines = [line.strip().rstrip(".") for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.casefold().startswith("error")]
+    return (errors or lines[-1:] or ["it said nothing"])[0]
 
 
 def _by_hand() -> str:

@@ -59,10 +59,11 @@ class WordPiece:
 def split_words(text: str) -> Iterator[str]:
     """Yield the words and marks of a text, lowered and without accents. Example: "Café!" → "cafe", "!"."""
     spaced = "".join([_clean(character) for character in text])
-    bare = "".join(
-        [each for each in unicodedata.normalize("NFD", spaced) if unicodedata.category(each) != "Mn"]
-    )
-    for word in bare.lower().split():
+    # Lowered one by one: str.lower() alone knows that a word ends with another sigma, and BERT did not.
+    bare = [
+        each.lower() for each in unicodedata.normalize("NFD", spaced) if unicodedata.category(each) != "Mn"
+    ]
+    for word in "".join(bare).split():
         begin = 0
         for place, character in enumerate(word):
             if _is_punctuation(character):
@@ -77,10 +78,12 @@ def split_words(text: str) -> Iterator[str]:
 @lru_cache(maxsize=4096)
 def _clean(character: str) -> str:
     code = ord(character)
-    if character in "\t\n\r" or character.isspace():
+    if character in "\t\n\r":
         return " "
-    if code in (0, 0xFFFD) or unicodedata.category(character)[0] == "C":
+    if code == 0xFFFD or unicodedata.category(character)[0] == "C":
         return ""
+    if character.isspace():
+        return " "
     return f" {character} " if any(first <= code <= last for first, last in _HAN) else character
 
 

@@ -1,5 +1,6 @@
 """Statements that measure the store: rows, text, pages."""
 
+import json
 import os
 import sqlite3
 from pathlib import Path
@@ -7,6 +8,10 @@ from pathlib import Path
 from ..base import StoreStats
 from .database import Database
 from .rows import plain
+
+
+# The index of words and the vectors: made from the items, and made anew where they are thrown away.
+RECALL_TABLES = ("indexed", "word", "posting", "embedder", "embedded", "vector")
 
 
 def measure(database: Database, path: Path | None, owner: str | None) -> StoreStats:
@@ -42,12 +47,14 @@ def _rows(database: Database) -> dict[str, int]:
 
 
 def _index_bytes(database: Database) -> int | None:
-    """Bytes of all indexes; None where SQLite was built without the table that tells."""
+    """Bytes of all indexes, those of recall among them; None where SQLite was built without the table that tells."""
     try:
         row = database.execute(
             "SELECT coalesce(sum(dbstat.pgsize), 0) FROM dbstat "
             "JOIN sqlite_master ON sqlite_master.name = dbstat.name "
-            "WHERE sqlite_master.type = 'index' AND dbstat.aggregate = TRUE"
+            "WHERE (sqlite_master.type = 'index' OR sqlite_master.name IN (SELECT value FROM json_each(?))) "
+            "AND dbstat.aggregate = TRUE",
+            (json.dumps(RECALL_TABLES),),
         ).fetchone()
     except sqlite3.OperationalError as error:
         if "dbstat" in str(error):
