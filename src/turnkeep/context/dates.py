@@ -6,6 +6,7 @@ it in whatever language its words are. Days are UTC, as everywhere in turnkeep.
 
 import datetime
 import re
+import unicodedata
 from collections.abc import Iterator
 
 YEARS_BACK = 10  # a date without a year is looked for in that many years
@@ -17,6 +18,9 @@ _MONTHS = (
     "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
     "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
     "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+    "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+    "januari februari maart april mei juni juli augustus september oktober november december",
+    "январь февраль март апрель май июнь июль август сентябрь октябрь ноябрь декабрь",
     "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
     "январе феврале марте апреле мае июне июле августе сентябре октябре ноябре декабре",
 )
@@ -24,22 +28,29 @@ _MONTH_NUMBERS = {name: number for names in _MONTHS for number, name in enumerat
 _MONTH = "|".join(sorted(_MONTH_NUMBERS, key=len, reverse=True))
 _NAMED = re.compile(
     rf"(?:\b(?P<before>\d{{1,2}})(?:st|nd|rd|th|\.|er)?\s+(?:of\s+|de\s+)?)?\b(?P<month>{_MONTH})\b\.?"
-    r"(?:\s+(?P<after>\d{1,2})(?:st|nd|rd|th)?\b(?!:))?(?:\s*,?\s*(?:de\s+|of\s+)?(?P<year>(?:19|20)\d\d)\b)?"
+    r"(?:\s+(?P<after>\d{1,2})(?:st|nd|rd|th)?\b(?!:))?(?:\s*+(?:,\s*+)?(?:de\s+|of\s+)?(?P<year>(?:19|20)\d\d)\b)?"
 )
 _ISO = re.compile(r"\b((?:19|20)\d\d)-(\d{1,2})(?:-(\d{1,2}))?\b")
 _DOTTED = re.compile(r"\b(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)\b")
-_CJK = re.compile(r"(?:((?:19|20)\d\d)年)?(\d{1,2})月(?:(\d{1,2})[日号])?")
+_CJK = re.compile(r"(?:((?:19|20)\d\d)[年년] ?)?(\d{1,2})[月월](?: ?(\d{1,2})[日号일])?")
 _YEAR = re.compile(
-    r"\b(?:in|during|since|from|of|year|en|im|год[уа]?)\s+((?:19|20)\d\d)\b|((?:19|20)\d\d)年(?!\d)"
+    r"\b(?:in|during|since|from|of|year|en|im|год[уа]?)\s+((?:19|20)\d\d)\b|((?:19|20)\d\d)[年년](?! ?\d)"
 )
-_AGO = re.compile(r"\b(\d{1,3}|a|an|one|two|three|four|five|six|ten)\s+(day|week|month)s?\s+ago\b")
-_NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10}
-_YESTERDAY = re.compile(r"\byesterday\b|\blast night\b|\bgestern\b|\bayer\b|\bвчера\b|昨天|昨日")
+_NUMBERS = {
+    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+    "nine": 9, "ten": 10,
+}  # fmt: skip
+_AGO = re.compile(rf"\b(\d{{1,3}}|{'|'.join(_NUMBERS)})\s+(day|week|month)s?\s+ago\b")
+# Not the French "hier", which is "here" in German.
+_YESTERDAY = re.compile(
+    r"\b(?:yesterday|last night|gestern|ayer|ieri|ontem|gisteren|вчера)\b|昨天|昨日|어제|أمس"
+)
 _LAST = re.compile(r"\blast (week|month|year)\b")
 
-# "may" and "mar" and "march" are words too: a month only beside a number or after these.
-_AMBIGUOUS = frozenset(("may", "march", "mar", "mai"))
+# Words and names too: a month only beside a number or after one of the second.
+_AMBIGUOUS = frozenset(("may", "march", "mar", "mai", "mars", "mei", "jan"))
 _BEFORE_MONTH = re.compile(r"\b(?:in|during|since|until|by|last|early|late|of|en|im)\s+$")
+_BEFORE_CHARACTERS = 24  # before a month that are looked at for them
 
 
 def day_terms(seconds: float) -> tuple[str, ...]:
@@ -63,7 +74,7 @@ def find_dates(text: str, now: float) -> list[str]:
     """Find the days and months that a query speaks of, as terms.
 
     Args:
-        text: the query, case folded.
+        text: the query, case folded; full-width digits and the like are read as plain ones.
         now: seconds since the epoch: what "yesterday" is counted from, and where a date without
             a year is looked for (the ten years before).
 
@@ -72,6 +83,7 @@ def find_dates(text: str, now: float) -> list[str]:
     today = day_at(now)
     if today is None:
         return []
+    text = unicodedata.normalize("NFKC", text)
     found: dict[str, None] = {}
     for year, month, day in _spoken(text):
         found.update(dict.fromkeys(_terms(year, month, day, today.year)))
@@ -84,8 +96,10 @@ def _spoken(text: str) -> Iterator[tuple[int | None, int | None, int | None]]:
     for match in _NAMED.finditer(text):
         day = match["before"] or match["after"]
         lone = not day and not match["year"]
-        if lone and match["month"] in _AMBIGUOUS and not _BEFORE_MONTH.search(text[: match.start("month")]):
-            continue
+        if lone and match["month"] in _AMBIGUOUS:
+            start = match.start("month")
+            if not _BEFORE_MONTH.search(text[max(0, start - _BEFORE_CHARACTERS) : start]):
+                continue
         yield _int(match["year"]), _MONTH_NUMBERS[match["month"]], _int(day)
     for match in _ISO.finditer(text):
         yield int(match[1]), int(match[2]), _int(match[3])
@@ -93,7 +107,7 @@ def _spoken(text: str) -> Iterator[tuple[int | None, int | None, int | None]]:
         yield int(match[3]), int(match[2]), int(match[1])
     for match in _CJK.finditer(text):
         yield _int(match[1]), int(match[2]), _int(match[3])
-    for match in _YEAR.finditer(text):
+    for match in _YEAR.finditer(_ISO.sub(" ", _NAMED.sub(" ", text))):  # years that stand for themselves
         yield int(match[1] or match[2]), None, None
 
 
@@ -115,15 +129,14 @@ def _terms(year: int | None, month: int | None, day: int | None, this_year: int)
 
 def _relative(text: str, today: datetime.date) -> Iterator[str]:
     if _YESTERDAY.search(text):
-        yield _day(today - datetime.timedelta(days=1))
+        yield from _days_around(today, 1, 0)
     for match in _AGO.finditer(text):
         number = _NUMBERS.get(match[1]) or int(match[1])
         if match[2] == "month":
             yield _month(*_months_before(today, number))
         else:
-            yield from _days_around(
-                today, number * (7 if match[2] == "week" else 1), 3 if match[2] == "week" else 0
-            )
+            days, spread = (7, 3) if match[2] == "week" else (1, 0)
+            yield from _days_around(today, number * days, spread)
     for match in _LAST.finditer(text):
         if match[1] == "week":
             yield from _days_around(today, 7 + today.weekday() - 3, 3)  # Monday to Sunday
@@ -134,9 +147,10 @@ def _relative(text: str, today: datetime.date) -> Iterator[str]:
 
 
 def _days_around(today: datetime.date, days_ago: int, spread: int) -> Iterator[str]:
-    for shift in range(-spread, spread + 1):
-        day = today - datetime.timedelta(days=days_ago + shift)
-        yield _day(day)
+    middle = today.toordinal() - days_ago
+    for number in range(middle + spread, middle - spread - 1, -1):
+        if 1 <= number <= datetime.date.max.toordinal():
+            yield _day(datetime.date.fromordinal(number))
 
 
 def _months_before(today: datetime.date, number: int) -> tuple[int, int]:
@@ -149,4 +163,4 @@ def _day(day: datetime.date) -> str:
 
 
 def _month(year: int, month: int) -> str:
-    return f"@{year}-{month:02}"
+    return f"@{year:04}-{month:02}"

@@ -5,7 +5,8 @@
     lines     - [8 May 2023] user: My dog is called Biscuit.
 
 Quoted lines are data: one line each, marked as quotation, so that an instruction that was
-said long ago is not obeyed when it comes back. They are frozen with the turn that brought them.
+said long ago is not obeyed when it comes back, and without the marks by which engines tell
+who speaks. They are frozen with the turn that brought them.
 
 Pure: times, scores and token counts are given.
 """
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from ..conversation.items import Item, Message, Recalled
 from .dates import day_at, find_dates
 from .ranking import Scores
-from .words import is_chatter, split_terms, term_key
+from .words import MOST_CHARACTERS, is_chatter, split_terms, term_key
 
 FEW_TERMS = 3  # a message with fewer telling words leans on the turns before it ("and the other one?")
 CONTEXT_WEIGHT = 0.3  # of a word from there; harmless where it was not needed (R@10 -0.1 on full questions)
@@ -28,7 +29,7 @@ CONTEXT_CHARACTERS = 300  # of each of them that the meaning is taken from
 MOST_TERMS = 48  # words of a long message that are looked for
 
 # From when on something found is worth recalling. 98 % of LoCoMo's questions pass and 4 % of small talk
-# with vectors; 96 % and 19 % with words alone, most of it about a thing that was indeed talked about.
+# with vectors; 96 % and 9 % with words alone, most of it about a thing that was indeed talked about.
 # bench/recall.py prints the figures.
 LEAST_WORDS = 0.7  # word evidence (ranking.word_evidence) without vectors
 LEAST_MIXED = 0.52  # cosine (above what unrelated texts have) plus a fifth of the word evidence
@@ -40,6 +41,8 @@ LONGEST_QUOTE = 600  # characters; of a longer message the most telling part is 
 
 COPIES_SHARE = 0.2  # of the log: what all recalled lines in it may take (design.md section 2)
 LEAST_ROOM = 16  # tokens; less than one short line is no room
+
+_QUESTION_MARKS = ("?", "？", "؟")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,7 @@ def make_query(text: str, *, now: float) -> Query:
         text: the message.
         now: seconds since the epoch, for "yesterday" and the like.
     """
-    dates = find_dates(text.casefold(), now)
+    dates = find_dates(text[:MOST_CHARACTERS].casefold(), now)
     terms = list(dict.fromkeys(split_terms(text)))[:MOST_TERMS]
     telling = [term for term in terms if not is_chatter(term)]
     weights = dict.fromkeys(map(term_key, [*terms, *dates]), 1.0)
@@ -136,12 +139,12 @@ def says_something(text: str) -> bool:
 
 def only_asks(text: str) -> bool:
     """Tell whether a text ends as a question: such an item seldom holds the answer."""
-    return text.rstrip().endswith(("?", "？", "؟"))
+    return text.rstrip().endswith(_QUESTION_MARKS)
 
 
 def asks(text: str) -> bool:
     """Tell whether a text asks something."""
-    return any(mark in text for mark in "?？؟")
+    return any(mark in text for mark in _QUESTION_MARKS)
 
 
 def weigh_evidence(words: Scores, meaning: Meaning | None) -> float:
@@ -162,6 +165,19 @@ def weigh_evidence(words: Scores, meaning: Meaning | None) -> float:
 
 
 # -- quoting ----------------------------------------------------------------------------------------
+# By hand: strftime's depend on the locale.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAY_MARK = re.compile(r"\A\[\d{1,2} [A-Z][a-z]{2} \d+\] ")
+
+# What chat templates write where somebody begins or ends to speak. llama.cpp reads these in a message's
+# text too as the special tokens that they name: a blank inside makes them text.
+_TEMPLATE_MARK = re.compile(
+    r"<(?=[|｜]\w)|(?<=\w[|｜])(?=>)"  # <|im_start|>, <|eot_id|>, <turn|>, <｜User｜>
+    r"|<(?=/?(?:s|bos|eos|pad|unk|mask|think|tool_call|tool_response|\w{1,16}_of_\w{1,16}|unused\d{1,5})>)"
+    r"|<(?=</?SYS>>)|\[(?=/?(?:INST|[A-Z]{1,16}_[A-Z_]{1,16})\])"  # Llama 2, Mistral
+)
+
+
 def quote_message(message: Message, *, said: float, keys: Collection[int] = ()) -> str:
     """Write a message as one line: its day, who said it, and what.
 
@@ -173,9 +189,13 @@ def quote_message(message: Message, *, said: float, keys: Collection[int] = ()) 
     Example: → "[8 May 2023] user: My dog is called Biscuit."
     """
     day = day_at(said)
-    mark = f"[{day.day} {day:%b %Y}] " if day else ""
+    mark = f"[{day.day} {_MONTHS[day.month - 1]} {day.year}] " if day else ""
     text = cut_excerpt(" ".join(message.text.split()), keys)
-    return f"{mark}{message.role}: {text}"
+    return f"{mark}{message.role}: {_TEMPLATE_MARK.sub(_add_blank, text)}"
+
+
+def _add_blank(mark: re.Match[str]) -> str:
+    return f"{mark[0]} "
 
 
 _SENTENCE = re.compile(r".+?(?:[.!?;:](?=\s)|[。！？；]|$)\s*")
@@ -185,7 +205,7 @@ def cut_excerpt(text: str, keys: Collection[int], most: int = LONGEST_QUOTE) -> 
     """Take the part of a long text that holds most terms of a query, whole sentences where they fit.
 
     Args:
-        text: one line.
+        text: one line; of a very long one only as much as the index reads (words.MOST_CHARACTERS).
         keys: of the query's terms.
         most: characters.
 
@@ -193,7 +213,8 @@ def cut_excerpt(text: str, keys: Collection[int], most: int = LONGEST_QUOTE) -> 
     """
     if len(text) <= most:
         return text
-    parts = [part for whole in _SENTENCE.findall(text) for part in _split_long(whole, most)]
+    read = text[:MOST_CHARACTERS]
+    parts = [part for whole in _SENTENCE.findall(read) for part in _split_long(whole, most)]
     wanted = set(keys)
     hits = [len({term_key(term) for term in split_terms(part)} & wanted) for part in parts]
     first = last = max(range(len(parts)), key=lambda number: hits[number])
@@ -206,7 +227,7 @@ def cut_excerpt(text: str, keys: Collection[int], most: int = LONGEST_QUOTE) -> 
         side = max(fitting, key=lambda side: (hits[side], side))
         first, last, size = min(first, side), max(last, side), size + len(parts[side])
     middle = "".join(parts[first : last + 1]).strip()
-    return f"{'… ' if first else ''}{middle}{' …' if last + 1 < len(parts) else ''}"
+    return f"{'… ' if first else ''}{middle}{' …' if last + 1 < len(parts) or len(read) < len(text) else ''}"
 
 
 def _split_long(part: str, most: int) -> list[str]:
@@ -259,7 +280,7 @@ def choose_lines(
     chosen: list[Quotation] = []
     seen: set[str] = set()
     for each in ranked:
-        text = each.line.partition("] ")[2]  # the same words on two days are quoted once
+        text = _DAY_MARK.sub("", each.line, count=1)  # the same words on two days are quoted once
         if each.score >= least and each.tokens <= room and text not in seen and each.line not in known:
             seen.add(text)
             chosen.append(each)

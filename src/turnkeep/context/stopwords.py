@@ -74,18 +74,50 @@ STOP_WORDS: dict[str, frozenset[str]] = {name: frozenset(words.split()) for name
 LATIN = ("english", "german", "french", "spanish", "italian", "portuguese", "dutch")
 STOP_CHARACTERS = frozenset(_CHINESE + _JAPANESE)
 
-# Greetings, thanks and the like, as people write them: no evidence that an earlier turn matters.
-_CHATTER = """
-    hi hello hey bye goodbye thanks thank thx please sorry ok okay yes yeah yep no nope sure fine good great
-    nice cool awesome amazing wow lol haha hmm oh oops really actually maybe well right indeed exactly agree
-    think know guess mean say said tell told ask talk see look hear feel want need like love let get got go
-    going come back make take give keep try help thing things something anything nothing everything someone
-    anyone one two lot bit kind sort way time today tomorrow tonight morning evening night day later soon
-    again always never ever still even just much many long new question answer idea bored tired funny happy
-    glad wait moment second minute stop continue start explain word write short brief simple clear understand
-    sense interesting interested best better favorite favourite fun chat worry pleasure welcome remember
-    mention mentioned
-    gut danke bitte hallo ja nein merci bonjour salut oui non hola gracias bien vale sí ciao grazie obrigado olá
-    привет спасибо пожалуйста хорошо да нет
-"""
-CHATTER = frozenset(_CHATTER.split())
+# Greetings, thanks and the like, as people write them: no evidence that an earlier turn matters. English
+# by kinds, each as whole as it can be, and verbs with their irregular forms, which no stemmer undoes;
+# days, moods and things are left out, since they may be just what was talked about.
+_CHATTER = {
+    "english": """
+        hi hello hey howdy bye goodbye cheers thanks thank thx please sorry pardon welcome pleasure
+        congratulations congrats appreciate ok okay alright yes yeah yep yup no nope nah sure certainly
+        definitely absolutely wow lol haha hmm oh ah aha ugh oops yay
+
+        good great nice cool awesome amazing fine bad wrong fair poor terrible horrible awful wonderful perfect
+        excellent fantastic lovely brilliant better best worse worst favorite favourite funny fun happy glad
+        bored tired interesting interested clear simple brief easy hard short long new old true correct
+
+        really actually maybe perhaps probably possibly surely obviously apparently basically honestly indeed
+        exactly well right anyway else enough already yet almost nearly quite rather pretty somewhat somehow
+        instead together away ahead around along apart aside soon later again always never ever often sometimes
+        usually still even just finally eventually though although however since without within across among
+        via behind besides despite except another every whatever whenever wherever might shall
+        much many lot bit kind sort less least several
+
+        thing things something anything nothing everything someone anyone everyone somebody anybody everybody
+        nobody none somewhere anywhere everywhere nowhere one two way time today tomorrow tonight morning
+        evening night day moment second minute
+
+        think thought know knew known guess mean meant say said tell told ask talk see saw seen look hear heard
+        feel felt want need like love let get got gotten go gone went going come came make made take took taken
+        give gave given keep kept try tried help put use happen seem become became begin began begun start stop
+        finish continue wait hold held find found show shown bring brought understand understood agree believe
+        hope wish suppose wonder mind worry remember forget forgot forgotten mention mentioned gonna gotta wanna
+
+        question answer idea sense word chat example explain write wrote written repeat describe define spell
+        translate convert summarize summarise rephrase rewrite clarify elaborate
+    """,
+    "german": "gut danke bitte hallo tschüss ja nein doch genau okay super",
+    "french": "merci bonjour salut bonsoir oui non bien sûr",
+    "spanish": "hola gracias bien vale sí adiós buenos buenas claro",
+    "italian": "ciao grazie prego sì buongiorno bene certo",
+    "portuguese": "obrigado obrigada olá sim não bom tchau",
+    "dutch": "hoi dank bedankt graag ja nee goed prima doei",
+    "russian": "привет здравствуй здравствуйте спасибо пожалуйста хорошо ладно да нет пока",
+    "arabic": "مرحبا شكرا نعم عفوا السلام عليكم",
+    "chinese": "你好 谢谢 好的 再见 请",
+    "japanese": "こんにちは ありがとう おはよう さようなら はい いいえ",
+    "korean": "안녕 안녕하세요 감사합니다 고마워 네 아니요",
+    "thai": "สวัสดี ขอบคุณ",
+}
+CHATTER: dict[str, frozenset[str]] = {name: frozenset(words.split()) for name, words in _CHATTER.items()}

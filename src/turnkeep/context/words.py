@@ -31,11 +31,12 @@ _MARKS = (
 )
 _WORD = re.compile(rf"(?:[^\W_]|[{_MARKS}])+")
 _ASCII_WORD = re.compile(r"[A-Za-z0-9]+")  # the same in plain ASCII, five times as fast
-_COMPOUND = re.compile(r"\w+(?:[.\-/:@+#&']\w+)+|\w*[^\W_]_\w+")
+# Each begins where a word begins and gives back nothing that it took: a pasted file of one long word is
+# read once, not once from each of its characters on.
+_COMPOUND = re.compile(r"(?<!\w)(?:\w++(?:[.\-/:@+#&']\w++)+|\w*[^\W_]_\w++)")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)+")
+_NUMBER = re.compile(r"(?<!\d)\d++(?:[.,]\d++)+")
 _COUNTED = re.compile(r"(\d+)(?:st|nd|rd|th|[a-z]{1,3})")  # 17th, 5km
-_CLITICS = re.compile(r"['’]")
 
 # Scripts written without spaces, or with endings that no stemmer here knows, and how many
 # characters stand for a word there.
@@ -65,7 +66,7 @@ def split_terms(text: str) -> Iterator[str]:
 
     Example: "My dogs like parseJson()" → "dog", "like", "pars", "json", "parsejson".
     """
-    text = unicodedata.normalize("NFKC", text[:MOST_CHARACTERS])
+    text = unicodedata.normalize("NFKC", text[:MOST_CHARACTERS])[:MOST_CHARACTERS]  # one may become eighteen
     language = guess_language(text)
     for word in _words(text):
         yield from _word_terms(word, language)
@@ -136,7 +137,7 @@ def _plain_terms(word: str, language: str) -> Iterator[str]:
 
 def _compound_terms(word: str) -> Iterator[str]:
     """The compound as a whole; its parts are words of their own already, but for those joined by "_"."""
-    if _CLITICS.search(word) and _WORD.fullmatch(word.replace("'", "")):
+    if "'" in word and _WORD.fullmatch(word.replace("'", "")):
         return  # it's, l'hôtel, O'Brien: the parts are enough
     if len(word) <= LONGEST_TERM and not _NUMBER.fullmatch(word):
         yield word.casefold()
@@ -152,14 +153,15 @@ def _paired_terms(word: str, language: str) -> Iterator[str]:
         run, kind = match[0], match.lastgroup
         if kind == "thai":
             yield from _tuples(run, 3)
-        else:
-            if kind == "han":
-                yield from (character for character in run if character not in STOP_CHARACTERS)
-            elif kind in ("katakana", "hangul"):
-                yield run[:LONGEST_TERM]
-            # Pairs reach into what follows: 食べ is half Han, half kana.
-            tail = word[end : end + 1] if kind in ("han", "kana") and end < len(word) else ""
-            yield from _tuples(run + tail, 2)
+            continue
+        if kind == "han":
+            yield from (character for character in run if character not in STOP_CHARACTERS)
+        elif kind in ("katakana", "hangul") and len(run) > 2:  # a shorter one is its own pair
+            yield run[:LONGEST_TERM]
+        # Pairs reach into what follows: 食べ is half Han, half kana.
+        pairs = run + (word[end : end + 1] if kind in ("han", "kana") else "")
+        if kind != "han" or len(pairs) > 1:  # one Han character was counted already
+            yield from _tuples(pairs, 2)
     if rest := word[end:]:
         yield from _plain_terms(rest.casefold(), language)
 
@@ -249,4 +251,6 @@ def _fold(stem: str) -> str:
 
 @lru_cache(maxsize=1)
 def _chatter_stems() -> frozenset[str]:
-    return frozenset(term for word in CHATTER for term in _plain_terms(word, "english"))
+    return frozenset(
+        term for name, words in CHATTER.items() for word in words for term in _read_word(word, name)
+    )
