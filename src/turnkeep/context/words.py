@@ -73,7 +73,8 @@ def split_terms(text: str) -> Iterator[str]:
     for word in _COMPOUND.findall(text):
         yield from _compound_terms(word)
     for number in _NUMBER.findall(text):
-        yield re.sub(r",(?=\d{3}(?:\D|$))", "", number)  # 2,500 is 2500; 2.5 stays
+        if len(number) <= LONGEST_TERM:
+            yield re.sub(r",(?=\d{3}(?:\D|$))", "", number)  # 2,500 is 2500; 2.5 stays
 
 
 def guess_language(text: str) -> str:
@@ -128,7 +129,7 @@ def _plain_terms(word: str, language: str) -> Iterator[str]:
     stop, stem = _reader(_script(word), language)
     if word not in stop:
         yield stem(word)
-        if language != "english" and word.isascii():
+        if language != "english":
             # A query of one word does not tell its language: found under the English stem too.
             other = _reader("latin", "english")[1](word)
             if other != stem(word):
