@@ -39,9 +39,7 @@ def test_the_cosine_of_kept_vectors_is_off_by_a_hundredth_at_most() -> None:
 
 @given(VALUES, st.floats(1e-3, 1e3))
 def test_only_the_direction_of_a_vector_is_kept(values: list[float], factor: float) -> None:
-    one, other = (
-        array("b", pack_vector(each)) for each in (values, [value * factor for value in values])
-    )
+    one, other = (array("b", pack_vector(each)) for each in (values, [value * factor for value in values]))
     assert all(abs(a - b) <= 1 for a, b in zip(one, other, strict=True))
     assert all(abs(value) <= LARGEST for value in one)
 

@@ -34,7 +34,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list["subprocess.Pope
             super().__init__(*args, **kwargs)
             started.append(self)
 
-    monkeypatch.setattr(builtin.subprocess, "Popen", Recorded)
+    monkeypatch.setattr("turnkeep.embed.builtin.subprocess.Popen", Recorded)
     yield started
     assert all(process.poll() is not None for process in started), "a process outlived its embedder"
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.embed.test_base import cosine
 from tests.engine.fake_server import Exchange, FakeServer
-
 from tests.engines import RealEngine
+
 from turnkeep.embed.base import Embedder
 from turnkeep.embed.connect import connect_embedder
 from turnkeep.embed.endpoint import MOST_CHARACTERS, MOST_TEXTS, USUAL_BASELINE
@@ -194,7 +194,9 @@ def test_nobody_there_is_told_at_once() -> None:
 
 
 def test_a_real_engine_gives_vectors_that_can_be_compared(start_llama: Callable[..., RealEngine]) -> None:
-    engine = start_llama(embedding=True, pooling_type=1, window=512, n_ubatch=512)  # 1: the mean of all tokens
+    engine = start_llama(
+        embedding=True, pooling_type=1, window=512, n_ubatch=512
+    )  # 1: the mean of all tokens
 
     async def main() -> None:
         embedder = connect(engine.url)

@@ -41,7 +41,9 @@ def test_of_a_long_text_the_beginning_is_read(model: MiniLM) -> None:
     tokens = WordPiece((model_folder() / "vocab.txt").read_text("utf-8").splitlines())
     words = ("The harbour was quiet and the boats lay still. " * 60).split()
     assert len(tokens.encode(" ".join(words), 10_000)) > 512
-    longest = next(n for n in range(len(words)) if len(tokens.encode(" ".join(words[:n]), 1000)) == MOST_TOKENS)
+    longest = next(
+        n for n in range(len(words)) if len(tokens.encode(" ".join(words[:n]), 1000)) == MOST_TOKENS
+    )
     whole, beginning = model.embed([" ".join(words), " ".join(words[:longest])])
     assert float(whole @ beginning) >= 0.99999
     changed = model.embed([" ".join([*words[: longest - 1], "Biscuit"])])[0]

@@ -26,7 +26,9 @@ def load_theirs(folder: Path) -> Tokenizer:
 
 OURS, THEIRS = load_ours(model_folder()), load_theirs(model_folder())
 # Characters that Unicode has named since the tokenizer's tables were made are left to the tables.
-OLD = st.characters(max_codepoint=0x5FF, exclude_categories=("Cs", "Cn")) | st.sampled_from("我們日本語とはไทยกิ한국어हिन्दी…—’€\u2009🦆")
+OLD = st.characters(max_codepoint=0x5FF, exclude_categories=("Cs", "Cn")) | st.sampled_from(
+    "我們日本語とはไทยกิ한국어हिन्दी…—’€\u2009🦆"
+)
 
 
 @given(st.text(OLD, max_size=200))

@@ -9,7 +9,6 @@ from ..base import StoreStats
 from .database import Database
 from .rows import plain
 
-
 # The index of words and the vectors: made from the items, and made anew where they are thrown away.
 RECALL_TABLES = ("indexed", "word", "posting", "embedder", "embedded", "vector")
 

@@ -118,12 +118,12 @@ def load_postings(
     """Load the postings of the rarest of these terms, of items on the path to `tip` up to seq `upto`."""
     place, _ = find_place(database, owner, conversation)
     items, words = _totals(database, place)
-    holding = dict(
-        database.execute(
-            f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(keys)})",  # noqa: S608 - marks only
-            (*place, *keys),
+    holding = {}
+    if items:  # or there is no index, or one of other terms
+        select = (
+            f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(keys)})"  # noqa: S608 - marks only
         )
-    )
+        holding = dict(database.execute(select, (*place, *keys)))
     path = _load_path(database, place, tip, upto)
     rare, others = choose_terms(holding, items)
     return Postings(
@@ -200,13 +200,15 @@ def load_elsewhere(database: Database, owner: str, keys: Sequence[int], apart: s
     (number,) = found
     without = find_place(database, owner, apart)[0].conversation if apart is not None else None
     items, words = database.execute(
-        "SELECT coalesce(sum(items), 0), coalesce(sum(words), 0) FROM indexed WHERE owner = ?", (number,)
+        "SELECT coalesce(sum(items), 0), coalesce(sum(words), 0) FROM indexed WHERE owner = ? AND version = ?",
+        (number, VERSION),
     ).fetchone()
     by_term: dict[int, list[tuple[int, int]]] = {}
     for term, conversation, count in database.execute(
         "SELECT term, conversation, items FROM word INDEXED BY word_owner "  # noqa: S608 - marks only
-        f"WHERE owner = ? AND term IN ({_marks(keys)}) AND conversation IS NOT ?",
-        (number, *keys, without),
+        f"WHERE owner = ? AND term IN ({_marks(keys)}) AND conversation IS NOT ? "
+        "AND conversation IN (SELECT conversation FROM indexed WHERE owner = ? AND version = ?)",
+        (number, *keys, without, number, VERSION),
     ):
         by_term.setdefault(term, []).append((conversation, count))
     holding = {term: sum(count for _, count in pairs) for term, pairs in by_term.items()}
