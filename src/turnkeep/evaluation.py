@@ -9,6 +9,7 @@ whether the reply has it, which is the model's.
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
@@ -52,13 +53,14 @@ def plant_facts(rng: random.Random) -> list[Fact]:
     pet, name, city, town = rng.choice(_PETS), rng.choice(_NAMES), *rng.sample(_CITIES, 2)
     code, year, room = str(rng.randint(1000, 9999)), str(rng.randint(1950, 2005)), str(rng.randint(100, 999))
     word = "".join(rng.choice("bdfgklmnprst") + rng.choice("aeiou") for _ in range(3))
-    sister, hour = rng.choice([other for other in _NAMES if other != name]), str(rng.randint(1, 12))
+    sister = rng.choice([other for other in _NAMES if other != name])
+    hour = f"{rng.randint(1, 12)}:{rng.randint(10, 59)}"
     made = [
         ("My name is {}.", "What is my name?", name),
         ("My dog is called {}.", "What is my dog called?", pet),
         ("I was born in {}.", "What year was I born in?", year),
         ("The wifi password is {}.", "What is the wifi password?", word + code),
-        ("My meeting is at {} o'clock.", "What time is my meeting?", hour),
+        ("My meeting is at {}.", "What time is my meeting?", hour),
         ("I live in {}.", "Which city do I live in?", city),
         ("My sister is called {}.", "What is my sister called?", sister),
         ("My room number is {}.", "What is my room number?", room),
@@ -99,8 +101,13 @@ class Score:
     def note(self, fact: Fact, prompt: str, reply: str) -> None:
         """Take a question into account."""
         self.asked += 1
-        self.in_prompt += fact.value in prompt
-        self.answered += fact.value.lower() in reply.lower()
+        self.in_prompt += _holds(prompt, fact.value)
+        self.answered += _holds(reply, fact.value)
+
+
+def _holds(text: str, value: str) -> bool:
+    """Whether a value stands in a text as a word of its own."""
+    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 Progress = Callable[[str, int, int], None]

@@ -8,7 +8,7 @@ waited for no longer than is allowed: late means words alone, and the findings s
 import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from .context.ranking import (
@@ -182,8 +182,10 @@ class Searcher:
             further = await self.store.load_postings_at(
                 owner, conversation, postings.left, sorted(candidates), tip=tip
             )
+            words = {place: words[place] for place in candidates if place in words}
+            for place, score in rank_words(replace(postings, found=further), query.weights).items():
+                words[place] = words.get(place, 0.0) + score
             postings = add_found(postings, further)
-            words = rank_words(postings, query.weights)
         return _Heard(postings=postings, words=words, meaning=meaning, why=why)
 
     async def find_elsewhere(

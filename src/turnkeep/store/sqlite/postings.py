@@ -24,6 +24,7 @@ INDEXED_ROLES = ("user", "assistant")  # not tool results, which are long and no
 SLICE_TURNS = 50  # indexed at a time, so that turns go on meanwhile: some 20 ms
 MOST_ROWS = 5_000  # of one term; where all of a long conversation's words are common, the newest count
 MOST_CONVERSATIONS = 50  # looked into by one search over all of an owner's
+ROUND = 32  # values of a statement come in multiples of this
 
 _Rows = Iterable[tuple[int, int, str, str, float]]  # branch, seq, kind, body, created
 
@@ -118,7 +119,7 @@ def load_postings(
     """Load the postings of the rarest of these terms, of items on the path to `tip` up to seq `upto`."""
     place, _ = find_place(database, owner, conversation)
     items, words = _totals(database, place)
-    holding = {}
+    keys, holding = _padded(keys), {}
     if items:  # or there is no index, or one of other terms
         select = (
             f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(keys)})"  # noqa: S608 - marks only
@@ -146,6 +147,7 @@ def load_postings_at(
     """Load the postings of these terms at these places on the path to `tip`."""
     place, _ = find_place(database, owner, conversation)
     path = _load_path(database, place, tip, max(places, default=0))
+    places = _padded(places)
     select = (
         "SELECT seq, count, length, branch FROM posting WHERE owner = ? AND conversation = ? AND term = ? "  # noqa: S608 - marks only
         f"AND seq IN ({_marks(places)})"
@@ -298,7 +300,12 @@ def _by_branch(
 ) -> list[tuple[int, list[int]]]:
     path = _load_path(database, place, tip, max(places, default=0))
     parts = [(part.branch, [seq for seq in places if part.after < seq <= part.upto]) for part in path]
-    return [(branch, seqs) for branch, seqs in parts if seqs]
+    return [(branch, _padded(seqs)) for branch, seqs in parts if seqs]
+
+
+def _padded(values: Sequence[int]) -> list[int]:
+    """The values, the last one repeated up to a round number: statements of few lengths are compiled once."""
+    return [*values, *values[-1:] * (-len(values) % ROUND)]
 
 
 def _marks(values: Sequence[Any]) -> str:  # Any: only their number counts
