@@ -185,7 +185,7 @@ def test_the_key_reaches_the_engine_and_nobody_else(start_llama: object, tmp_pat
         (["chat", "--engine", "localhost"], "'localhost' is not an engine's address"),
         (["chat", "--engine", "ftp://x"], "by http or https"),
         (["chat", "--temperature", "hot"], "--temperature must be a number"),
-        (["chat", "--strategy", "recall"], "There is no strategy 'recall'"),
+        (["chat", "--strategy", "recal"], "There is no strategy 'recal'"),
         (["chat", "--gguf", "/no/such.gguf"], "/no/such.gguf"),
         (["chat", "--gguf", __file__], "is not a whole GGUF"),
         (["chat", "--window", "1000000"], "4,096"),
@@ -233,6 +233,22 @@ def test_a_damaged_or_foreign_database_is_left_alone(
         (["completions"], "turnkeep: completions needs SHELL: bash, zsh or fish."),
         (["search", " "], "nothing to search for"),
         (["search", "x", "--in", "nobody"], "There is no conversation 'nobody'"),
+        (["search", "x", "--by", "luck"], "--by must be best, words, meaning or text, not 'luck'."),
+        (["search", "x", "--by", "meaning"], "run turnkeep embed install"),
+        (["search", "x", "--since", "monday"], "'monday' is no day: write it as 2023-05-01."),
+        (["search", "x", "--speaker", "bob"], "There is no speaker 'bob': use user or assistant."),
+        (
+            ["search", "x", "--embeddings", "bultin"],
+            "'bultin' finds nothing by its meaning: use builtin, off",
+        ),
+        (["embed"], "embed needs a command: index or install."),
+        (["embed", "instal"], "embed needs a command: index or install."),
+        (["embed", "index"], "run turnkeep embed install"),
+        (["chat", "--recall-everywhere", "maybe"], "--recall-everywhere must be on or off, not 'maybe'."),
+        (
+            ["chat", "--embedding-seconds", "-1"],
+            "--embedding-seconds must be a number of seconds, 0 or more, not '-1'.",
+        ),
         (["export", "nobody"], "There is no conversation"),
         (["import", "/no/such/file"], "/no/such/file cannot be read"),
         (["rename", "nobody", "x"], "There is no conversation"),
@@ -264,10 +280,16 @@ def test_conversations_are_listed_shown_and_searched(ana: None, capsys: pytest.C
     assert shown[1:3] == ["you: My name is Ana.", "model: Got it."]
     assert shown[4:] == ["you: What is my name?", "model: Your name is Ana."]
     assert "My name" not in printed(capsys, "show", "ana", "--last", "1")
-    hits = printed(capsys, "search", "NAME IS", "--in", "ana").splitlines()
+    hits = printed(capsys, "search", "NAME IS", "--in", "ana", "--by", "text").splitlines()
     assert hits == ["ana, turn 2, assistant: Your name is Ana.", "ana, turn 1, user: My name is Ana."]
     assert len(printed(capsys, "search", "name", "--limit", "1").splitlines()) == 1
-    assert run(["search", "giraffe"]) == 1
+    assert (
+        printed(capsys, "search", "Ana", "--speaker", "user")
+        == "ana, turn 1, user: My name is Ana.\n"
+    )
+    assert len(printed(capsys, "search", "", "--until", "2100-01-01").splitlines()) == 4
+    for nothing in (["giraffe"], ["name", "--until", "2001-01-01"], ["name", "--since", "2100-01-01"]):
+        assert run(["search", *nothing]) == 1
 
 
 def test_a_conversation_is_renamed_and_deleted(ana: None, capsys: pytest.CaptureFixture[str]) -> None:
@@ -432,7 +454,9 @@ def test_an_output_that_cannot_be_written_is_said_once(tmp_path: Path) -> None:
 
 
 def test_the_help_is_not_cut_short(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "..." not in re.sub(r"\[[A-Z]+\]\.\.\.|COMMAND.*|\[OPTIONS\].*", "", printed(capsys, "--help"))
+    for command in ([], ["embed"]):
+        shown = printed(capsys, *command, "--help")
+        assert "..." not in re.sub(r"\[[A-Z]+\]\.\.\.|COMMAND.*|\[OPTIONS\].*", "", shown)
 
 
 def test_without_the_extra_the_line_that_installs_it_is_printed(tmp_path: Path) -> None:
@@ -459,7 +483,12 @@ def test_importing_the_library_imports_no_terminal() -> None:
 
 def test_every_command_and_option_is_documented() -> None:
     manual = (DOCS / "terminal.md").read_text(encoding="utf-8")
-    for name, command in cli.commands.items():
+    embed = cli.commands["embed"]
+    assert isinstance(embed, click.Group)
+    for name, command in {
+        **cli.commands,
+        **{f"embed {each}": verb for each, verb in embed.commands.items()},
+    }.items():
         assert f"`turnkeep {name}" in manual, name
         for parameter in command.params:
             for option in parameter.opts if isinstance(parameter, click.Option) else ():

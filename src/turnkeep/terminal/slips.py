@@ -15,6 +15,7 @@ else:
     _Number, _Choice = click.ParamType, click.Choice
 
 _EXTRA = re.compile(r"Got unexpected extra arguments? \((.*)\)$")
+_NO_COMMAND = re.compile("Missing command|No such command")
 
 
 class Count(_Number):
@@ -30,8 +31,8 @@ class Count(_Number):
         return int(text)
 
 
-class Shell(_Choice):
-    """One of these shells."""
+class OneOf(_Choice):
+    """One of these words."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Read the name."""
@@ -56,6 +57,10 @@ def describe_slip(error: click.ClickException) -> str:
         case click.BadOptionUsage(option_name=option):
             gives_none = "does not take" in error.message
             return f"{option} takes no value. {more}" if gives_none else f"{option} needs a value. {more}"
+    if isinstance(group := context.command if context else None, click.Group) and _NO_COMMAND.match(
+        error.message
+    ):
+        return f"{command} needs a command: {_either(sorted(group.commands))}. {more}"
     if extra := _EXTRA.match(error.message):
         return f"{command} takes no {extra[1]!r}; put several words in quotes. {more}"
     return " ".join(error.format_message().split())
