@@ -261,8 +261,22 @@ def tells_nothing_new(said: str, terms: Collection[str], visible: str) -> bool:
         terms: of the message; empty where it asks, since an answer may repeat the question.
         visible: the log and the message, as text.
     """
-    sentences = [sentence.strip() for sentence in _SENTENCE.findall(said)]
-    return all(sentence in visible for sentence in sentences) or set(split_terms(said)) <= set(terms)
+    parts = (part.strip() for line in said.splitlines() for part in _SENTENCE.findall(line))
+    if all(_stands_in(part, visible) for part in parts if part):
+        return True
+    return set(split_terms(said)) <= set(terms)
+
+
+def _stands_in(part: str, text: str) -> bool:
+    """Tell whether a part stands in a text, and not only as a piece of a longer word or number there."""
+    start = text.find(part)
+    while start >= 0:
+        end = start + len(part)
+        joined = part[0].isalnum() and text[max(0, start - 1) : start].isalnum()
+        if not joined and not (part[-1].isalnum() and text[end : end + 1].isalnum()):
+            return True
+        start = text.find(part, end)
+    return False
 
 
 def choose_lines(
