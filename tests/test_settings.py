@@ -51,12 +51,27 @@ def test_values_are_read_as_their_kind(tmp_path: Path) -> None:
     assert load(tmp_path, 'strategy = ["summary", "window"]').strategy == "window,summary"
 
 
+def test_how_turns_are_found_is_read_as_its_kind(tmp_path: Path) -> None:
+    usual = load(tmp_path)
+    assert (usual.embeddings, usual.embedding_seconds, usual.recall_everywhere) == (None, 0.05, False)
+    file = 'embeddings = "off"\nembedding_seconds = 0\nrecall_everywhere = true\n'
+    settings = load(tmp_path, file)
+    assert (settings.embeddings, settings.embedding_seconds, settings.recall_everywhere) == ("off", 0, True)
+    for word, meant in (("ON", True), ("yes", True), ("1", True), ("Off", False), ("false", False)):
+        assert load(tmp_path, TURNKEEP_RECALL_EVERYWHERE=word).recall_everywhere is meant
+    assert load(tmp_path, flags={"embedding_seconds": "2.5"}).embedding_seconds == 2.5
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
         ("temperature", "warm", "--temperature must be a number, 0 or more, not 'warm'"),
         ("temperature", "nan", "--temperature must be a number"),
         ("temperature", "-0.1", "--temperature must be a number, 0 or more"),
+        ("embedding_seconds", "-1", "--embedding-seconds must be a number of seconds, 0 or more, not '-1'"),
+        ("embedding_seconds", "soon", "--embedding-seconds must be a number of seconds"),
+        ("recall_everywhere", "sometimes", "--recall-everywhere must be on or off, not 'sometimes'"),
+        ("embeddings", "", "--embeddings must be a text that is not empty"),
         ("max_tokens", "0", "--max-tokens must be a whole number of tokens, 1 or more, or -1"),
         ("max_tokens", "1.5", "--max-tokens must be a whole number"),
         ("window", "big", "--window must be a whole number of tokens"),

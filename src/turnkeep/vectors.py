@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MOST_BYTES = 128 * 1024 * 1024  # of vectors in memory: 340,000 of the built-in model
+MOST_BYTES = 128 * 1024 * 1024  # of vectors in memory: 300,000 of the built-in model
 PAGE_VECTORS = 4_096  # loaded from the store at a time, so that turns go on meanwhile
 IN_THREAD_ABOVE = 20_000  # vectors: what takes a millisecond must not hold up the event loop
 
@@ -125,7 +125,8 @@ def _add(held: _Held | None, page: Sequence[StoredVector], dimensions: int, most
     held.seqs[size:wanted] = [each.at.seq for each in page]
     held.branches[size:wanted] = [each.at.branch for each in page]
     held.size, held.turn = wanted, page[-1].turn
-    most = max(PAGE_VECTORS, most_bytes // (dimensions + 8) * 8 // 9)
+    # With the next page and the eighth more, the arrays are still within the bound.
+    most = max(PAGE_VECTORS, most_bytes // (dimensions + 8) * 8 // 9 - PAGE_VECTORS)
     if held.size > most:
         _forget_oldest(held, held.size - most)
     return held
