@@ -36,7 +36,7 @@ def test_turns_of_several_processes_stand_one_after_the_other(tmp_path, processe
         chat = AsyncChat(ScriptedEngine(), db=db, conversation="shared", upkeep=False)
         history = await chat.history()
         row = await chat.conversation()
-        rows = await chat._open_store().load_log("local", row.id, tip=row.tip)
+        rows = await chat._equipment.open_store().load_log("local", row.id, tip=row.tip)
         await chat.close()
         return history, rows
 

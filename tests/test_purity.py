@@ -37,7 +37,7 @@ FLOORS: tuple[set[str], ...] = (
     {"prompt"},
     {"holding", "receipts"},
     {"turn"},
-    {"prepared", "record", "streaming", "upkeep"},
+    {"equipment", "prepared", "record", "streaming", "upkeep"},
     {"library"},
     {"sync"},
     {"__init__"},

@@ -36,8 +36,9 @@ def talk(url, **options):
 
 
 def unread(replies):
-    """Tokens that the engine read beyond the new message, turn by turn, the first apart."""
-    return [reply.receipt.read_tokens - reply.receipt.new_tokens for reply in replies[1:]]
+    """Tokens that the engine read beyond the new message and what it recalled, turn by turn, the first apart."""
+    receipts = [reply.receipt for reply in replies[1:]]
+    return [seen.read_tokens - seen.new_tokens - seen.recalled_tokens for seen in receipts]
 
 
 @pytest.mark.parametrize(

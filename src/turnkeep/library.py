@@ -21,9 +21,9 @@ from .context.strategy import parse_strategy
 from .conversation.items import Item, Part, say_items
 from .conversation.log import Position
 from .embed.base import Embedder
-from .engine.absent import AbsentEngine
 from .engine.base import Engine, EngineInfo, WireMessage
-from .errors import Conflict, ConversationNotFound, TurnkeepError, UsageError
+from .equipment import Equipment
+from .errors import Conflict, ConversationNotFound, UsageError
 from .holding import hold_conversation, name_holder
 from .indexing import Indexer
 from .lookup import How, When, look_up, make_limits
@@ -40,7 +40,6 @@ from .record import (
     load_turn_receipt,
     rebuild_prompt,
 )
-from .search import Searcher
 from .store.base import Conversation, Hit, Store, Turn
 from .streaming import Streaming
 from .transfer import check_name, check_new_name, check_owner
@@ -121,21 +120,25 @@ class AsyncChat:
             sampling=dict(sampling or {}),
             strategy=parse_strategy(strategy),
         )
-        self._model, self._window, self._gguf, self._api_key = model, window, gguf, api_key
         if window is not None and window < SMALLEST_WINDOW:
             raise UsageError(
                 f"A window of {window} tokens is too small for a conversation: use {SMALLEST_WINDOW} or more."
             )
-        engine = None if engine == "embedded" else engine
-        self._engine_given, self._store_given = engine, db
-        self._engine: Engine | None = None if engine is None or isinstance(engine, str) else engine
-        self._store: Store | None = None if db is None or isinstance(db, str | Path) else db
+        self._equipment = Equipment(
+            engine=None if engine == "embedded" else engine,
+            store=db,
+            embeddings=embeddings,
+            embedding_seconds=embedding_seconds,
+            model=model,
+            api_key=api_key,
+            window=window,
+            gguf=gguf,
+            on_wait=self._tell_wait,
+        )
         self._owner, self._new, self._system = check_owner(owner), new, system
         self._name = None if conversation is None else check_name(conversation)
         self._upkeep_wanted, self._on_wait = upkeep, on_wait
-        self._embeddings, self._embedding_seconds = embeddings, embedding_seconds
         self._recall_everywhere = recall_everywhere
-        self._searcher: Searcher | None = None
         self._holder = name_holder()
         self._desk: Desk | None = None
         self._upkeep: Upkeep | None = None
@@ -156,7 +159,7 @@ class AsyncChat:
         # The engine first: one that cannot be used must not leave an empty conversation behind.
         self._asking += 1
         try:
-            info = await self._open_engine().probe()
+            info = await self._equipment.open_engine().probe()
         finally:
             self._asking -= 1
         desk, resumed = await self._open_desk()
@@ -175,7 +178,7 @@ class AsyncChat:
             return self._seat(row), resumed
 
     async def _open_conversation(self, name: str | None, *, new: bool) -> tuple[Conversation, bool]:
-        store = self._open_store()
+        store = self._equipment.open_store()
         row = await store.find_conversation(self._owner, name) if name is not None else None
         if row is not None and new:
             raise Conflict(
@@ -203,61 +206,20 @@ class AsyncChat:
 
     def _seat(self, row: Conversation) -> Desk:
         self._desk = Desk(
-            store=self._open_store(),
-            engine=self._open_engine(),
+            store=self._equipment.open_store(),
+            engine=self._equipment.open_engine(),
             owner=self._owner,
             conversation=row.id,
             holder=self._holder,
         )
         self._desk.options = self._options
-        searcher = self._open_searcher()
+        searcher = self._equipment.open_searcher()
         self._desk.recaller = Recaller(
             searcher, self._desk.meter, self._owner, row.id, everywhere=self._recall_everywhere
         )
-        indexer = Indexer(self._open_store(), self._owner, row.id, searcher.embedder)
+        indexer = Indexer(self._equipment.open_store(), self._owner, row.id, searcher.embedder)
         self._upkeep = Upkeep(self._desk, indexer) if self._upkeep_wanted else None
         return self._desk
-
-    def _open_searcher(self) -> Searcher:
-        if self._searcher is None:
-            given = self._embeddings
-            if given is None or isinstance(given, str):
-                from .embed.connect import connect_embedder
-
-                engine = self._engine_given if isinstance(self._engine_given, str) else None
-                given = connect_embedder(given, engine=engine, api_key=self._api_key)
-            self._searcher = Searcher(self._open_store(), given, seconds=self._embedding_seconds)
-        return self._searcher
-
-    def _open_store(self) -> Store:
-        if self._store is None:
-            from .settings import DATABASE, data_folder
-            from .store.sqlite import SqliteStore
-
-            given = self._store_given
-            self._store = SqliteStore(
-                Path(given) if isinstance(given, str | Path) else data_folder() / DATABASE
-            )
-        return self._store
-
-    def _open_engine(self) -> Engine:
-        if self._engine is None:
-            self._engine = self._connect()
-        return self._engine
-
-    def _connect(self) -> Engine:
-        if self._engine_given == "none":
-            return AbsentEngine(model=self._model, window=self._window)
-        from .engine.connect import connect
-
-        return connect(
-            self._engine_given if isinstance(self._engine_given, str) else None,
-            model=self._model,
-            api_key=self._api_key,
-            window=self._window,
-            gguf=self._gguf,
-            on_wait=self._tell_wait,
-        )
 
     def _tell_wait(self, sentence: str) -> None:
         if self._on_wait is not None and self._asking:  # nobody waits for upkeep
@@ -274,18 +236,7 @@ class AsyncChat:
             await streaming.stop()
         if self._upkeep is not None:
             await self._upkeep.pause()
-        if self._engine is not None and (self._engine_given is None or isinstance(self._engine_given, str)):
-            await self._engine.close()
-            self._engine = None
-        if self._searcher is not None:
-            given = self._embeddings
-            await self._searcher.close(embedder=given is None or isinstance(given, str))
-            self._searcher = None
-        if self._store is not None and (
-            self._store_given is None or isinstance(self._store_given, str | Path)
-        ):
-            await self._store.close()
-            self._store = None
+        await self._equipment.close()
         self._desk = self._upkeep = self._opening = None
 
     async def __aenter__(self) -> Self:
@@ -469,7 +420,7 @@ class AsyncChat:
         """
         desk, _ = await self._open_desk()
         return await look_up(
-            self._open_searcher(),
+            self._equipment.open_searcher(),
             self._owner,
             text,
             within=None if everywhere else await desk.load(),
@@ -491,7 +442,7 @@ class AsyncChat:
 
     async def list(self, limit: int = 100) -> list[Conversation]:
         """List the owner's conversations, the last used first."""
-        return await self._open_store().list_conversations(self._owner, limit=limit)
+        return await self._equipment.open_store().list_conversations(self._owner, limit=limit)
 
     # -- changing ---------------------------------------------------------------------------------
 
@@ -531,22 +482,9 @@ class AsyncChat:
             EngineRefused: the engine does not serve it.
             UsageError: the engine was given as an object, or is embedded.
         """
-        if not isinstance(self._engine_given, str):
-            raise UsageError(
-                "The model of this engine is fixed: start again with --engine or --gguf for another."
-            )
         desk, _ = await self._open_desk()
         await self._make_way()
-        before, self._model = self._model, model
-        other = self._connect()
-        try:
-            info = await other.probe()
-        except TurnkeepError:
-            self._model = before
-            await other.close()
-            raise
-        await desk.engine.close()
-        self._engine = other
+        info = await self._equipment.change_model(model)
         self._seat(await desk.load())
         return info
 

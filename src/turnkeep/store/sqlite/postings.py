@@ -305,7 +305,7 @@ def _by_branch(
 
 def _padded(values: Sequence[int]) -> list[int]:
     """The values, the last one repeated up to a round number: statements of few lengths are compiled once."""
-    return [*values, *values[-1:] * (-len(values) % ROUND)]
+    return [*values, *list(values[-1:]) * (-len(values) % ROUND)]
 
 
 def _marks(values: Sequence[Any]) -> str:  # Any: only their number counts
