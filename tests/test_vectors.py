@@ -202,7 +202,7 @@ def test_of_a_conversation_larger_than_the_bound_the_newest_vectors_are_held(
         assert found is not None
         assert found.covered == 200
         assert near(found)[-1] == 200
-        assert 50 <= len(near(found)) <= 100
+        assert 80 <= len(near(found)) <= 100
         assert near(found) == list(range(201 - len(near(found)), 201))
         assert index.nbytes <= bound
 

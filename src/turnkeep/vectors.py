@@ -10,7 +10,7 @@ Needs numpy and simsimd (the extra `embed`), imported at the first search.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .context.ranking import MEANING_TOP
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MOST_BYTES = 128 * 1024 * 1024  # of vectors in memory: 300,000 of the built-in model
+MOST_BYTES = 128 * 1024 * 1024  # of vectors in memory: 340,000 of the built-in model
 PAGE_VECTORS = 4_096  # loaded from the store at a time, so that turns go on meanwhile
 IN_THREAD_ABOVE = 20_000  # vectors: what takes a millisecond must not hold up the event loop
 
@@ -84,7 +84,8 @@ class VectorIndex:
         if held is None:
             return None
         if held.size > IN_THREAD_ABOVE:
-            return await asyncio.to_thread(_nearest, held, vector, path, upto, self._embedder.baseline)
+            now = replace(held)  # what is loaded meanwhile is written behind its end
+            return await asyncio.to_thread(_nearest, now, vector, path, upto, self._embedder.baseline)
         return _nearest(held, vector, path, upto, self._embedder.baseline)
 
     async def _load(self, owner: str, conversation: str, dimensions: int) -> _Held | None:
@@ -111,11 +112,15 @@ class VectorIndex:
 def _add(held: _Held | None, page: Sequence[StoredVector], dimensions: int, most_bytes: int) -> _Held:
     import numpy as np
 
+    most = max(len(page), most_bytes // (dimensions + 8))
+    if held is not None and held.size + len(page) > most:
+        # A sixteenth more than must go, so that the pages after this one find room.
+        _forget_oldest(held, min(held.size, held.size + len(page) - most + most // 16))
     size = held.size if held else 0
     wanted = size + len(page)
     if held is None or wanted > len(held.seqs):
         # An eighth more than is needed, so that growing costs little however long it goes on.
-        held = _grown(held, wanted + wanted // 8, dimensions)
+        held = _grown(held, min(most, wanted + wanted // 8), dimensions)
     if held.single is None:
         held.single = page[0].at.branch
     if any(each.at.branch != held.single for each in page):
@@ -125,10 +130,6 @@ def _add(held: _Held | None, page: Sequence[StoredVector], dimensions: int, most
     held.seqs[size:wanted] = [each.at.seq for each in page]
     held.branches[size:wanted] = [each.at.branch for each in page]
     held.size, held.turn = wanted, page[-1].turn
-    # With the next page and the eighth more, the arrays are still within the bound.
-    most = max(PAGE_VECTORS, most_bytes // (dimensions + 8) * 8 // 9 - PAGE_VECTORS)
-    if held.size > most:
-        _forget_oldest(held, held.size - most)
     return held
 
 
@@ -149,10 +150,11 @@ def _grown(held: _Held | None, rows: int, dimensions: int) -> _Held:
 
 
 def _forget_oldest(held: _Held, number: int) -> None:
-    kept = held.size - number
-    for array in (held.bodies, held.seqs, held.branches):
-        array[:kept] = array[number : held.size].copy()
-    held.size = kept
+    # Into arrays of their own: a search may be reading the others in its thread.
+    held.bodies = held.bodies[number : held.size].copy()
+    held.seqs = held.seqs[number : held.size].copy()
+    held.branches = held.branches[number : held.size].copy()
+    held.size -= number
 
 
 def _nearest(held: _Held, vector: bytes, path: Sequence[Range], upto: int, baseline: float) -> Meaning | None:
