@@ -88,7 +88,8 @@ def test_words_and_numbers_that_only_look_like_dates_are_none(text):
 
 
 def test_an_impossible_day_leaves_the_month():
-    assert dates("45 May 2023") == ["@2023-05"]
+    assert dates("32 May 2023") == dates("0 May 2023") == ["@2023-05"]
+    assert dates("31 May 2023") == ["@2023-05-31", "@2023-05"]
 
 
 def test_a_time_of_day_is_no_day():
@@ -109,7 +110,9 @@ def test_a_time_of_day_is_no_day():
         ("昨日は", ["@2023-05-09"]),
         ("어제", ["@2023-05-09"]),
         ("3 days ago", ["@2023-05-07"]),
+        ("one day ago", ["@2023-05-09"]),
         ("nine days ago", ["@2023-05-01"]),
+        ("ten days ago", ["@2023-04-30"]),
         ("a month ago", ["@2023-04"]),
         ("six months ago", ["@2022-11"]),
         ("last month", ["@2023-04"]),

@@ -132,8 +132,15 @@ def test_a_short_word_without_spaces_counts_once(word):
 
 def test_a_longer_run_stands_for_its_parts_and_a_foreign_word_for_itself_too():
     assert terms("海洋") == ["海", "洋", "海洋"]
+    assert terms("강아지") == ["강아지", "강아", "아지"]
     assert terms("シナモン") == ["シナモン", "シナ", "ナモ", "モン"]
     assert terms("ひまわりの") == ["ひま", "まわ", "わり", "りの"]
+
+
+def test_the_last_character_of_a_stem_is_paired_with_what_follows():
+    assert "食べ" in terms("食べた")
+    assert "べ物" in terms("食べ物")
+    assert not any("が" in term for term in terms("ネコが"))
 
 
 def test_characters_that_only_join_others_are_left_out():
@@ -189,6 +196,8 @@ def test_a_short_name_in_mixed_case_is_not_torn():
 def test_what_is_too_long_to_be_a_word_is_no_term():
     long = "x" * (LONGEST_TERM + 1)
     assert terms(f"{long} a{long}.py tea") == ["py", "tea"]
+    assert terms(long[1:]) == [long[1:]]
+    assert f"{long[4:]}.py" in terms(f"{long[4:]}.py")
 
 
 # -- limits -----------------------------------------------------------------------------------------
@@ -251,7 +260,7 @@ def test_courtesies_and_remarks_are_chatter(text):
     "text",
     [
         "Biscuit", "dog", "Friday", "42", "allergic", "job", "Lisbon", "according", "password", "茶", "いぬ",
-        "собака", "قطة", "강아지", "แมว", "Hund", "chien", "perro", "cane", "cachorro", "parse_json",
+        "CIA", "Graz", "Ben", "Val", "SIM", "Clara", "собака", "قطة", "강아지", "แมว", "Hund", "chien", "perro", "cane", "cachorro", "parse_json",
     ],
 )  # fmt: skip
 def test_things_days_and_numbers_are_not_chatter(text):

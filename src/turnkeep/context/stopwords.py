@@ -75,12 +75,12 @@ LATIN = ("english", "german", "french", "spanish", "italian", "portuguese", "dut
 STOP_CHARACTERS = frozenset(_CHINESE + _JAPANESE)
 
 # Greetings, thanks and the like, as people write them: no evidence that an earlier turn matters. English
-# by kinds, each as whole as it can be, and verbs with their irregular forms, which no stemmer undoes;
-# days, moods and things are left out, since they may be just what was talked about.
+# by kinds, each as whole as it can be, and verbs with their irregular forms, which no stemmer undoes.
+# The days of the week, numbers and whatever a message may be about are left out.
 _CHATTER = {
     "english": """
-        hi hello hey howdy bye goodbye cheers thanks thank thx please sorry pardon welcome pleasure
-        congratulations congrats appreciate ok okay alright yes yeah yep yup no nope nah sure certainly
+        hi hello hey howdy bye goodbye cheers thanks thank thx please sorry pardon welcome pleasure ciao grazie
+        bene vale congratulations congrats appreciate ok okay alright yes yeah yep yup no nope nah sure certainly
         definitely absolutely wow lol haha hmm oh ah aha ugh oops yay
 
         good great nice cool awesome amazing fine bad wrong fair poor terrible horrible awful wonderful perfect
@@ -89,8 +89,8 @@ _CHATTER = {
 
         really actually maybe perhaps probably possibly surely obviously apparently basically honestly indeed
         exactly well right anyway else enough already yet almost nearly quite rather pretty somewhat somehow
-        instead together away ahead around along apart aside soon later again always never ever often sometimes
-        usually still even just finally eventually though although however since without within across among
+        instead together away ahead around along apart aside soon later always never ever often sometimes
+        usually still even finally eventually though although however since without within across among
         via behind besides despite except another every whatever whenever wherever might shall
         much many lot bit kind sort less least several
 
@@ -107,16 +107,18 @@ _CHATTER = {
         question answer idea sense word chat example explain write wrote written repeat describe define spell
         translate convert summarize summarise rephrase rewrite clarify elaborate
     """,
-    "german": "gut danke bitte hallo tschüss ja nein doch genau okay super",
-    "french": "merci bonjour salut bonsoir oui non bien sûr",
-    "spanish": "hola gracias bien vale sí adiós buenos buenas claro",
-    "italian": "ciao grazie prego sì buongiorno bene certo",
-    "portuguese": "obrigado obrigada olá sim não bom tchau",
-    "dutch": "hoi dank bedankt graag ja nee goed prima doei",
-    "russian": "привет здравствуй здравствуйте спасибо пожалуйста хорошо ладно да нет пока",
-    "arabic": "مرحبا شكرا نعم عفوا السلام عليكم",
+    # Their stems are chatter too; where one is a name elsewhere (Ciao: CIA, grazie: Graz), the word stands
+    # with the English ones.
+    "german": "gut danke bitte hallo tschüss nein genau okay",
+    "french": "merci bonjour salut bonsoir oui non bien",
+    "spanish": "hola gracias bien sí adiós buenos buenas",
+    "italian": "prego sì buongiorno",
+    "portuguese": "obrigado obrigada olá tchau",
+    "dutch": "hoi dank bedankt graag nee goed doei",
+    "russian": "привет здравствуй здравствуйте спасибо пожалуйста хорошо ладно пока",
+    "arabic": "مرحبا شكرا نعم عفوا",
     "chinese": "你好 谢谢 好的 再见 请",
-    "japanese": "こんにちは ありがとう おはよう さようなら はい いいえ",
+    "japanese": "こんにちは ありがとう おはよう さようなら いいえ",
     "korean": "안녕 안녕하세요 감사합니다 고마워 네 아니요",
     "thai": "สวัสดี ขอบคุณ",
 }
