@@ -1,6 +1,7 @@
 """Embedders for tests: their vectors are counted from the words, so that what is near is known."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 
 from turnkeep.embed.base import pack_vector
@@ -8,15 +9,17 @@ from turnkeep.errors import EngineUnreachable
 
 # What means the same, by its number: the vector of a text says how much of each is in it.
 MEANINGS = ("dog puppy hound", "boat ship vessel", "music song melody", "rain storm weather")
-DIMENSIONS = 64  # a byte of each is too coarse below
+DIMENSIONS = 256
 
 
 def meaning_of(text: str) -> list[float]:
-    """A vector of `DIMENSIONS`: a share of each meaning, and one for what has none of them."""
+    """A vector of `DIMENSIONS`: a share of each meaning; of what has none of them, one of its own."""
     words = [word.strip(".,!?") for word in text.lower().split()]
     shares = [float(sum(word in meaning.split() for word in words)) for meaning in MEANINGS]
-    spread = [share for share in [*shares, 0.0 if any(shares) else 1.0] for _ in range(12)]
-    return [*spread, *[0.0] * (DIMENSIONS - len(spread))]
+    if not any(shares):
+        dice = random.Random(text)
+        return [dice.gauss(0, 1) for _ in range(DIMENSIONS)]
+    return [share for share in shares for _ in range(DIMENSIONS // len(MEANINGS))]
 
 
 class WordEmbedder:

@@ -19,7 +19,7 @@ When: TypeAlias = str | float | datetime.date | None
 
 HOW: tuple[How, ...] = ("best", "words", "meaning", "text")
 SPEAKERS = ("user", "assistant")
-FURTHER = 10  # times as many are looked at where some are left out by time or speaker
+FURTHER = 10  # times as many are looked at where too many were left out by time or speaker
 DAY_SECONDS = 86_400.0
 
 
@@ -127,15 +127,21 @@ async def _find_best(
     now: float,
 ) -> list[Hit]:
     query = make_query(text, now=now)
-    most = limit * (FURTHER if limits else 1)
-    if within is None:
-        found = await searcher.find_elsewhere(owner, query, apart=None, most=most, by=by, explicit=True)
-    else:
-        found = await searcher.find(
-            owner, within.id, query, tip=within.tip, upto=within.tip.seq, most=most, by=by, explicit=True
-        )
-    hits = [_hit(match, within) for match in found.matches]
-    return [hit for hit in hits if limits.admit(hit.created, hit.role)][:limit]
+    most = limit
+    while True:
+        if within is None:
+            found = await searcher.find_elsewhere(owner, query, apart=None, most=most, by=by, explicit=True)
+        else:
+            found = await searcher.find(
+                owner, within.id, query, tip=within.tip, upto=within.tip.seq, most=most, by=by, explicit=True
+            )
+        if by == "meaning" and found.why is not None:
+            raise UsageError(f"Nothing can be found by its meaning now. {found.why}")
+        hits = [_hit(match, within) for match in found.matches]
+        hits = [hit for hit in hits if limits.admit(hit.created, hit.role)][:limit]
+        if len(hits) == limit or len(found.matches) < most:
+            return hits
+        most *= FURTHER
 
 
 def _hit(match: Match, within: Conversation | None) -> Hit:
