@@ -120,11 +120,9 @@ def test_it_stops_at_any_step_and_another_process_goes_on_from_there(tmp_path: P
                 await task
             embedder.gate = None
         else:
-            steps = indexer(writer, embedder).steps()
-            async for _ in steps:
+            async for _ in indexer(writer, embedder).steps():
                 if embedder.asked:
                     break
-            await steps.aclose()
         embedder.asked.clear()
         progress = await indexer(writer, embedder).measure()
         await store.close()

@@ -1,6 +1,7 @@
 """The vectors in memory: the search is exact, keeps to the path, and to its bound."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -145,9 +146,8 @@ def test_of_many_the_nearest_are_given_exactly(in_thread: bool, monkeypatch: pyt
         assert max(found.cosines, key=lambda place: found.cosines[place]) == 8
 
         def exact(number: int) -> float:
-            dot = sum(a * b for a, b in zip(drawn[7], drawn[number], strict=True))
-            norms = [sum(value * value for value in drawn[each]) ** 0.5 for each in (7, number)]
-            return dot / norms[0] / norms[1]
+            dot = math.fsum(a * b for a, b in zip(drawn[7], drawn[number], strict=True))
+            return dot / math.hypot(*drawn[7]) / math.hypot(*drawn[number])
 
         nearest = sorted(range(300), key=exact, reverse=True)
         assert len({number + 1 for number in nearest[:MEANING_TOP]} & set(found.cosines)) >= MEANING_TOP - 3
