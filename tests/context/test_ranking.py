@@ -53,8 +53,9 @@ def test_the_rarer_a_word_the_more_it_weighs(numbers):
 
 
 def test_words_that_stand_almost_everywhere_are_not_looked_up():
-    assert choose_terms({TEA: 40, MILK: 2}, 100) == ([MILK], [])
-    assert COMMON_SHARE * 100 < 40
+    common = int(COMMON_SHARE * 100)
+    assert choose_terms({TEA: common + 1, MILK: 2}, 100) == ([MILK], [])
+    assert choose_terms({TEA: common, MILK: 2}, 100) == ([MILK, TEA], [])
 
 
 def test_among_few_items_no_word_is_too_common():
@@ -83,6 +84,11 @@ def test_a_rare_word_outweighs_a_common_one():
     found = postings({TEA: [(1, 1, 10)], MILK: [(place, 1, 10) for place in range(2, 30)]})
     scores = rank_words(found, {TEA: 1.0, MILK: 1.0})
     assert scores[1] > scores[2]
+
+
+def test_a_word_that_stands_once_in_an_item_of_the_usual_length_weighs_its_rarity():
+    scores = rank_words(postings({TEA: [(1, 1, 10)]}, items=100, words=1000), {TEA: 1.0})
+    assert scores == pytest.approx({1: rarity(100, 1)})
 
 
 def test_a_repeated_word_counts_more_but_not_twice_as_much():
