@@ -398,7 +398,11 @@ def _cut_now(material: Material, new_tokens: int, budget: Budget, allowed: int, 
     kept = tuple(entry for entry in material.entries if entry.at.seq > at.seq)
     folded = material.entries[: len(material.entries) - len(kept)]
     view = cut_view(material.view, at=at, last_turn=folded[-1].turn)
-    return replace(material, view=view, entries=kept)
+    if not in_loop:  # the log is read anew: the moment to drop what was only quoted from earlier
+        view = replace(view, copies_upto=material.entries[-1].at.seq)
+    return replace(
+        material, view=view, entries=tuple(entry for entry in kept if not is_dropped_copy(entry, view))
+    )
 
 
 def _bare_oldest(material: Material, excess: int) -> Material:

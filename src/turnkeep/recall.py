@@ -17,6 +17,7 @@ from .context.recall import (
     choose_lines,
     drop_weakest,
     lean_on,
+    longest_quote,
     make_query,
     make_recalled,
     quote_message,
@@ -34,7 +35,7 @@ from .meter import Meter
 from .search import Findings, Searcher
 
 CANDIDATE_LINES = 24  # 512 tokens hold some twelve lines
-NO_ROOM = "Nothing was looked for: lines recalled for earlier turns take all the room there is for them."
+NO_ROOM = "Nothing is quoted: lines recalled for earlier turns take the room there is for them."
 ELSEWHERE = 0  # stands for the turn of a line from another conversation
 
 
@@ -120,11 +121,15 @@ class Recaller:
         said = [entry.item.text for entry in log if isinstance(entry.item, Message)]
         query, found = await self._search(text, said, tip, upto, now)
         lines = [
-            line for each in found if each.weight >= 1 for line in self._quote(info, each, query, text, said)
+            line
+            for each in found
+            if each.weight >= 1
+            for line in self._quote(info, each, query, text, said, room)
         ]
         known = quoted_lines(entry.item for entry in log)
         item, tokens = await self._fit(info, choose_lines(lines, room=room, known=known), room)
-        return Recollection(item=item, tokens=tokens, by=found[0].by, why=found[0].why)
+        why = NO_ROOM if lines and item is None else found[0].why
+        return Recollection(item=item, tokens=tokens, by=found[0].by, why=why)
 
     async def _search(
         self, text: str, said: Sequence[str], tip: Position, upto: int, now: float
@@ -152,7 +157,13 @@ class Recaller:
         return await asyncio.gather(*searches)
 
     def _quote(
-        self, info: EngineInfo, findings: Findings, query: Query, text: str, said: Sequence[str]
+        self,
+        info: EngineInfo,
+        findings: Findings,
+        query: Query,
+        text: str,
+        said: Sequence[str],
+        room: int,
     ) -> list[Quotation]:
         """Write what was found as lines, but for those that say nothing, or nothing new.
 
@@ -167,7 +178,7 @@ class Recaller:
             assert isinstance(message, Message)
             if not says_something(message.text) or tells_nothing_new(message.text, terms, visible):
                 continue
-            line = quote_message(message, said=stored.created, keys=query.weights)
+            line = quote_message(message, said=stored.created, keys=query.weights, most=longest_quote(room))
             lines.append(
                 Quotation(
                     said=stored.created,

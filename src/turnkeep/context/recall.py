@@ -38,8 +38,11 @@ JUDGED = 10  # best places of which one must pass
 
 LEAST_SHARE = 0.3  # of the best one's score: less is not quoted (a tenth fewer tokens for R -0.4)
 LONGEST_QUOTE = 600  # characters; of a longer message the most telling part is quoted
+SHORTEST_QUOTE = 60  # even where there is little room
+CHARACTERS_A_TOKEN = 2  # so that the best line fits, its day and the header beside it
 
 COPIES_SHARE = 0.2  # of the log: what all recalled lines in it may take (design.md section 2)
+ROOM_FOR_ONE = 64  # tokens; a line of usual length with its day, and the header
 LEAST_ROOM = 16  # tokens; less than one short line is no room
 
 _QUESTION_MARKS = ("?", "？", "؟")
@@ -178,19 +181,27 @@ _TEMPLATE_MARK = re.compile(
 )
 
 
-def quote_message(message: Message, *, said: float, keys: Collection[int] = ()) -> str:
+def longest_quote(room: int) -> int:
+    """How many characters of a message are quoted at most where the lines may take so many tokens."""
+    return min(LONGEST_QUOTE, max(SHORTEST_QUOTE, room * CHARACTERS_A_TOKEN))
+
+
+def quote_message(
+    message: Message, *, said: float, keys: Collection[int] = (), most: int = LONGEST_QUOTE
+) -> str:
     """Write a message as one line: its day, who said it, and what.
 
     Args:
         message: of the user or the assistant.
         said: when, in seconds since the epoch.
         keys: terms of the query: of a long message the part with most of them is quoted.
+        most: characters of that part.
 
     Example: → "[8 May 2023] user: My dog is called Biscuit."
     """
     day = day_at(said)
     mark = f"[{day.day} {_MONTHS[day.month - 1]} {day.year}] " if day else ""
-    text = cut_excerpt(" ".join(message.text.split()), keys)
+    text = cut_excerpt(" ".join(message.text.split()), keys, most)
     return f"{mark}{message.role}: {_TEMPLATE_MARK.sub(_add_blank, text)}"
 
 
@@ -248,9 +259,9 @@ def room_tokens(*, turn_tokens: int, log_tokens: int, copies_tokens: int) -> int
 
 
 def is_crowded(*, turn_tokens: int, log_tokens: int, copies_tokens: int) -> bool:
-    """Tell whether copies leave the next turn less than half of what it may take, so that they have to go."""
+    """Tell whether copies leave the next turn too little of what it may take, so that they have to go."""
     left = room_tokens(turn_tokens=turn_tokens, log_tokens=log_tokens, copies_tokens=copies_tokens)
-    return copies_tokens > 0 and left < turn_tokens // 2
+    return copies_tokens > 0 and left < max(turn_tokens // 2, min(turn_tokens, ROOM_FOR_ONE))
 
 
 def tells_nothing_new(said: str, terms: Collection[str], visible: str) -> bool:
