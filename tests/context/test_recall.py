@@ -191,7 +191,7 @@ def test_words_and_meaning_add_up():
 def test_a_word_alone_is_not_enough_where_the_vectors_know_the_place():
     far = Meaning(cosines={1: 0.1, 2: 0.05}, covered=9)
     assert weigh_evidence({1: LEAST_WORDS}, far) < 1
-    assert weigh_evidence({3: LEAST_WORDS}, far) < 1  # covered, but not among the nearest
+    assert weigh_evidence({9: LEAST_WORDS}, far) < 1  # covered, but not among the nearest
 
 
 def test_a_place_that_has_no_vector_yet_is_judged_by_its_words():
