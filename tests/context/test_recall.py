@@ -166,6 +166,7 @@ def test_courtesies_say_nothing_and_names_and_numbers_do(text, says):
 # -- is it worth it ---------------------------------------------------------------------------------
 def test_nothing_found_is_no_reason_to_recall():
     assert weigh_evidence({}, None) == weigh_evidence({}, Meaning(cosines={}, covered=0)) == 0.0
+    assert weigh_evidence({1: 0.0}, None) == weigh_evidence({1: 0.0}, Meaning(cosines={}, covered=9)) == 0.0
 
 
 def test_without_vectors_the_words_must_speak_for_it():
@@ -301,6 +302,8 @@ def test_sentences_around_it_come_with_it_while_they_fit():
     text = "I like tea. She has milk. Rain is coming."
     assert cut_excerpt(text, keys("milk"), 31) == "… She has milk. Rain is coming."
     assert cut_excerpt(text, keys("milk", "tea"), 31) == "I like tea. She has milk. …"
+    assert cut_excerpt(text, keys("milk"), 27) == "I like tea. She has milk. …"
+    assert cut_excerpt(text, keys("rain"), 31) == "… She has milk. Rain is coming."
 
 
 def test_chinese_sentences_end_without_blanks():
@@ -379,6 +382,7 @@ def test_room_is_within_every_bound(turn_tokens, log_tokens, copies_tokens):
         ("I like tea. And milk.", "I like tea.", False),
         ("The code is 4711\nok", "ok then", False),
         ("My code is 47", "My code is 4711", False),
+        ("My code is 47", "My code is 471.", False),
         ("My code is 47", "My code is 4711. My code is 47", True),
         ("ice", "nice", False),
         ("我喜欢茶。", "我喜欢茶。你呢？", True),
@@ -392,6 +396,7 @@ def test_what_can_be_read_already_is_nothing_new(said, visible, nothing):
 
 def test_what_says_the_same_words_as_the_message_is_nothing_new():
     assert tells_nothing_new("Tea, I like!", ("like", "tea", "green"), "")
+    assert tells_nothing_new("Tea!", ("tea",), "")
     assert not tells_nothing_new("Tea with milk", ("tea",), "")
 
 

@@ -305,7 +305,7 @@ def choose_lines(
     chosen: list[Quotation] = []
     seen: set[str] = set()
     for each in ranked:
-        text = _DAY_MARK.sub("", each.line, count=1)  # the same words on two days are quoted once
+        text = _DAY_MARK.sub("", each.line)  # the same words on two days are quoted once
         if each.score >= least and each.tokens <= room and text not in seen and each.line not in known:
             seen.add(text)
             chosen.append(each)
