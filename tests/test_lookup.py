@@ -145,12 +145,13 @@ def test_what_is_within_the_limits_is_found_however_much_outside_matches_better(
     @run
     async def _(writer: Writer, embedder: WordEmbedder) -> None:
         for _ in range(30):
-            await writer.say("Biscuit, Biscuit, Biscuit!", "Biscuit!")
+            await writer.say("Biscuit, Biscuit, Biscuit!", "Good dog.")
+            await writer.say("It rains.", "It does rain.")
         writer.clock = MAY_1 + 9 * DAY
         await writer.say("Was there a long talk about so many things, and one of them Biscuit?", "No.")
         for inside in (True, False):
             limits = make_limits("2023-05-10", None, None)
-            (hit,) = await search(writer, "Biscuit", limits=limits, inside=inside, limit=1, by="words")
+            (hit,) = await search(writer, "biscuits", limits=limits, inside=inside, limit=1, by="words")
             assert hit.text.startswith("Was there")
 
 

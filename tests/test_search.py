@@ -337,6 +337,18 @@ def test_other_conversations_are_found_by_their_words_and_never_those_of_other_o
             ).matches == []
 
 
+def test_in_other_conversations_too_the_answer_comes_with_its_question_past_recalled_lines() -> None:
+    @run
+    async def _(writer: Writer) -> None:
+        other = await Writer.begin(writer.store)
+        recalled = Recalled(("[1 May 2023] user: Old.",), (1,))
+        turn = await other.open("What is the name of the walrus?", recalled)
+        await other.finish(turn, assistant("Gottfried."))
+        query = make_query("the walrus", now=NOW)
+        found = await Searcher(writer.store).find_elsewhere(OWNER, query, apart=writer.id, most=5)
+        assert sorted(said(found)) == ["Gottfried.", "What is the name of the walrus?"]
+
+
 def test_an_explicit_search_looks_at_the_meaning_of_other_conversations_too() -> None:
     @run
     async def _(writer: Writer) -> None:

@@ -183,7 +183,9 @@ def test_conversations_used_least_recently_leave_memory_first() -> None:
             assert len(near(await search(each, index))) == 100
             sizes.append(index.nbytes)
         assert sizes[0] < sizes[1] < sizes[2] == sizes[3] == sizes[4] <= 3 * 120 * (DIMENSIONS + 8)
+        assert len(near(await search(writers[2], index))) == 100  # the oldest of the three, and used again
         assert len(near(await search(writer, index))) == 100  # gone, and loaded again
+        assert {held for _, held, _ in index._held} == {writers[4].id, writers[2].id, writer.id}
         assert index.nbytes == sizes[4]
 
 

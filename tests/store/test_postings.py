@@ -460,6 +460,47 @@ def test_a_turn_that_was_open_while_its_slice_was_indexed_is_found_whole(tmp_pat
     asyncio.run(go_on(writer))
 
 
+def test_a_turn_whose_slice_is_still_to_come_waits_for_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "turnkeep.db"
+    monkeypatch.setattr(postings, "SLICE_TURNS", 1)
+
+    async def begin() -> Writer:
+        store = SqliteStore(path)
+        writer = await Writer.begin(store)
+        await writer.say("The duck sleeps.")
+        await writer.open("The walrus sleeps.")
+        await store.close()
+        return writer
+
+    async def go_on(before: Writer) -> None:
+        store = SqliteStore(path)
+        writer = before.on(store)
+        assert (await store.index_words(OWNER, writer.id)).done == 1
+        await writer.finish(await store.load_turn(OWNER, writer.id, 2), "The heron does not.")
+        assert await places(writer, "heron") == []
+        assert (await store.index_words(OWNER, writer.id)).done == 2
+        assert (await places(writer, "walrus"), await places(writer, "heron")) == ([3], [4])
+        await store.close()
+
+    writer = asyncio.run(begin())
+    make_version_1(path)
+    asyncio.run(go_on(writer))
+
+
+def test_a_turn_that_ends_after_a_later_one_is_indexed_once(on_store: OnStore) -> None:
+    @on_store
+    async def _(writer: Writer) -> None:
+        first = await writer.open("The walrus sleeps.")
+        await writer.say("The heron sleeps.", after=START)
+        first = await writer.finish(first, "It snores.")
+        progress = await writer.store.index_words(OWNER, writer.id)
+        assert (progress.done, progress.turns) == (2, 2)
+        await writer.say("The duck sleeps.", after=first.tip)
+        await agrees_with_its_log(writer, (await writer.row()).tip)
+
+
 def test_an_index_of_other_terms_is_not_used_and_made_anew(
     on_store: OnStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
