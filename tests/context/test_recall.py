@@ -19,6 +19,8 @@ from turnkeep.context.recall import (
     LEAST_WORDS,
     LONGEST_QUOTE,
     MOST_TERMS,
+    ROOM_FOR_ONE,
+    SHORTEST_QUOTE,
     Meaning,
     Quotation,
     asks,
@@ -27,6 +29,7 @@ from turnkeep.context.recall import (
     drop_weakest,
     is_crowded,
     lean_on,
+    longest_quote,
     make_query,
     make_recalled,
     only_asks,
@@ -314,6 +317,15 @@ def test_a_sentence_that_is_too_long_is_cut():
     assert cut_excerpt("a" * 25, (), 10) == "a" * 10 + " …"
 
 
+def test_where_there_is_little_room_quotes_are_shorter_but_never_a_stump():
+    assert [longest_quote(room) for room in (0, 16, 512)] == [SHORTEST_QUOTE, SHORTEST_QUOTE, LONGEST_QUOTE]
+    assert SHORTEST_QUOTE < longest_quote(100) < longest_quote(200) < LONGEST_QUOTE
+    text = "Nothing here. " * 20 + "The code is 4711. " + "Nothing there. " * 20
+    line = quote_message(user(text), said=MAY_8, keys=keys("4711"), most=longest_quote(16))
+    assert "The code is 4711." in line
+    assert len(line) <= SHORTEST_QUOTE + 30
+
+
 def test_a_long_message_is_quoted_in_part():
     text = "Nothing here. " * 100 + "The code is 4711. " + "Nothing there. " * 100
     line = quote_message(user(text), said=MAY_8, keys=keys("4711"))
@@ -360,6 +372,13 @@ def test_less_than_a_line_is_no_room():
 def test_copies_that_leave_less_than_half_a_turns_lines_have_to_go():
     assert not is_crowded(turn_tokens=200, log_tokens=2_000, copies_tokens=300)
     assert is_crowded(turn_tokens=200, log_tokens=2_000, copies_tokens=301)
+
+
+def test_where_a_turn_has_few_tokens_copies_go_when_not_one_line_fits():
+    assert is_crowded(turn_tokens=50, log_tokens=2_000, copies_tokens=351)
+    assert not is_crowded(turn_tokens=50, log_tokens=2_000, copies_tokens=350)
+    assert is_crowded(turn_tokens=100, log_tokens=2_000, copies_tokens=401 - ROOM_FOR_ONE)
+    assert not is_crowded(turn_tokens=100, log_tokens=2_000, copies_tokens=400 - ROOM_FOR_ONE)
 
 
 def test_where_there_are_no_copies_none_have_to_go():
