@@ -5,11 +5,10 @@ Exit status: 0; 1 for a failed turn or a failed check; 2 for what cannot be done
 """
 
 import asyncio
-import contextlib
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +19,7 @@ from ._version import __version__
 from .errors import ConversationNotFound, TurnkeepError, UsageError
 from .settings import OWNER, SETTINGS, Settings, describe_places, load_settings, suggest
 from .store.base import Conversation, Store
+from .terminal.asking import confirm, open_input
 from .terminal.screen import plural
 from .terminal.slips import Count, OneOf, describe_slip
 
@@ -265,7 +265,7 @@ def import_(file: Path, name: str | None, **flags: str | None) -> None:
     from .transfer import import_jsonl, read_lines
 
     async def work(store: Store) -> None:
-        with _open_input(file) as source:
+        with open_input(file) as source:
             row = await import_jsonl(store, OWNER, read_lines(source), name=name)
         click.echo(f"Imported {row.name or row.id}: {plural(row.turns, 'turn')}.")
 
@@ -295,7 +295,7 @@ def delete(name: str, yes: bool, **flags: str | None) -> int:
     """Delete a conversation, with everything that belongs to it."""
     row = _with_flags(flags, lambda store: _find(store, name))
     # Asked while no event loop runs: there Ctrl-C would wait until the question is answered.
-    if not yes and not _confirm(f"Delete {row.name or row.id} with its {plural(row.turns, 'turn')}?"):
+    if not yes and not confirm(f"Delete {row.name or row.id} with its {plural(row.turns, 'turn')}?"):
         _tell("Nothing was deleted.")
         return 1
     _with_flags(flags, lambda store: store.delete_conversation(OWNER, row.id))
@@ -457,30 +457,6 @@ async def _find(store: Store, name: str) -> Conversation:
         near = suggest(name, names) or "."
         raise ConversationNotFound(f"There is no conversation {name!r}{near} turnkeep list shows them.")
     return found
-
-
-@contextlib.contextmanager
-def _open_input(path: Path) -> "Iterator[Any]":  # Any: a binary file
-    if str(path) == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    with file:
-        yield file
-
-
-def _confirm(question: str) -> bool:
-    """Ask; anything but yes, the end of input included, is no."""
-    if not sys.stdin.isatty():
-        raise UsageError("Nobody can be asked here: give --yes to delete without asking.")
-    click.echo(f"{question} [y/N] ", nl=False, err=True)
-    answer = sys.stdin.buffer.readline()
-    if not answer.endswith(b"\n"):
-        click.echo(err=True)
-    return answer.strip().lower() in (b"y", b"yes")
 
 
 # -- the end ------------------------------------------------------------------
