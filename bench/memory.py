@@ -10,10 +10,12 @@ import asyncio
 import sys
 from pathlib import Path
 
+from turnkeep.context.strategy import Strategy
 from turnkeep.engine.connect import connect
 from turnkeep.evaluation import NAIVE, Score, evaluate, render_picture, render_table
 
-STRATEGIES = (NAIVE, "window", "summary", "window,summary")
+ALL = str(Strategy())  # the default
+STRATEGIES = (NAIVE, "window", "summary", "window,summary", "window,recall", ALL)
 
 
 async def run(options: argparse.Namespace) -> list[Score]:
