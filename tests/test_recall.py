@@ -10,7 +10,7 @@ from turnkeep.context.view import RECALLED_HEADER
 from turnkeep.conversation.items import Message, Recalled
 from turnkeep.errors import EngineProtocolError
 from turnkeep.recall import NO_ROOM
-from turnkeep.testing import EphemeralStore, ScriptedEngine
+from turnkeep.testing import EphemeralStore, Reply, ScriptedEngine
 
 from .embedders import WordEmbedder
 
@@ -305,7 +305,7 @@ def test_a_failed_turn_keeps_its_quotations_out_of_the_prompt():
         reply = await chat.regenerate()
         return reply.receipt.recalled, await chat.prompt()
 
-    steps = [*["I see."] * 31, [EngineProtocolError("out of order")], "4417."]
+    steps: list[Reply] = [*["I see."] * 31, [EngineProtocolError("out of order")], "4417."]
     recalled, messages = run(script, engine=ScriptedEngine(steps, window=WINDOW))
     assert recalled == (1,)
     assert sum(message["content"].count(RECALLED_HEADER) for message in messages) == 1

@@ -90,7 +90,7 @@ def choose_terms(holding: Mapping[int, int], items: int) -> tuple[list[int], lis
     others: list[int] = []
     total = 0
     for key in sorted(holding, key=lambda key: (holding[key], key)):
-        if items >= FEW_ITEMS and holding[key] > COMMON_SHARE * items:
+        if rare and items >= FEW_ITEMS and holding[key] > COMMON_SHARE * items:
             break
         total += holding[key]
         (rare if total <= most or not rare else others).append(key)
