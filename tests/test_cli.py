@@ -283,10 +283,7 @@ def test_conversations_are_listed_shown_and_searched(ana: None, capsys: pytest.C
     hits = printed(capsys, "search", "NAME IS", "--in", "ana", "--by", "text").splitlines()
     assert hits == ["ana, turn 2, assistant: Your name is Ana.", "ana, turn 1, user: My name is Ana."]
     assert len(printed(capsys, "search", "name", "--limit", "1").splitlines()) == 1
-    assert (
-        printed(capsys, "search", "Ana", "--speaker", "user")
-        == "ana, turn 1, user: My name is Ana.\n"
-    )
+    assert printed(capsys, "search", "Ana", "--speaker", "user") == "ana, turn 1, user: My name is Ana.\n"
     assert len(printed(capsys, "search", "", "--until", "2100-01-01").splitlines()) == 4
     for nothing in (["giraffe"], ["name", "--until", "2001-01-01"], ["name", "--since", "2100-01-01"]):
         assert run(["search", *nothing]) == 1

@@ -467,7 +467,9 @@ def test_options_change_from_the_next_turn_on_and_can_be_left_to_the_engine_agai
 def test_stopping_while_another_program_holds_the_conversation_ends_the_wait():
     async def script(chat):
         row = await chat.conversation()
-        await chat._equipment.open_store().take_lease(f"conversation:{row.id}", "elsewhere/1/x", now=time.time(), seconds=60)
+        await chat._equipment.open_store().take_lease(
+            f"conversation:{row.id}", "elsewhere/1/x", now=time.time(), seconds=60
+        )
         stream = chat.stream("hello")
         task = asyncio.ensure_future(stream._read())
         await asyncio.sleep(0.05)
