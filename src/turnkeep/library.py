@@ -15,18 +15,21 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from .context.budget import SMALLEST_WINDOW
+from .context.notes import make_note
 from .context.picture import Picture
 from .context.receipt import Receipt
 from .context.strategy import parse_strategy
-from .conversation.items import Item, Part, say_items
+from .conversation.items import Item, Message, Note, Part, say_items
 from .conversation.log import Position
 from .embed.base import Embedder
 from .engine.absent import AbsentEngine
 from .engine.base import Engine, EngineInfo, WireMessage
 from .errors import Conflict, ConversationNotFound, TurnkeepError, UsageError
+from .forgetting import forget_turn
 from .holding import hold_conversation, name_holder
 from .indexing import Indexer
 from .lookup import How, When, look_up, make_limits
+from .notes import append_notes, load_carried
 from .prepared import Prepared, prepare_turn
 from .prompt import Desk, Options, check_max_tokens
 from .recall import Recaller
@@ -339,7 +342,7 @@ class AsyncChat:
         return self._begin(self._say_again(say_items(content), turn), request)
 
     async def undo(self) -> Turn:
-        """Take the last turn back; it stays in the record. Returns it.
+        """Take the last turn back; it stays in the record. Returns it. Notes made since then stay.
 
         Raises:
             NothingToDo: there is no turn.
@@ -348,9 +351,13 @@ class AsyncChat:
         await self._make_way()
         async with hold_conversation(desk) as lease:
             last = await load_last_turn(desk)
-            await desk.store.move_tip(
-                self._owner, desk.conversation, last.after, lease=lease, now=time.time()
-            )
+            carried = await load_carried(desk, (await desk.load()).tip, last, same_words=False)
+            if carried:
+                await append_notes(desk, carried, after=last.after, lease=lease)
+            else:
+                await desk.store.move_tip(
+                    self._owner, desk.conversation, last.after, lease=lease, now=time.time()
+                )
         return last
 
     async def prepare(
@@ -391,12 +398,13 @@ class AsyncChat:
     def _say_again(self, items: Sequence[Item] | None, number: int | None) -> Say:
         """Say what stands in place of a turn, the last one when `number` is None; None says the same again."""
 
-        async def say(_row: Conversation) -> tuple[Sequence[Item], Position]:
+        async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
             desk, _ = await self._open_desk()
             old = await (
                 load_last_turn(desk, failed=True) if number is None else load_turn_on_path(desk, number)
             )
-            return (await load_said(desk, old) if items is None else items), old.after
+            carried = await load_carried(desk, row.tip, old, same_words=items is None)
+            return [*carried, *(await load_said(desk, old) if items is None else items)], old.after
 
         return say
 
@@ -407,6 +415,73 @@ class AsyncChat:
     def _wake(self) -> None:
         if self._upkeep is not None:
             self._upkeep.wake()
+
+    # -- telling turnkeep itself -------------------------------------------------------------------
+
+    async def remember(self, text: str) -> Turn:
+        """Have something remembered word for word, whatever becomes of the turns; no engine is called.
+
+        The model reads it with the next message, and from the next compaction on as a fact.
+
+        Args:
+            text: what, up to 1,000 characters.
+
+        Returns:
+            The turn that holds the note.
+
+        Raises:
+            UsageError: the text is empty or too long.
+            Conflict: the model waits for the results of its tools.
+        """
+        return await self._keep_note(make_note(text))
+
+    async def pin(self, turn: int | None = None) -> Turn:
+        """Have remembered what the user said in a turn, the last one by default; otherwise as `remember`.
+
+        Raises:
+            NothingToDo: there is no such turn on the way to the last one.
+        """
+        desk, _ = await self._open_desk()
+        said = await (load_last_turn(desk) if turn is None else load_turn_on_path(desk, turn))
+        items = await load_said(desk, said)
+        text = "\n".join(item.text for item in items if isinstance(item, Message) and item.role == "user")
+        return await self._keep_note(make_note(text, turn=said.number))
+
+    async def _keep_note(self, note: Note) -> Turn:
+        desk, _ = await self._open_desk()
+        await self._make_way()
+        try:
+            async with hold_conversation(desk) as lease:
+                await desk.store.settle_turns(self._owner, desk.conversation, lease=lease, now=time.time())
+                return await append_notes(desk, [note], after=(await desk.load()).tip, lease=lease)
+        finally:
+            self._wake()
+
+    async def forget(self, turn: int | None = None) -> tuple[int, ...]:
+        """Forget a turn, the last one by default: its text, and all that was made of it here.
+
+        Its place and the ids of its items stay. Gone are the words and vectors of its items, copies that were
+        recalled later, pins of it, and lines of summaries that rest on it. What the model said
+        elsewhere of the same thing stays.
+
+        Returns:
+            The turns forgotten: this one, and those that were asked with the same words in its place.
+
+        Raises:
+            NothingToDo, ConversationNotFound: there is no such turn.
+            Conflict: it is still being answered.
+        """
+        desk, _ = await self._open_desk()
+        await self._make_way()
+        try:
+            number = (await load_last_turn(desk, failed=True)).number if turn is None else turn
+            turns = await forget_turn(desk, number)
+            desk.learned.read_views.clear()  # what the engine has read begins otherwise now
+            desk.meter.forget()
+            self._open_searcher().forget(self._owner, desk.conversation)
+        finally:
+            self._wake()
+        return turns
 
     # -- asking what there is ---------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from .context.view import (
     bare_results,
     group_turns,
     holds_results,
-    is_dropped_copy,
+    is_left_out,
     layout_messages,
     load_view,
     render_base,
@@ -240,7 +240,7 @@ class Desk:
             entries=tuple(
                 bare_results(entry) if entry.at.seq <= view.bare_upto and holds_results(entry.item) else entry
                 for entry in await self._measure(info, items, tip=tip, after=view.at.seq)
-                if not is_dropped_copy(entry, view)
+                if not is_left_out(entry, view)
             ),
         )
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from .context.compaction import summarised_ranges
 from .context.picture import Picture, draw_picture
 from .context.receipt import Receipt, load_receipt
-from .context.view import Entry, View, load_view
-from .conversation.items import Item, Message
+from .context.view import Entry, View, load_view, render_note
+from .conversation.items import Forgotten, Item, Message, Note
 from .engine.base import WireMessage
 from .errors import NothingToDo
+from .notes import find_talk_before, find_talk_tip, holds_talk
 from .prompt import Desk
 from .store.base import StoredItem, Turn
 
@@ -21,20 +22,36 @@ PICTURE_OLDER = 200  # items before the cut that a picture shows, at most
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """A turn as people read it."""
+    """A turn as people read it.
+
+    notes: what the person told turnkeep itself, as the model reads it.
+    forgotten: nothing but its place is left.
+    """
 
     turn: Turn
     user: str
     assistant: str
     reasoning: str = ""
+    notes: tuple[str, ...] = ()
+    forgotten: bool = False
+
+    @property
+    def talk(self) -> bool:
+        """Whether anything was said in it: it does not hold notes alone, and was not forgotten."""
+        return not self.forgotten and bool(self.user or self.assistant or self.reasoning or not self.notes)
 
 
 async def load_history(desk: Desk, last: int | None = None) -> list[Exchange]:
-    """Load the turns that lead to the tip, and failed ones, oldest first; only the `last` ones when given."""
+    """Load the turns that lead to the tip, and failed ones, oldest first.
+
+    Args:
+        desk: the conversation.
+        last: only so many of them, and the notes between; None: all.
+    """
     row = await desk.load()
     found: list[Exchange] = []
     number = row.turns
-    while number > 0 and (last is None or len(found) < last):
+    while number > 0 and (last is None or sum(exchange.talk for exchange in found) < last):
         turn = await desk.store.load_turn(desk.owner, row.id, number)
         number -= 1
         if turn.state not in ("failed", "open") and not await desk.store.is_ancestor(
@@ -47,29 +64,34 @@ async def load_history(desk: Desk, last: int | None = None) -> list[Exchange]:
 
 def _exchange(turn: Turn, rows: Sequence[StoredItem]) -> Exchange:
     said = [row.item for row in rows if isinstance(row.item, Message)]
+    notes = [row.item for row in rows if isinstance(row.item, Note)]
     return Exchange(
         turn=turn,
         user="\n".join(item.text for item in said if item.role == "user"),
         assistant="\n".join(item.text for item in said if item.role == "assistant" and item.text),
         reasoning="\n".join(item.reasoning for item in said if item.reasoning),
+        notes=tuple(map(render_note, notes)),
+        forgotten=any(isinstance(row.item, Forgotten) for row in rows) and not (said or notes),
     )
 
 
 async def load_last_turn(desk: Desk, *, failed: bool = False) -> Turn:
-    """Load the turn at the tip; with `failed`, a newer one that failed there goes before it.
+    """Load the last turn of talk that leads to the tip; with `failed`, a newer one that failed there goes before it.
 
     Raises:
         NothingToDo: nothing was said yet.
     """
     row = await desk.load()
-    if failed and row.turns:
-        newest = await desk.store.load_turn(desk.owner, row.id, row.turns)
-        if newest.after == row.tip and (newest.state == "failed" or not await _has_reply(desk, newest)):
+    tip, number = await find_talk_tip(desk, row.tip)
+    if failed and (last := await find_talk_before(desk, row.turns)):
+        newest = await desk.store.load_turn(desk.owner, row.id, last)
+        # Notes may have been made since it failed, and stand at the tip.
+        at_tip = newest.after in (row.tip, tip)
+        if at_tip and (newest.state == "failed" or not await _has_reply(desk, newest)):
             return newest
-    items = await desk.store.load_log(desk.owner, row.id, tip=row.tip, limit=1)
-    if not items:
+    if number == 0:
         raise NothingToDo("Nothing was said yet in this conversation.")
-    return await desk.store.load_turn(desk.owner, row.id, items[-1].turn)
+    return await desk.store.load_turn(desk.owner, row.id, number)
 
 
 async def _has_reply(desk: Desk, turn: Turn) -> bool:
@@ -79,17 +101,19 @@ async def _has_reply(desk: Desk, turn: Turn) -> bool:
 
 
 async def load_turn_on_path(desk: Desk, number: int) -> Turn:
-    """Load a turn that leads to the tip.
+    """Load a turn of talk that leads to the tip.
 
     Raises:
-        NothingToDo: it does not.
+        NothingToDo: it does not, or nothing is said in it.
     """
     row = await desk.load()
     turn = await desk.store.load_turn(desk.owner, row.id, number)
     if not await desk.store.is_ancestor(desk.owner, row.id, turn.tip, row.tip):
         raise NothingToDo(
-            f"Turn {number} is on a branch that was left: only turns that lead to the last one can be edited."
+            f"Turn {number} is on a branch that was left: only turns that lead to the last one can be edited or pinned."
         )
+    if not await holds_talk(desk, number):
+        raise NothingToDo(f"Nothing is said in turn {number}: it is a note, or was forgotten.")
     return turn
 
 
@@ -127,6 +151,8 @@ async def rebuild_prompt(desk: Desk, number: int | None) -> list[WireMessage]:
         NothingToDo: there is no turn, or it has no receipt.
     """
     turn, receipt = await load_turn_receipt(desk, number)
+    if not await holds_talk(desk, turn.number):
+        raise NothingToDo(f"Turn {turn.number} was forgotten: what the model read cannot be shown any more.")
     view = View()
     if receipt.view is not None:
         stored = await desk.store.load_view(desk.owner, desk.conversation, receipt.view)

@@ -148,6 +148,18 @@ class Chat:
         """See `AsyncChat.undo`."""
         return self._loop.run(self._chat.undo())
 
+    def remember(self, text: str) -> Turn:
+        """See `AsyncChat.remember`."""
+        return self._loop.run(self._chat.remember(text))
+
+    def pin(self, turn: int | None = None) -> Turn:
+        """See `AsyncChat.pin`."""
+        return self._loop.run(self._chat.pin(turn))
+
+    def forget(self, turn: int | None = None) -> tuple[int, ...]:
+        """See `AsyncChat.forget`."""
+        return self._loop.run(self._chat.forget(turn))
+
     def prepare(self, content: str | Sequence[Part], **options: Any) -> PreparedTurn:
         """See `AsyncChat.prepare`."""
         prepared = self._loop.run(self._chat.prepare(content, **options))

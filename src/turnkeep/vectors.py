@@ -65,6 +65,10 @@ class VectorIndex:
         """Bytes held in memory."""
         return sum(held.nbytes for held in self._held.values())
 
+    def forget(self, owner: str, conversation: str) -> None:
+        """Hold nothing of a conversation any more; the next search loads what is there then."""
+        self._held.pop((owner, conversation), None)
+
     async def search(
         self, owner: str, conversation: str, vector: bytes, path: Sequence[Range], *, upto: int
     ) -> Meaning | None:

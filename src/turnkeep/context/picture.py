@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ..conversation.items import Message, Recalled
+from ..conversation.items import Forgotten, Message, Note, Recalled
 from .budget import Budget
 from .receipt import TurnRange
-from .view import Entry, View
+from .view import Entry, View, render_note
 
 Fate: TypeAlias = Literal["verbatim", "summarised", "left_out"]
 
@@ -91,13 +91,16 @@ def draw_picture(
 def _entry(entry: Entry, fate: Fate) -> PictureEntry:
     item = entry.item
     tokens = entry.tokens if fate == "verbatim" else None
-    if isinstance(item, Recalled):
-        return PictureEntry(
-            turn=entry.turn, role="recalled", tokens=tokens, fate=fate, text="\n".join(item.lines)
-        )
-    text = item.text or ", ".join(call.name for call in item.tool_calls)
-    assert isinstance(item, Message)
-    return PictureEntry(turn=entry.turn, role=item.role, tokens=tokens, fate=fate, text=text)
+    match item:
+        case Message():
+            role, text = str(item.role), item.text or ", ".join(call.name for call in item.tool_calls)
+        case Recalled():
+            role, text = "recalled", "\n".join(item.lines)
+        case Note():
+            role, text = "note", render_note(item)
+        case Forgotten():
+            role, text = "forgotten", ""
+    return PictureEntry(turn=entry.turn, role=role, tokens=tokens, fate=fate, text=text)
 
 
 def _within(turn: int, ranges: Iterable[TurnRange]) -> bool:

@@ -43,6 +43,7 @@ class Receipt:
         None  # why the front of the prompt is not that of the last prompt; None: it extends it
     )
     notices: tuple[str, ...] = ()  # sentences the person was shown
+    forgotten: tuple[int, ...] = ()  # turns forgotten after this one, so that the next prompt's front moved
     max_tokens: int | None = None  # limit of the reply as sent
     finish_reason: str | None = None
     engine_prompt_tokens: int | None = None  # tokens of the prompt, as the engine reported
@@ -67,6 +68,7 @@ def load_receipt(body: Mapping[str, Any]) -> Receipt:  # Any: JSON values of our
     for name in ("verbatim", "summarised", "left_out"):
         values[name] = tuple((int(first), int(last)) for first, last in values.get(name, ()))
     values["recalled"] = tuple(values.get("recalled", ()))
+    values["forgotten"] = tuple(values.get("forgotten", ()))
     values["notices"] = tuple(values.get("notices", ()))
     return Receipt(**values)
 

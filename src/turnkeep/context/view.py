@@ -14,7 +14,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..conversation.items import Item, Message, Part, Recalled, Text, ToolCall, ToolResult
+from ..conversation.items import (
+    Forgotten,
+    Item,
+    Message,
+    Note,
+    NoteOp,
+    Part,
+    Recalled,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from ..conversation.log import START, Position
 from .receipt import TurnRange
 
@@ -27,6 +38,14 @@ NO_RESULT_MARK = "[no result]"  # a call that was never answered
 DEVELOPER_MARK = (
     "[Instruction: {text}]"  # a system message in mid-conversation, part of the next user message
 )
+# What a person told turnkeep since the last compaction, part of the next user message too.
+NOTE_MARKS: Mapping[NoteOp, str] = {
+    "remember": "[Instruction: Remember: {text}]",
+    "edit_line": '[Correction of the summary: "{old}" is now "{text}"]',
+    "remove_line": '[Correction of the summary: "{old}" no longer holds]',
+    "edit_fact": '[Correction: "{old}" is now "{text}"]',
+    "remove_fact": '[Correction: "{old}" no longer holds]',
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,14 +136,18 @@ def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: boo
 
     Returns:
         An optional system message, then user and assistant (and tool) messages; neighbours
-        of one role are merged, recalled lines and mid-conversation instructions are part of
-        the user message that follows them.
+        of one role are merged; recalled lines, notes and mid-conversation instructions are part
+        of the user message that follows them; what was forgotten is nowhere.
     """
     messages: list[Message] = []
     carried: list[str] = [base] if base and base_in_first_user else []
     for item in lead_with_recalled(items):
         if isinstance(item, Recalled):
             carried.append(render_recalled(item))
+        elif isinstance(item, Note):
+            carried.append(render_note(item))
+        elif isinstance(item, Forgotten):
+            continue
         elif item.role in ("system", "developer"):
             carried.append(DEVELOPER_MARK.format(text=item.text))
         else:
@@ -145,6 +168,11 @@ def render_recalled(item: Recalled) -> str:
     return "\n".join([RECALLED_HEADER, *(f"- {line}" for line in item.lines)])
 
 
+def render_note(note: Note) -> str:
+    """Write a note as it stands before the next message."""
+    return NOTE_MARKS[note.op].format(text=note.text, old=note.old)
+
+
 def lead_with_recalled(items: Iterable[Item]) -> list[Item]:
     """Put recalled lines before the user's message that brought them; they are stored behind it."""
     ordered: list[Item] = []
@@ -157,9 +185,11 @@ def lead_with_recalled(items: Iterable[Item]) -> list[Item]:
     return ordered
 
 
-def is_dropped_copy(entry: Entry, view: View) -> bool:
-    """Tell whether an entry is recalled lines that the view leaves out."""
-    return isinstance(entry.item, Recalled) and entry.at.seq <= view.copies_upto
+def is_left_out(entry: Entry, view: View) -> bool:
+    """Tell whether the view leaves an entry of its log out: older copies, and what was forgotten."""
+    if isinstance(entry.item, Recalled):
+        return entry.at.seq <= view.copies_upto
+    return isinstance(entry.item, Forgotten)
 
 
 def _answer_calls(messages: Sequence[Message]) -> list[Message]:
@@ -222,11 +252,20 @@ def bare_results(entry: Entry) -> Entry:
 
 
 def group_turns(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """Group the entries of a log by turn, oldest first; tool results stay with the turn that called."""
+    """Group the entries of a log by turn, oldest first; tool results stay with the turn that called.
+
+    Notes are no turns of their own: they stay with the turn that follows them, the last ones with
+    the turn before.
+    """
     groups: list[list[Entry]] = []
     for entry in entries:
-        if groups and (groups[-1][-1].turn == entry.turn or holds_results(entry.item)):
+        last = groups[-1][-1] if groups else None
+        if last is not None and (
+            last.turn == entry.turn or holds_results(entry.item) or isinstance(last.item, Note)
+        ):
             groups[-1].append(entry)
         else:
             groups.append([entry])
+    if len(groups) > 1 and all(isinstance(entry.item, Note) for entry in groups[-1]):
+        groups[-2] += groups.pop()
     return groups

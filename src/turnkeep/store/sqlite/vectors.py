@@ -54,9 +54,22 @@ def save_vectors(
     if _embedded_turns(database, place, number) != batch.after:
         return False
     database.executemany(
-        "INSERT INTO vector (owner, conversation, embedder, turn, seq, branch, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        # Not of an item that was forgotten while its vector was made.
+        "INSERT INTO vector (owner, conversation, embedder, turn, seq, branch, body) SELECT ?, ?, ?, ?, ?, ?, ? "
+        "WHERE EXISTS (SELECT 1 FROM item WHERE owner = ? AND conversation = ? AND branch = ? AND seq = ? "
+        "AND kind <> 'forgotten')",
         [
-            (*place, number, each.turn, each.at.seq, each.at.branch, vector)
+            (
+                *place,
+                number,
+                each.turn,
+                each.at.seq,
+                each.at.branch,
+                vector,
+                *place,
+                each.at.branch,
+                each.at.seq,
+            )
             for each, vector in zip(batch.items, vectors, strict=True)
         ],
     )
