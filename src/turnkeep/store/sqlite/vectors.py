@@ -53,24 +53,13 @@ def save_vectors(
     assert number is not None
     if _embedded_turns(database, place, number) != batch.after:
         return False
+    forgotten = _forgotten_places(database, place)  # while their vectors were made
     database.executemany(
-        # Not of an item that was forgotten while its vector was made.
-        "INSERT INTO vector (owner, conversation, embedder, turn, seq, branch, body) SELECT ?, ?, ?, ?, ?, ?, ? "
-        "WHERE EXISTS (SELECT 1 FROM item WHERE owner = ? AND conversation = ? AND branch = ? AND seq = ? "
-        "AND kind <> 'forgotten')",
+        "INSERT INTO vector (owner, conversation, embedder, turn, seq, branch, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (
-                *place,
-                number,
-                each.turn,
-                each.at.seq,
-                each.at.branch,
-                vector,
-                *place,
-                each.at.branch,
-                each.at.seq,
-            )
+            (*place, number, each.turn, each.at.seq, each.at.branch, vector)
             for each, vector in zip(batch.items, vectors, strict=True)
+            if each.at not in forgotten
         ],
     )
     database.execute(
@@ -79,6 +68,15 @@ def save_vectors(
         (*place, number, batch.upto),
     )
     return True
+
+
+def _forgotten_places(database: Database, place: Place) -> set[Position]:
+    rows = database.execute(
+        "SELECT branch, seq FROM item INDEXED BY item_aside WHERE owner = ? AND conversation = ? "
+        "AND kind NOT IN ('user', 'assistant') AND kind = 'forgotten'",
+        place,
+    )
+    return {Position(branch, seq) for branch, seq in rows}
 
 
 def load_vectors(
