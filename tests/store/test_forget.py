@@ -277,6 +277,10 @@ def test_what_cannot_be_forgotten_is_refused_and_nothing_changes(on_store: OnSto
 SECRET = "xylophonist"
 
 
+def read(path: Path | str) -> bytes:
+    return Path(path).read_bytes()
+
+
 @pytest.mark.parametrize("size", [1, 300, 9_000])  # words: within a page, and on pages of its own
 @pytest.mark.parametrize("turn", [1, 7, 15])
 def test_the_file_holds_no_byte_of_what_was_forgotten(tmp_path: Path, size: int, turn: int) -> None:
@@ -291,13 +295,13 @@ def test_the_file_holds_no_byte_of_what_was_forgotten(tmp_path: Path, size: int,
         line = Line(text=f"The {SECRET}.", turns=(turn, turn))
         await save(writer, View(at=Position(0, 30), lines=(line, Line(text="b", turns=(16, 16)))))
         await save(writer, View(at=Position(0, 32), lines=(line,)))
-        assert SECRET.encode() in path.read_bytes() + Path(f"{path}-wal").read_bytes()
+        assert SECRET.encode() in read(path) + read(f"{path}-wal")
         await forget(writer, turn)
-        assert SECRET.encode() not in path.read_bytes()
-        assert not Path(f"{path}-wal").read_bytes()
+        assert SECRET.encode() not in read(path)
+        assert not read(f"{path}-wal")
         await writer.say("Next.")
         await store.close()
-        assert SECRET.encode() not in path.read_bytes()
+        assert SECRET.encode() not in read(path)
 
     asyncio.run(main())
 
