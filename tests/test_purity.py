@@ -35,9 +35,10 @@ FLOORS: tuple[set[str], ...] = (
     {"indexing", "search", "transfer"},
     {"lookup", "recall"},
     {"prompt"},
+    {"notes"},
     {"holding", "receipts"},
     {"turn"},
-    {"prepared", "record", "streaming", "upkeep"},
+    {"forgetting", "prepared", "record", "streaming", "upkeep"},
     {"library"},
     {"sync"},
     {"__init__"},
@@ -45,11 +46,13 @@ FLOORS: tuple[set[str], ...] = (
 DOORS = len(FLOORS)
 # Between the floors of engine and store and the library, both are known as protocols only.
 PROTOCOL_USERS = {
+    "forgetting",
     "holding",
     "indexing",
     "lookup",
     "markdown",
     "meter",
+    "notes",
     "prepared",
     "prompt",
     "recall",

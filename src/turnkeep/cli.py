@@ -298,7 +298,7 @@ def delete(name: str, yes: bool, **flags: str | None) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_settings("db")
 def forget(name: str, turn: int, yes: bool, **flags: str | None) -> int:
-    """Forget a turn: its text, and all that was made of it here."""
+    """Forget a turn, with all that was made of it."""
     from .library import AsyncChat
     from .terminal.memory import forgotten_line
 

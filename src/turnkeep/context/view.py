@@ -267,5 +267,6 @@ def group_turns(entries: Sequence[Entry]) -> list[list[Entry]]:
         else:
             groups.append([entry])
     if len(groups) > 1 and all(isinstance(entry.item, Note) for entry in groups[-1]):
-        groups[-2] += groups.pop()
+        behind = groups.pop()
+        groups[-1] += behind
     return groups
