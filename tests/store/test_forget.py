@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.store.writer import OWNER, Writer
 
+from turnkeep.context.recall import quote_message
 from turnkeep.context.view import Line, View, dump_view, load_view
 from turnkeep.context.words import split_terms, term_key
 from turnkeep.conversation.items import (
@@ -161,6 +162,34 @@ def test_copies_that_later_turns_recalled_go_line_by_line(on_store: OnStore) -> 
         await forget(writer, 1)
         assert (await writer.items(3))[1].item == Recalled(("user: Two.",), (2,))
         assert (await writer.items(4))[1].item == Forgotten("recalled")
+
+
+def test_copies_in_the_owner_s_other_conversations_go(on_store: OnStore) -> None:
+    @on_store
+    async def _(writer: Writer) -> None:
+        turn = await answer(
+            writer, "My code\nis 4711.", assistant("A. " * 400 + "The code is 4711. " + "B. " * 400)
+        )
+        message, reply = [each.item for each in await writer.items(turn.number)]
+        assert isinstance(message, Message)
+        assert isinstance(reply, Message)
+        other = await Writer.join(
+            writer.store, (await writer.store.create_conversation(OWNER, None, now=1)).id, "other"
+        )
+        lines = (
+            quote_message(message, said=1001.0),
+            quote_message(reply, said=1002.0, keys=[term_key(term) for term in split_terms("code 4711")]),
+            quote_message(user("Tea."), said=1001.0),
+            quote_message(message, said=1e6),  # said on another day
+        )
+        assert all("4711" in lines[place] for place in (0, 1))
+        await answer(other, "Hi.", Recalled(lines, (0, 0, 0, 0)), assistant("Yes."))
+        await answer(other, "Hi.", Recalled(lines[:2], (0, 5)), assistant("Yes."))
+        await forget(writer, turn.number)
+        assert (await other.items(1))[1].item == Recalled(lines[2:], (0, 0))
+        assert (await other.items(2))[1].item == Recalled(lines[1:2], (5,))  # of a turn of its own
+        receipts = [await writer.store.load_receipt(OWNER, other.id, number) or {} for number in (1, 2)]
+        assert [receipt.get("forgotten") for receipt in receipts] == [None, [0]]
 
 
 def test_notes_that_pin_or_correct_what_was_said_go_and_others_stay(on_store: OnStore) -> None:
@@ -318,7 +347,7 @@ def test_a_process_killed_while_it_forgets_has_forgotten_all_or_nothing(
             raise RuntimeError("killed")
 
         with monkeypatch.context() as patch:
-            patch.setattr("turnkeep.store.sqlite.forget._forget_in_receipts", fail)
+            patch.setattr("turnkeep.store.sqlite.forget._mark_newest", fail)
             with pytest.raises(RuntimeError):
                 await forget(writer, 1)
         assert (await writer.items(1))[0].item == user("The zebra.")

@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from ..conversation.items import Item, Message, Recalled
+from ..conversation.items import Item, Message, Recalled, Text
 from .dates import day_at, find_dates
 from .ranking import Scores
 from .words import is_chatter, split_terms, term_key
@@ -157,6 +157,15 @@ def quote_message(message: Message, *, said: float, keys: Collection[int] = ()) 
     mark = f"[{day.day} {day:%b %Y}] " if day else ""
     text = cut_excerpt(" ".join(message.text.split()), keys)
     return f"{mark}{message.role}: {text}"
+
+
+def is_quoted(line: str, message: Message, *, said: float) -> bool:
+    """Tell whether a line quotes a message, or a part of it."""
+    if line == quote_message(message, said=said):
+        return True
+    head = quote_message(Message(message.role, (Text(""),)), said=said)
+    part = line.removeprefix(head).removeprefix("… ").removesuffix(" …")
+    return line.startswith(head) and bool(part) and part in " ".join(message.text.split())
 
 
 _SENTENCE = re.compile(r".+?(?:[.!?;:](?=\s)|[。！？；]|$)\s*")

@@ -43,7 +43,9 @@ class Receipt:
         None  # why the front of the prompt is not that of the last prompt; None: it extends it
     )
     notices: tuple[str, ...] = ()  # sentences the person was shown
-    forgotten: tuple[int, ...] = ()  # turns forgotten after this one, so that the next prompt's front moved
+    forgotten: tuple[
+        int, ...
+    ] = ()  # turns forgotten since, so that the next prompt's front moves; 0: elsewhere
     max_tokens: int | None = None  # limit of the reply as sent
     finish_reason: str | None = None
     engine_prompt_tokens: int | None = None  # tokens of the prompt, as the engine reported

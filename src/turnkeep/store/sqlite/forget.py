@@ -7,8 +7,11 @@ file (`secure_delete`); the caller empties the write-ahead log.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import compress
+from typing import Any
 
 from ...context.notes import forget_in_view
+from ...context.recall import is_quoted
 from ...context.view import dump_view, load_view
 from ...context.words import VERSION, index_terms, term_key
 from ...conversation.items import Forgotten, Item, Message, Note, Recalled
@@ -19,7 +22,7 @@ from .conversations import Place, find_place
 from .database import Database
 from .leases import check_lease
 from .postings import INDEXED_ROLES
-from .rows import SELECT_ITEMS, dump_body, dump_json, load_mapping, load_stored
+from .rows import SELECT_ITEMS, dump_body, dump_json, load_body, load_mapping, load_stored
 from .turns import SELECT_TURNS, find_turn, load_items_of, load_turn_row
 
 FAILED = "It was forgotten."  # in place of why a forgotten turn failed, which may quote it
@@ -44,7 +47,9 @@ def forget_turn(
         _bury(database, place, item)
     texts = _forget_in_views(database, place, numbers, items)
     _forget_quotations(database, place, key, numbers, items, texts)
-    _forget_in_receipts(database, place, numbers)
+    _forget_elsewhere(database, place, items)
+    _clean_receipts(database, place, numbers)
+    _mark_newest(database, place, numbers)
     database.execute("UPDATE conversation SET updated = ? WHERE owner = ? AND number = ?", (now, *place))
     return tuple(numbers)
 
@@ -198,35 +203,79 @@ def _forget_quotations(
 
 
 def _without(item: Recalled, turns: Collection[int]) -> Item:
-    kept = [(line, turn) for line, turn in zip(item.lines, item.turns, strict=True) if turn not in turns]
-    if not kept:
+    return _keep(item, [turn not in turns for turn in item.turns])
+
+
+def _keep(item: Recalled, kept: Sequence[bool]) -> Item:
+    """Leave lines out of a recalled item."""
+    if not any(kept):
         return Forgotten("recalled")
-    return Recalled(tuple(line for line, _ in kept), tuple(turn for _, turn in kept))
+    return Recalled(tuple(compress(item.lines, kept)), tuple(compress(item.turns, kept)))
 
 
-def _forget_in_receipts(database: Database, place: Place, turns: Collection[int]) -> None:
-    """Take what may be text out of the turns' receipts; the newest receipt of all says that the prompt's front moves."""
+def _forget_elsewhere(database: Database, place: Place, items: Iterable[StoredItem]) -> None:
+    """Take lines that the owner's other conversations recalled from the turns out of these.
+
+    Such lines name no turn (`turns` holds 0): they are known by what they quote.
+    """
+    said = [(each.item, each.created) for each in items if isinstance(each.item, Message)]
+    rows = database.execute(
+        "SELECT conversation, branch, seq, kind, body FROM item INDEXED BY item_aside WHERE owner = ? "
+        "AND conversation <> ? AND kind NOT IN ('user', 'assistant') AND kind = 'recalled'",
+        place,
+    ).fetchall()
+    for conversation, branch, seq, kind, body in rows:
+        item = load_body(kind, body)
+        assert isinstance(item, Recalled)
+        kept = [
+            turn != 0 or not any(is_quoted(line, message, said=when) for message, when in said)
+            for line, turn in zip(item.lines, item.turns, strict=True)
+        ]
+        if not all(kept):
+            other = Place(place.owner, conversation)
+            _replace(database, other, Position(branch, seq), _keep(item, kept))
+            _mark_newest(database, other, (0,))
+
+
+# -- receipts ---------------------------------------------------------------------------------------
+def _clean_receipts(database: Database, place: Place, turns: Iterable[int]) -> None:
+    """Take what may be text out of the turns' own receipts."""
     for number in turns:
         database.execute(
             "UPDATE turn SET error = CASE WHEN error IS NULL THEN NULL ELSE ? END "
             "WHERE owner = ? AND conversation = ? AND number = ?",
             (FAILED, *place, number),
         )
-    newest = database.execute(
+        receipt = _load_receipt(database, place, number)
+        if receipt and receipt.pop("notices", None):
+            _save_receipt(database, place, number, receipt)
+
+
+def _mark_newest(database: Database, place: Place, turns: Iterable[int]) -> None:
+    """Have the newest receipt say that turns were forgotten since: so the next prompt's front moves."""
+    (newest,) = database.execute(
         "SELECT max(number) FROM turn WHERE owner = ? AND conversation = ? AND receipt IS NOT NULL", place
     ).fetchone()
-    for number in {*turns, *newest} - {None}:
-        (text,) = database.execute(
-            "SELECT receipt FROM turn WHERE owner = ? AND conversation = ? AND number = ?", (*place, number)
-        ).fetchone()
-        if text is None:
-            continue
-        receipt = dict(load_mapping(text))
-        if number in turns:
-            receipt.pop("notices", None)
-        if number in newest:
-            receipt["forgotten"] = sorted({*receipt.get("forgotten", ()), *turns})
-        database.execute(
-            "UPDATE turn SET receipt = ? WHERE owner = ? AND conversation = ? AND number = ?",
-            (dump_json(receipt), *place, number),
-        )
+    receipt = None if newest is None else _load_receipt(database, place, newest)
+    if receipt is not None:
+        receipt["forgotten"] = sorted({*receipt.get("forgotten", ()), *turns})
+        _save_receipt(database, place, newest, receipt)
+
+
+def _load_receipt(database: Database, place: Place, number: int) -> dict[str, Any] | None:  # Any: JSON values
+    (text,) = database.execute(
+        "SELECT receipt FROM turn WHERE owner = ? AND conversation = ? AND number = ?", (*place, number)
+    ).fetchone()
+    return None if text is None else dict(load_mapping(text))
+
+
+def _save_receipt(
+    database: Database,
+    place: Place,
+    number: int,
+    receipt: dict[str, Any],  # Any: JSON values
+) -> None:
+    database.execute(
+        "UPDATE turn SET receipt = ? WHERE owner = ? AND conversation = ? AND number = ?",
+        (dump_json(receipt), *place, number),
+    )
