@@ -20,25 +20,40 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from turnkeep import AsyncChat
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
+Phrasing: TypeAlias = tuple[str, str, list[str]]  # kind of value, sentence, corrections
 FOLDER = Path(__file__).parent / "phrasings"
 COMPACTIONS = 3  # after the last fact
 LEAST_SURVIVING, MOST_SUPERSEDED = 0.95, 0
 
-MONTHS = "January February March April May June July August September October November December".split()
-NAMES = """Anouk Bertil Chidi Dorothea Emeka Farid Greta Hamish Ilse Jorge Katya Leopold Marisol Nadia Oskar Priyanka
-    Quentin Rosalind Sanjay Tilda Ulrich Valentina Wojtek Ximena Yusuf Zelda""".split()
-CITIES = """Lyon Aarhus Ghent Porto Tampere Leipzig Graz Bergen Malaga Utrecht Turin Brno Krakow Split Riga Tartu Nantes
-    Seville Basel Linz Antwerp Dundee Galway Cardiff""".split()
-FOODS = """peanuts shellfish mango sesame walnuts celery mustard kiwi lupin soy cashews oysters strawberries lentils
-    mushrooms tofu hazelnuts cucumber pistachios cilantro""".split()
-JOBS = """nurse welder translator plumber carpenter pharmacist surveyor florist paramedic baker locksmith chemist
-    librarian roofer optician midwife""".split()
-STREETS = "Mill Church Station Linden Harbour Castle Orchard Chestnut Bridge Meadow".split()
-WORDS = "heron copper velvet marble tulip canyon saffron willow".split()
+
+def _list(text: str) -> list[str]:
+    return text.split()
+
+
+MONTHS = _list("January February March April May June July August September October November December")
+NAMES = _list(
+    """Anouk Bertil Chidi Dorothea Emeka Farid Greta Hamish Ilse Jorge Katya Leopold Marisol Nadia Oskar Priyanka
+    Quentin Rosalind Sanjay Tilda Ulrich Valentina Wojtek Ximena Yusuf Zelda"""
+)
+CITIES = _list(
+    """Lyon Aarhus Ghent Porto Tampere Leipzig Graz Bergen Malaga Utrecht Turin Brno Krakow Split Riga Tartu Nantes
+    Seville Basel Linz Antwerp Dundee Galway Cardiff"""
+)
+FOODS = _list(
+    """peanuts shellfish mango sesame walnuts celery mustard kiwi lupin soy cashews oysters strawberries lentils
+    mushrooms tofu hazelnuts cucumber pistachios cilantro"""
+)
+JOBS = _list(
+    """nurse welder translator plumber carpenter pharmacist surveyor florist paramedic baker locksmith chemist
+    librarian roofer optician midwife"""
+)
+STREETS = _list("Mill Church Station Linden Harbour Castle Orchard Chestnut Bridge Meadow")
+WORDS = _list("heron copper velvet marble tulip canyon saffron willow")
 
 # What people say when they tell nothing of themselves that needs keeping.
 TALK = """
@@ -123,6 +138,7 @@ class Values:
         self._dice, self._used = dice, set[str]()
 
     def make(self, kind: str) -> str:
+        """Make a value that was not used yet."""
         while (value := self._draw(kind)) in self._used:
             pass
         self._used.add(value)
@@ -141,11 +157,17 @@ class Values:
             case "order":
                 return f"{dice.choice('ABCDEF')}{dice.choice('XYZ')}-{dice.randint(10000, 99999)}"
             case "day":
-                return dice.choice([f"{day} {month}", f"{month} {day}", f"the {day}{_ordinal(day)} of {month}"])
+                return dice.choice(
+                    [f"{day} {month}", f"{month} {day}", f"the {day}{_ordinal(day)} of {month}"]
+                )
             case "weekday":
-                return dice.choice(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"])
+                return dice.choice(
+                    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+                )
             case "time":
-                return f"{dice.randint(1, 11)}:{dice.choice(['05', '10', '15', '20', '30', '40', '45', '50'])}"
+                return (
+                    f"{dice.randint(1, 11)}:{dice.choice(['05', '10', '15', '20', '30', '40', '45', '50'])}"
+                )
             case "amount":
                 return f"{dice.choice('€$£')}{dice.randint(2, 9)}{dice.choice(['', ','])}{dice.randint(100, 999)}"
             case "name" | "remember":
@@ -153,7 +175,9 @@ class Values:
             case "city":
                 return dice.choice(CITIES)
             case "address":
-                return f"{dice.randint(2, 98)} {dice.choice(STREETS)} {dice.choice(['Street', 'Lane', 'Road'])}"
+                return (
+                    f"{dice.randint(2, 98)} {dice.choice(STREETS)} {dice.choice(['Street', 'Lane', 'Road'])}"
+                )
             case "email":
                 return f"{dice.choice(NAMES).lower()}{dice.randint(1, 99)}@example.org"
             case "phone":
@@ -175,9 +199,9 @@ def _ordinal(day: int) -> str:
     return "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
 
 
-def load_phrasings(path: Path) -> list[tuple[str, str, list[str]]]:
+def load_phrasings(path: Path) -> list[Phrasing]:
     """Load KIND, sentence and corrections."""
-    found: list[tuple[str, str, list[str]]] = []
+    found: list[Phrasing] = []
     for line in path.read_text("utf-8").splitlines():
         if line.startswith("  > "):
             found[-1][2].append(line[4:])
@@ -187,14 +211,12 @@ def load_phrasings(path: Path) -> list[tuple[str, str, list[str]]]:
     return found
 
 
-def write_script(
-    phrasings: list[tuple[str, str, list[str]]], dice: random.Random
-) -> tuple[list[Chain], list[str]]:
+def write_script(phrasings: list[Phrasing], dice: random.Random) -> tuple[list[Chain], list[str]]:
     """Write what the user says until all facts and corrections are told."""
     values = Values(dice)
     chains: list[Chain] = []
     places: list[tuple[float, int, str]] = []
-    for number, (kind, sentence, corrections) in enumerate(dice.sample(phrasings, dice.randint(8, 12))):
+    for number, (kind, sentence, corrections) in enumerate(choose(phrasings, dice)):
         chain = Chain(kind, [sentence])
         chains.append(chain)
         when = dice.random()
@@ -210,6 +232,15 @@ def write_script(
     for _, _, text in sorted(places):
         messages += [dice.choice(TALK) for _ in range(dice.randint(0, 2))] + [text]
     return chains, messages
+
+
+def choose(phrasings: list[Phrasing], dice: random.Random) -> list[Phrasing]:
+    """Choose 8 to 12 facts that do not contradict each other."""
+    count, chosen = dice.randint(8, 12), dict[str, Phrasing]()
+    for kind, sentence, corrections in dice.sample(phrasings, len(phrasings)):
+        kind, _, topic = kind.partition("@")
+        chosen.setdefault(topic or sentence, (kind, sentence, corrections))
+    return list(chosen.values())[:count]
 
 
 def _speak(text: str, value: str, dice: random.Random) -> str:
@@ -232,10 +263,10 @@ def _speak(text: str, value: str, dice: random.Random) -> str:
 
 def answers(dice: random.Random) -> Iterator[str]:
     while True:
-        yield " ".join(dice.choice(FILLER) for _ in range(dice.randint(5, 9)))
+        yield " ".join(dice.choice(FILLER) for _ in range(dice.randint(12, 18)))
 
 
-async def run(phrasings: list[tuple[str, str, list[str]]], window: int, dice: random.Random, score: Score) -> None:
+async def run(phrasings: list[Phrasing], window: int, dice: random.Random, score: Score) -> None:
     """Hold one conversation, and look what is left of its facts."""
     chains, messages = write_script(phrasings, dice)
     replies = answers(dice)
@@ -294,9 +325,13 @@ def main() -> int:
     parser.add_argument("--window", type=int, default=4_096)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--misses", type=int, default=0, help="print so many of what went wrong")
-    parser.add_argument("--phrasings", type=Path, nargs="+", default=[FOLDER / "open.txt", FOLDER / "held.txt"])
+    parser.add_argument(
+        "--phrasings", type=Path, nargs="+", default=[FOLDER / "open.txt", FOLDER / "held.txt"]
+    )
     options = parser.parse_args()
-    print(f"{options.n} conversations, window {options.window:,}, {COMPACTIONS} compactions after the last fact")
+    print(
+        f"{options.n} conversations, window {options.window:,}, {COMPACTIONS} compactions after the last fact"
+    )
     failed = False
     for path in options.phrasings:
         score, began = Score(), time.monotonic()

@@ -12,8 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .gleaning_words import CONTRACTED_IS, CUES, IS, SAID_IN_MANY_WAYS, SEVERAL, WORDED_THINGS, compile_rows
+from .gleaning_words import (
+    CONTRACTED_IS,
+    CUES,
+    IS,
+    SAID_IN_MANY_WAYS,
+    SEVERAL,
+    WORDED_THINGS,
+    compile_rows,
+    fold_stem,
+)
 from .tokens import split_tokens
+from .typos import mend_typos
 from .values import Value, ValueKind, find_values
 
 BARE_TURNS = 3  # "actually it's the 5th" speaks of something said this many turns before at most
@@ -22,13 +32,10 @@ OF, ASKED = " (of: ", " (asked: "  # what a statement that cannot stand alone re
 
 # What stands before a value that is said to hold no more.
 _DENYING = re.compile(
-    r"(?:\b(?:not|no longer|instead of|rather than|isn't|aren't|don't use|forget|statt|nicht|pas|no es|ya no|en vez de|non|invece di|em vez de|niet|не|вместо)\s+(?:\w+\s+)?[€$£#]?|不是)$",
+    r"(?:\b(?:not|no longer|instead of|rather than|isn['’]?t|aren['’]?t|don['’]?t use|forget|statt|nicht|pas|no es|ya no|en vez de|non|invece di|em vez de|niet|не|вместо)\s+(?:\w+\s+)?[€$£#]?|不是)$",
     re.IGNORECASE,
 )
-_KEYS = {
-    key: re.compile(rf"(?<![\w’'-])(?:{form})(?!\w)", re.IGNORECASE)
-    for key, form in SAID_IN_MANY_WAYS.items()
-}
+_KEYS = {key: compile_rows({key: f"(?:{form})"}) for key, form in SAID_IN_MANY_WAYS.items()}
 _CUE, _IS = compile_rows(CUES), re.compile(rf"{compile_rows(IS).pattern}|{CONTRACTED_IS}|: ", re.IGNORECASE)
 _MORE = re.compile(
     r"\b(?:also|too|as well|another one|second|other|auch|aussi|también|anche|também|ook|тоже)\b|也",
@@ -95,7 +102,8 @@ def read_claim(text: str) -> Claim:
     return claim
 
 
-def _read_plain(text: str) -> Claim:
+def _read_plain(said: str) -> Claim:
+    text = mend_typos(said)
     found = find_values(text)
     verb = _IS.search(text)
     first = next((value.start for value in found if value.kind != "name"), len(text))
@@ -153,7 +161,9 @@ def _blank(text: str, values: Sequence[Value]) -> str:
 
 
 def _stems(text: str) -> frozenset[str]:
-    return frozenset(token.stem for token, _ in split_tokens(text) if token.kind == "word" and token.stem)
+    return frozenset(
+        fold_stem(token.stem) for token, _ in split_tokens(text) if token.kind == "word" and token.stem
+    )
 
 
 def _stems_of(form: re.Pattern[str], text: str) -> frozenset[str]:
@@ -191,8 +201,12 @@ def find_replaced(claim: Claim, earlier: Sequence[tuple[str, int]]) -> list[int]
 
 def _best_match(claim: Claim, claims: Sequence[Claim]) -> list[int]:
     """With a word of correction: the statement that shares most words, and all that say the same as that one."""
+    if claim.key:
+        return []
+    alike = {at: old for at, old in enumerate(claims) if _differs(claim, old) and claim.about & old.about}
     shares = {
-        at: _share(claim, old) for at, old in enumerate(claims) if not claim.key and _differs(claim, old)
+        at: _share(claim, old, [other for other in alike.values() if other is not old])
+        for at, old in alike.items()
     }
     best = max(shares.values(), default=0.0)
     if best < OVERLAP:
@@ -201,19 +215,21 @@ def _best_match(claim: Claim, claims: Sequence[Claim]) -> list[int]:
     kinds = _common_kinds(claim, claims[at])
     return [
         other
-        for other, share in shares.items()
-        if other == at
-        or (share and any(claims[other].values.get(kind) == claims[at].values[kind] for kind in kinds))
+        for other in shares
+        if other == at or any(claims[other].values.get(kind) == claims[at].values[kind] for kind in kinds)
     ]
 
 
-def _share(claim: Claim, old: Claim) -> float:
-    """How much of the shorter one's words both have; nothing where neither is spoken of in the other."""
-    shared = len(claim.about & old.about)
+def _share(claim: Claim, old: Claim, others: Sequence[Claim]) -> float:
+    """How much of the shorter one's words both have.
+
+    A single word must be all that one of them is about, or stand in no other statement that could be meant.
+    """
+    shared = claim.about & old.about
     whole = claim.about <= old.about or (bool(old.subject) and old.subject <= claim.about)
-    if not shared or not (whole or shared > 1):
+    if len(shared) == 1 and not whole and any(shared <= other.about for other in others):
         return 0.0
-    return shared / min(len(claim.about), len(old.about)) + shared / 100
+    return len(shared) / min(len(claim.about), len(old.about)) + len(shared) / 100
 
 
 def _says_otherwise(claim: Claim, old: Claim) -> bool:

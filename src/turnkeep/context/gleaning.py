@@ -31,6 +31,7 @@ from .gleaning_words import (
 from .lexicon import FIRST_PERSON, SPACELESS_FIRST
 from .sentences import Sentence, read_sentence
 from .tokens import bare_word, split_sentences
+from .typos import mend_typos
 from .values import find_values
 
 FACT_CHARACTERS = 280  # a longer sentence is no fact
@@ -48,6 +49,14 @@ _PAST = re.compile(
     re.IGNORECASE,
 )
 _PRESENT = re.compile(r"\b(?:is|are|am|has|have|will|lives?|works?)\b|['’](?:m|s|re|ve)\b", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"\b\d{1,4}[a-z]? (?:[A-Z][\w'-]+ ){1,3}(?:Street|St|Road|Rd|Lane|Ln|Avenue|Ave|Drive|Square|Way|Court|Place|Row|Terrace)\b"
+    r"|\b\w+(?:straße|strasse|weg|gasse|platz|straat|laan) \d{1,4}\b|\b(?:rue|calle|via|rua|avenue|улица|ул\.) .{2,30}\d|[路街道区區]\d{1,4}[号號]"
+)
+# "The conference is in Porto": where something is, which is named by "the".
+_SITUATED = re.compile(
+    r"^(?:the|this year's|next week's) .{1,40}? (?:is|are|will be) (?:in|at|with) (?-i:[A-Z])", re.IGNORECASE
+)
 _MONEY = re.compile(r"[$€£¥₹] ?\d|\d ?[$€£¥₹]")
 _REFERRING = re.compile(
     r"^(?:it|it's|its|that|that's|this|he|she|they|he's|she's|they're|his|her|their|these|those|there|so|and|but|or|because|also|er|sie|es|il|elle|c'est|él|ella|ha|это|он|она)\b",
@@ -77,11 +86,11 @@ def glean(text: str, asked: str = "") -> list[Gleaned]:
     sentences = split_sentences(_CODE_BLOCK.sub("\n", text))
     found: list[tuple[int, Gleaned]] = []
     for place, said in enumerate(sentences):
-        rank = rank_sentence(said) if len(said) <= FACT_CHARACTERS else 0
+        before = sentences[place - 1] if place else ""
+        whole = _with_context(said, before, asked if len(sentences) <= 2 else "")
+        rank = max(rank_sentence(said), rank_sentence(whole)) if len(whole) <= FACT_CHARACTERS else 0
         if rank >= (4 if pasted else 1):
-            before = sentences[place - 1] if place else ""
-            question = asked if len(sentences) <= 2 else ""
-            found.append((place, Gleaned(_with_context(said, before, question), rank)))
+            found.append((place, Gleaned(whole, rank)))
     if not found and len(sentences) == 1:
         return _bare_answer(sentences[0], asked)
     best = sorted(found, key=lambda each: (-each[1].rank, each[0]))[:MOST_A_MESSAGE]
@@ -90,6 +99,7 @@ def glean(text: str, asked: str = "") -> list[Gleaned]:
 
 def rank_sentence(text: str) -> int:
     """Say how much a sentence is worth keeping; 0 for not at all."""
+    text = mend_typos(text)
     sentence = read_sentence(text)
     values = _has_values(text, sentence)
     own = _speaks_of_self(text)
@@ -100,7 +110,7 @@ def rank_sentence(text: str) -> int:
         return 0
     if _IDENTITY.search(text):
         return 5
-    if _THOUGHT.search(text):
+    if _THOUGHT.search(text[: min([value.start for value in find_values(text)], default=len(text))]):
         return 1 if _is_written_out(text, sentence) else 0
     if _states_value(text, sentence, values=values):
         return 4
@@ -108,7 +118,7 @@ def rank_sentence(text: str) -> int:
         return 3
     if read_claim(text).corrects or (own and (values or _tells_name(sentence))):
         return 2
-    return 1 if _is_written_out(text, sentence) else 0
+    return 1 if _is_written_out(text, sentence) or _SITUATED.search(text) else 0
 
 
 def _has_values(text: str, sentence: Sentence) -> bool:
@@ -121,6 +131,8 @@ def _states_value(text: str, sentence: Sentence, *, values: bool) -> bool:
     """Tell whether a sentence gives something a value: "my room is 214", "the code: 4711-B"."""
     if _PAST.search(text) is not None and _PRESENT.search(text) is None and not read_claim(text).cue:
         return False
+    if _ADDRESS.search(text) or any(value.kind == "contact" for value in find_values(text)):
+        return True
     own = _OWN.search(text)
     is_ = _IS.search(text, own.end()) if own is not None else None
     if is_ is not None and (
@@ -133,7 +145,7 @@ def _states_value(text: str, sentence: Sentence, *, values: bool) -> bool:
 def _is_written_out(text: str, sentence: Sentence) -> bool:
     """Tell whether there is more than a figure: a code, a date, an amount, or what is counted."""
     marks = sentence.codes or sentence.dates or sentence.counted or _MONEY.search(text)
-    return bool(marks) and len(sentence.stems) > 1
+    return bool(marks) and len(sentence.stems) > 0
 
 
 def _tells_name(sentence: Sentence) -> bool:
@@ -153,7 +165,9 @@ def _with_context(text: str, before: str, asked: str) -> str:
     """Put before a sentence what it refers to: the sentence before it, or the question it answers."""
     if not _REFERRING.match(text) and read_sentence(text).stems:
         return text
-    if before and not before.endswith(QUESTION_MARKS):
+    if text.endswith(QUESTION_MARKS):
+        return text
+    if before and (not before.endswith(QUESTION_MARKS) or rank_sentence(before) == 5):
         return f"{before} {text}"
     question = _last_question(asked)
     return f"{text}{ASKED}{question})" if question else text

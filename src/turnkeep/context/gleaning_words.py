@@ -9,18 +9,37 @@ from collections.abc import Mapping
 
 from .tokens import stem
 
+# The tables, whose words are known to typos.py.
+__all__ = [
+    "BIDDING",
+    "CUES",
+    "IDENTITY",
+    "IS",
+    "OWN",
+    "REMEMBER",
+    "SAID_IN_MANY_WAYS",
+    "STATE",
+    "THING",
+    "THOUGHT",
+]
+
 # Scripts that do not part words by blanks: their rows are searched for anywhere.
 _SPACELESS = ("zh", "ja", "ko")
 
 
 def stem_words(text: str) -> frozenset[str]:
     """The stems of words that are parted by blanks."""
-    return frozenset(stem(word) for word in text.split())
+    return frozenset(fold_stem(stem(word)) for word in text.split())
+
+
+def fold_stem(word: str) -> str:
+    """Write a stem so that swapped letters, the commonest slip of the fingers, make no difference."""
+    return "".join(sorted(word)) if len(word) >= 5 else word
 
 
 # Asking to remember something; "remember to be kind" and "I remember that day" are no such thing.
 REMEMBER: Mapping[str, str] = {
-    "en": r"(?:(?<!i )(?<!you )(?<!we )(?<!they )(?:remember(?! (?:when|how|why|to|the time|me\b)))|(?:don't|do not|never) forget(?! to)|don't let me forget"
+    "en": r"(?:(?<!i )(?<!we )(?<!they )(?:remember(?! (?:when|how|why|to|the time|me\b)))|(?:don't|do not|never) forget(?! to)|don't let me forget"
     r"|(?:keep|bear) (?:it |this |that )?in mind|take note|make a note|note (?:that|to self|this)|(?:write|save|jot) (?:this|that|it|down)|for (?:the record|your information|(?:future|later) reference)|fyi)",
     "de": r"(?:merk(?:e)? dir|vergiss nicht|denk(?:e)? daran|notier\w*)",
     "fr": r"(?:souviens-toi|rappelle-toi|n'oublie pas|retiens)",
@@ -137,11 +156,18 @@ THOUGHT: Mapping[str, str] = {
     "es": r"(?:si|quizás?|tal vez)",
 }
 
+# Verbs of change, in their forms: "moved", "moving".
+CHANGE_VERBS = (
+    "chang", "mov", "push", "shift", "schedul", "reschedul", "postpon", "extend", "delay", "rais", "lower", "increas",
+    "bump", "switch", "swapp", "replac", "updat", "upgrad", "transferr", "book", "rebook", "locat", "relocat", "recount",
+    "quitt", "retir", "assign", "reassign", "cancel", "cancell",
+)  # fmt: skip
+_CHANGING = f"(?:{'|'.join(CHANGE_VERBS)})(?:ed|ing)"
 # A word of correction or change, language by language.
 CUES: Mapping[str, str] = {
     "en": r"(?:actually|now(?:adays)?|instead|from now on|no longer|any ?more|these days|correction|sorry|i mean|i meant|scratch that|wrong|mistyped|typo|turns out|after all|by now|this time"
     r"|oh wait|no,?(?= (?:no|it|its|that|my|the|\d))|nope|rather|(?:can|could) only|only works|change of plans?|starting|as of|new|another|different"
-    r"|(?:re|ex|up)?(?:chang|mov|push|shift|schedul|postpon|extend|delay|rais|lower|increas|bump|switch|swap|replac|updat|reset|upgrad|transfer|book|locat|count|quit|retir|assign|cancel|tend)(?:e?d|ing)"
+    rf"|{_CHANGING}"
     r"|got a raise|reset|put off|brought forward|upped|went (?:up|down)|quit|stretch|yet again|forget)",
     "de": r"(?:doch|jetzt|nun|statt(?:dessen)?|nicht mehr|ab sofort|eigentlich|korrektur|geändert|verschoben|umgezogen|neue[rsnm]?|quatsch)",
     "fr": r"(?:en fait|maintenant|plutôt|désormais|finalement|déménagé|changé|déplacé|reporté|nouve(?:au|lle))",
@@ -189,6 +215,6 @@ NEAR_NAME = frozenset(
 
 
 def compile_rows(table: Mapping[str, str]) -> re.Pattern[str]:
-    """Make one pattern of a table: whole words, but anywhere in scripts without blanks."""
-    rows = [row if language in _SPACELESS else rf"(?<![\w’'-]){row}(?!\w)" for language, row in table.items()]
-    return re.compile("|".join(rows), re.IGNORECASE)
+    """Make one pattern of a table: whole words, but anywhere in scripts without blanks; people forget apostrophes."""
+    rows = [row if language in _SPACELESS else rf"(?<![\w’-]){row}(?!\w)" for language, row in table.items()]
+    return re.compile("|".join(rows).replace("'", "['’]?"), re.IGNORECASE)
