@@ -36,7 +36,16 @@ _DENYING = re.compile(
     re.IGNORECASE,
 )
 _KEYS = {key: compile_rows({key: f"(?:{form})"}) for key, form in SAID_IN_MANY_WAYS.items()}
-_CUE, _IS = compile_rows(CUES), re.compile(rf"{compile_rows(IS).pattern}|{CONTRACTED_IS}|: ", re.IGNORECASE)
+_CUE, _IS = compile_rows(CUES), re.compile(rf"{compile_rows(IS).pattern}|{CONTRACTED_IS}", re.IGNORECASE)
+# Words that only open or fill a sentence.
+_FILLING = re.compile(
+    r"\b(?:btw|by the way|fyi|update|well|oh|hey|ok(?:ay)?|lol|haha|yeah|ugh|anyway|hm+|ah|called|named|name[’']?s|name|please)\b:?",
+    re.IGNORECASE,
+)
+_BEFORE = re.compile(
+    r"\b(?:(?:i|we) (?:said|told you|wrote|thought)|used to be|was|were|had been|from(?: the)?) [€$£#]?(?:\w+ )?$",
+    re.IGNORECASE,
+)
 _MORE = re.compile(
     r"\b(?:also|too|as well|another one|second|other|auch|aussi|también|anche|também|ook|тоже)\b|也",
     re.IGNORECASE,
@@ -105,7 +114,8 @@ def read_claim(text: str) -> Claim:
 def _read_plain(said: str) -> Claim:
     text = mend_typos(said)
     found = find_values(text)
-    verb = _IS.search(text)
+    verb = _find_verb(text, found)
+    bare = _blank(text, ()).strip()
     first = next((value.start for value in found if value.kind != "name"), len(text))
     named = next((value.start for value in found), len(text))
     ends_at = verb.start() if verb is not None and verb.start() <= first else named
@@ -113,6 +123,8 @@ def _read_plain(said: str) -> Claim:
     stated = [value for value in found if value not in denied and value.end > ends_at]
     about = _stems(_blank(text, [*stated, *denied]))
     subject = _stems(_blank(text[:ends_at], denied))
+    if not about and _FIRST.match(bare):  # "I get up at 6:10" has small words only
+        about = frozenset(word.lower() for word in _blank(text[:ends_at], ()).split() if len(word) > 1)
     key, word = _read_key(text, subject, verb)
     values: dict[ValueKind, frozenset[str]] = {}
     for value in stated:
@@ -121,28 +133,36 @@ def _read_plain(said: str) -> Claim:
         about=about, subject=subject | _stems_of(_BACK, text[:ends_at]), values=values,
         denied=frozenset(value.same for value in denied), key=key, word=word,
         cue=bool(denied) or _CUE.search(text) is not None, more=_MORE.search(text) is not None,
-        ends=_END.search(text) is not None, personal=_FIRST.match(text) is not None,
+        ends=_END.search(text) is not None, personal=_FIRST.match(bare) is not None,
     )  # fmt: skip
 
 
+def _find_verb(text: str, found: Sequence[Value]) -> re.Match[str] | None:
+    """Find what parts a subject from its value: a verb, or a colon right before a value."""
+    verb = _IS.search(text)
+    colon = next(
+        (match for match in re.finditer(r": ?", text) if any(value.start == match.end() for value in found)),
+        None,
+    )
+    return min(
+        (match for match in (verb, colon) if match is not None), key=lambda match: match.start(), default=None
+    )
+
+
 def _is_denied(text: str, value: Value, found: Sequence[Value]) -> bool:
-    """Tell whether a value is said to hold no more: "not 241", "instead of Tuesday", "from 3 to 5"."""
+    """Tell whether a value is said to hold no more: "not 241", "was 900, is 950 now", "from 3 to 5"."""
     before = text[: value.start]
     if _DENYING.search(before):
         return True
-    moved = (
-        re.search(r"\bfrom (?:the )?$", before, re.IGNORECASE) is not None and _CUE.search(before) is not None
-    )
-    return moved and any(
-        other.kind == value.kind and re.fullmatch(r" to (?:the )?", text[value.end : other.start])
-        for other in found
-    )
+    later = any(other.kind == value.kind and other.start > value.start for other in found)
+    return later and _BEFORE.search(before) is not None and _CUE.search(text) is not None
 
 
 def _read_key(text: str, subject: frozenset[str], verb: re.Match[str] | None) -> tuple[str, str]:
     for key, form in _KEYS.items():
         if (match := form.search(text)) is not None:
-            return key, _first_words(text[match.end() :])
+            who = " ".join(sorted(subject)) if "works" in match.group() else ""
+            return f"{key} {who}".strip(), _first_words(text[match.end() :])
     if verb is not None and not subject.isdisjoint(WORDED_THINGS):
         return "its " + " ".join(sorted(subject)), _first_words(text[verb.end() :])
     return "", ""
@@ -157,10 +177,11 @@ def _first_words(text: str) -> str:
 def _blank(text: str, values: Sequence[Value]) -> str:
     for value in values:
         text = text[: value.start] + " " * (value.end - value.start) + text[value.end :]
-    return _CUE.sub(" ", text)
+    return _FILLING.sub(" ", _CUE.sub(" ", text))
 
 
 def _stems(text: str) -> frozenset[str]:
+    text = text.replace("go-to", "goto")
     return frozenset(
         fold_stem(token.stem) for token, _ in split_tokens(text) if token.kind == "word" and token.stem
     )
@@ -291,7 +312,7 @@ def name_subject(text: str, old: str) -> str:
         for kind, same in before.values.items()
         if kind not in gone
     )
-    if OF in text or before.key or (before.subject <= claim.about and claim.about and not left):
+    if OF in text or before.key or (claim.about >= (before.subject or before.about) and not left):
         return text
     of = old.partition(OF)[2].removesuffix(")") or old
     return f"{text}{OF}{''.join(_mask(of, gone, claim.denied))})"

@@ -53,9 +53,8 @@ _ADDRESS = re.compile(
     r"\b\d{1,4}[a-z]? (?:[A-Z][\w'-]+ ){1,3}(?:Street|St|Road|Rd|Lane|Ln|Avenue|Ave|Drive|Square|Way|Court|Place|Row|Terrace)\b"
     r"|\b\w+(?:straße|strasse|weg|gasse|platz|straat|laan) \d{1,4}\b|\b(?:rue|calle|via|rua|avenue|улица|ул\.) .{2,30}\d|[路街道区區]\d{1,4}[号號]"
 )
-# "The conference is in Porto": where something is, which is named by "the".
-_SITUATED = re.compile(
-    r"^(?:the|this year's|next week's) .{1,40}? (?:is|are|will be) (?:in|at|with) (?-i:[A-Z])", re.IGNORECASE
+_DEFINITE = re.compile(
+    r"^(?:\W*\w+,?){0,2}\W*\b(?:the|this|that|der|die|das|le|la|el|il|o|a|de|het)\b", re.IGNORECASE
 )
 _MONEY = re.compile(r"[$€£¥₹] ?\d|\d ?[$€£¥₹]")
 _REFERRING = re.compile(
@@ -118,7 +117,7 @@ def rank_sentence(text: str) -> int:
         return 3
     if read_claim(text).corrects or (own and (values or _tells_name(sentence))):
         return 2
-    return 1 if _is_written_out(text, sentence) or _SITUATED.search(text) else 0
+    return 1 if _is_written_out(text, sentence) or _names_something(text) else 0
 
 
 def _has_values(text: str, sentence: Sentence) -> bool:
@@ -144,8 +143,18 @@ def _states_value(text: str, sentence: Sentence, *, values: bool) -> bool:
 
 def _is_written_out(text: str, sentence: Sentence) -> bool:
     """Tell whether there is more than a figure: a code, a date, an amount, or what is counted."""
-    marks = sentence.codes or sentence.dates or sentence.counted or _MONEY.search(text)
+    kinds = {value.kind for value in find_values(text)}
+    marks = sentence.codes or sentence.counted or not kinds.isdisjoint(("day", "time")) or _MONEY.search(text)
     return bool(marks) and len(sentence.stems) > 0
+
+
+def _names_something(text: str) -> bool:
+    """Tell whether something definite is said to be somebody or somewhere: "the conference is in Porto"."""
+    subject = _DEFINITE.search(text)
+    is_ = _IS.search(text, subject.end()) if subject is not None else None
+    return is_ is not None and any(
+        value.kind == "name" and value.start > is_.start() for value in find_values(text)
+    )
 
 
 def _tells_name(sentence: Sentence) -> bool:

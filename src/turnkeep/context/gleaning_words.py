@@ -92,7 +92,7 @@ STATE: Mapping[str, str] = {
     r"|(?:i|we) (?:just |now |still |also |currently |usually |always |never |only |really )?(?:live|work|study|own|drive|speak|prefer|dislike|hate|can't stand|avoid|weigh|earn|make|teach|run|manage"
     r"|owe|come from|grew up|was born|were born|moved|turned|got married|don't (?:eat|drink|like|smoke|drive|want|use)|do not (?:eat|drink|like|smoke|drive|want|use)|take (?:my|the|\d)|use (?:a|the|my)"
     r"|collect|breed|grow|wear|need|have (?:a|an|no|my|one|two|three|four|five|six|seven|eight|nine|ten|\d+|another|several)|have got)"
-    r"|(?:i|we)'ve (?:got|moved|saved)|favou?rite|i'?d (?:rather|prefer)|my (?:\w+ ){0,2}" + _KIN + r"\b.{0,30}\b(?:is|are|was|has|have|lives?|works?|called|named|likes?|loves?|hates?|turned)"
+    r"|(?:i|we)'ve (?:got|moved|saved)|favou?rite|my (?:go-to|preferred|usual)|i'?d (?:rather|prefer)|my (?:\w+ ){0,2}" + _KIN + r"\b.{0,30}\b(?:is|are|was|has|have|lives?|works?|called|named|likes?|loves?|hates?|turned)"
     r"|my (?:\w+ ){0,2}" + _KIN + r"'s|please (?:always|never|use|answer|reply|write|speak|keep)|always (?:answer|reply|write|use)|answer me|won't (?:eat|touch|drink))",
     "de": r"ich (?:wohne|lebe|arbeite|studiere|habe|bin|mag|hasse|bevorzuge|spreche|fahre|esse|trinke)",
     "fr": r"(?:j'(?:habite|ai|aime|adore)|je (?:vis|travaille|préfère|déteste|parle|suis|mange|bois))",
@@ -121,7 +121,7 @@ OWN: Mapping[str, str] = {
 }
 # What gives something its value, in a sentence whose subject stands before it.
 IS: Mapping[str, str] = {
-    "en": r"(?:is|are|was|were|will be|has|have|had|runs out|ends?|arrives?|lands?|closes?|expires?|starts?|begins?|leaves?|departs?|costs?|opens?|runs?|takes? place|weighs?|measures?|turns?|turned|comes?|gets|needs|lives?|works?"
+    "en": r"(?:is|are|was|were|will be|has|have|had|runs out|ends?|arrives?|lands?|closes?|expires?|starts?|begins?|leaves?|departs?|costs?|opens?|runs?|takes?(?: place)?|weighs?|measures?|turns?|turned|comes?|gets|needs|lives?|works?"
     r"|got|just|isn't|aren't|won't|changed|moved|switched|transferred|shifted)",
     "de": r"(?:ist|sind|beginnt|kostet|heißt|lautet|hat|geht|wurde|läuft)",
     "fr": r"(?:est|sont|coûte|s'appelle|commence)",
@@ -165,8 +165,8 @@ CHANGE_VERBS = (
 _CHANGING = f"(?:{'|'.join(CHANGE_VERBS)})(?:ed|ing)"
 # A word of correction or change, language by language.
 CUES: Mapping[str, str] = {
-    "en": r"(?:actually|now(?:adays)?|instead|from now on|no longer|any ?more|these days|correction|sorry|i mean|i meant|scratch that|wrong|mistyped|typo|turns out|after all|by now|this time"
-    r"|oh wait|no,?(?= (?:no|it|its|that|my|the|\d))|nope|rather|(?:can|could) only|only works|change of plans?|starting|as of|new|another|different"
+    "en": r"(?:actually|now(?:adays)?|instead|from now on|no longer|any ?more|these days|correction|sorry|i mean|i meant|scratch that|i said|i told you|wrong|mistyped|typo|turns out|after all|by now|this time"
+    r"|oh wait|no(?:,|(?= (?:no|it|its|that|my|the|\d)))|nope|make (?:that|it)|used to be|as it is|rather|(?:can|could) only|only works|change of plans?|starting|as of|new|another|different"
     rf"|{_CHANGING}"
     r"|got a raise|reset|put off|brought forward|upped|went (?:up|down)|quit|stretch|yet again|forget)",
     "de": r"(?:doch|jetzt|nun|statt(?:dessen)?|nicht mehr|ab sofort|eigentlich|korrektur|geändert|verschoben|umgezogen|neue[rsnm]?|quatsch)",
@@ -186,14 +186,14 @@ SAID_IN_MANY_WAYS: Mapping[str, str] = {
     "name": r"my (?:full |first )?name(?:'s| is)|i(?:'m| am) called|ich heiße|mein name ist|je m'appelle|me llamo|mi chiamo|me chamo|ik heet|меня зовут",
     "home": r"(?:i|we)(?:'m|'re|'ve| am| are| have)?(?: \w+){0,2}? (?:live|living|moved|move|relocated|based)(?: \w+)? (?:to|in|near)|^relocated to|ich (?:wohne|lebe) (?:\w+ )?in|wir wohnen in"
     r"|ich bin nach|j'habite|je vis|j'ai déménagé|vivo en|me mudé a|abito a|mi sono trasferit\w a|moro em|ik woon in|я живу в|я переехал\w* в",
-    "job": r"i(?:'m| am)?(?: \w+)? work(?:ing)? as(?: an?)?|ich arbeite als|je travaille comme|trabajo (?:de|como)|lavoro come",
+    "job": r"(?:i(?:'m| am)?(?: \w+)? work(?:ing)?|\w+ works?) as(?: an?)?|ich arbeite als|je travaille comme|trabajo (?:de|como)|lavoro come",
     "employer": r"i(?:'m| am)?(?: \w+)? work(?:ing)? (?:for|at)|ich arbeite bei|je travaille chez|trabajo (?:en|para)",
     "age": r"i(?:'m| am| just turned| turned|'ve turned)(?= \d{1,3}\b(?! ?(?:km|kg|cm|min|m\b|%|[:.]\d)))|ich bin(?= \d{1,3} jahre)|j'ai(?= \d{1,3} ans)|tengo(?= \d{1,3} años)",
 }  # fmt: skip
 
 # Things whose value is a plain word.
 WORDED_THINGS = stem_words(
-    "favourite favorite go-to colour color size breed job language diet brand type major hobby"
+    "favourite favorite goto preferred usual colour color size breed job language diet brand type major hobby"
 )
 # Somebody may have several of these: another name is another one.
 SEVERAL = stem_words(

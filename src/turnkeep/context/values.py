@@ -30,7 +30,7 @@ _FORMS: tuple[tuple[ValueKind, str], ...] = (
     ("day", rf"\b(?:the )?(?:\d{{1,2}}|{_ORDINAL})(?: of| de)? (?:{_MONTH})\b\.?|\b(?:{_MONTH})\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?\b(?![:.]\d)"),
     ("time", r"\b\d{1,2}[:.h]\d{2} ?(?:[ap]\.?m\b\.?|uhr)|\b\d{1,2}:\d{2}\b|\b\d{1,2}h\d{2}\b|\b\d{1,2} ?(?:[ap]\.?m\b\.?|uhr\b|o'?clock\b)|\d{1,2}[点點時시](?:\d{1,2}分|半)?"),
     ("time", r"\b(?:half past|quarter (?:past|to)|halb) \w+|\b(?:noon|midnight|midday)\b"),
-    ("day", rf"\b(?:{_PLAIN_MONTH}|{_WEEKDAY})s?\b|\b(?:tomorrow|today|tonight|morgen|demain|mañana|domani|amanhã|завтра)\b|[周週]?星期[一二三四五六日天]"),
+    ("day", rf"\b(?:{_PLAIN_MONTH}|{_WEEKDAY})s?\b|[周週]?星期[一二三四五六日天]"),
     ("day", r"\bthe \d{1,2}(?:st|nd|rd|th)\b(?! (?:floor|street|avenue|grade|edition|place|time|row|attempt))"),
     ("figure", r"\+?\d[\d ()/-]{6,}\d\b"),
     ("figure", r"(?:[$€£¥₹#] ?)?\b[A-Za-z]{0,4}[-_/]?\d+(?:[.,:/_-]?[A-Za-z0-9]+)*(?: ?[€$£%]| ?(?:mg|g|kg|ml|cl|l|km|cm|mm|m|min)\b)?|\b[A-Za-z]\w*\d\w*(?:[-_!]\w+)*"),
@@ -40,7 +40,7 @@ _VALUE = re.compile("|".join(f"(?P<_{n}>{form})" for n, (_, form) in enumerate(_
 _NAME = re.compile(
     r"[^\W\d_][\w'’-]*(?: (?:van|von|de|da|del|der|of|la|le) [A-Z][\w'’-]*| [^\W\d_a-z][\w'’-]*)*"
 )
-_ENDS_SENTENCE = re.compile(r"(?:^|[.!?:…]|\n)[\s\"“(]*$")
+_ENDS_SENTENCE = re.compile(r"(?:^|[.!?…]|\n)[\s\"“(]*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
