@@ -10,6 +10,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .context.check import Verdict, check
+    from .context.facts import Fact
     from .context.picture import Picture
     from .context.receipt import Receipt
     from .conversation.items import Image, Message, Text, ToolCall, ToolResult, Usage
@@ -56,6 +57,7 @@ __all__ = [
     "EngineTimeout",
     "EngineUnreachable",
     "Exchange",
+    "Fact",
     "Finished",
     "Image",
     "LeaseLost",
@@ -91,6 +93,7 @@ __all__ = [
 # Module -> its names that are public: the imports above once more, for run time (tests/test_api.py).
 _HOMES = {
     "context.check": ("Verdict", "check"),
+    "context.facts": ("Fact",),
     "context.picture": ("Picture",),
     "context.receipt": ("Receipt",),
     "conversation.items": (

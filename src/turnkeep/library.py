@@ -15,6 +15,7 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from .context.budget import SMALLEST_WINDOW
+from .context.facts import Fact
 from .context.notes import make_note
 from .context.picture import Picture
 from .context.receipt import Receipt
@@ -80,7 +81,7 @@ class AsyncChat:
         temperature: as the engine understands it; None leaves it to the engine.
         max_tokens: limit of a reply; None leaves it to the engine, -1 is the room that is left.
         window: tokens of the context window to use, at most what the engine has loaded.
-        strategy: "window", "window:N", "summary", "recall", or several of them.
+        strategy: "window", "window:N", "summary", "recall", "facts", or several of them.
         gguf: a model file for the embedded engine.
         api_key: the engine's key; never stored or logged.
         db: the database file, or a `Store` of your own (which you close); None takes the user's own.
@@ -107,7 +108,7 @@ class AsyncChat:
         temperature: float | None = None,
         max_tokens: int | None = None,
         window: int | None = None,
-        strategy: str | Iterable[str] = ("window", "summary", "recall"),
+        strategy: str | Iterable[str] = ("window", "summary", "recall", "facts"),
         gguf: str | Path | None = None,
         api_key: str | None = None,
         db: str | Path | Store | None = None,
@@ -518,6 +519,12 @@ class AsyncChat:
         desk, _ = await self._open_desk()
         row = await desk.load()
         return [line.text for line in (await desk.views(row, row.tip))[0].lines]
+
+    async def facts(self) -> list[Fact]:
+        """List what the user said of folded turns that is kept word for word, oldest first; replaced ones are marked."""
+        desk, _ = await self._open_desk()
+        row = await desk.load()
+        return list((await desk.views(row, row.tip))[0].facts)
 
     async def search(
         self,

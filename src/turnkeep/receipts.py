@@ -34,6 +34,7 @@ def draft_receipt(plan: Plan, row: Conversation, options: Options, moved: str | 
         exact=plan.size.exact,
         prompt_tokens=plan.size.tokens,
         base_tokens=material.base_tokens,
+        facts_tokens=material.facts_tokens,
         log_tokens=material.log_tokens,
         recalled_tokens=plan.recalled.tokens,
         new_tokens=plan.new_tokens,

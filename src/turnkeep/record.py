@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .context.compaction import summarised_ranges
+from .context.notes import pinned_facts
 from .context.picture import Picture, draw_picture
 from .context.receipt import Receipt, load_receipt
 from .context.view import Entry, View, load_view, render_note
@@ -159,6 +160,8 @@ async def rebuild_prompt(desk: Desk, number: int | None) -> list[WireMessage]:
         view = load_view(stored.number, stored.at, stored.body)
     if "summary" not in receipt.strategy:
         view = replace(view, lines=())
+    if "facts" not in receipt.strategy:
+        view = replace(view, facts=pinned_facts(view.facts))
     instructions = ""
     if receipt.instructions is not None:
         instructions = await desk.store.load_instructions(desk.owner, desk.conversation, receipt.instructions)
@@ -172,9 +175,10 @@ async def rebuild_prompt(desk: Desk, number: int | None) -> list[WireMessage]:
 async def load_picture(desk: Desk) -> Picture:
     """Draw how the window is filled now, and what became of every item."""
     info, row = await desk.engine.probe(), await desk.load()
-    budget = await desk.share(info, desk.options)
+    instructions = await desk.load_instructions(row)
+    budget = await desk.share(info, desk.options, instructions)
     views = await desk.views(row, row.tip)
-    material = await desk.gather(info, await desk.load_instructions(row), views[0], row.tip)
+    material = await desk.gather(info, instructions, views[0], row.tip)
     older: list[StoredItem] = []
     if material.view.at.seq:
         older = await desk.store.load_log(desk.owner, row.id, tip=material.view.at, limit=PICTURE_OLDER)

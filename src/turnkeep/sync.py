@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from .context.facts import Fact
     from .context.picture import Picture
     from .context.receipt import Receipt
     from .conversation.items import FinishReason, Message, Part, Usage
@@ -184,6 +185,10 @@ class Chat:
     def summary(self) -> list[str]:
         """See `AsyncChat.summary`."""
         return self._loop.run(self._chat.summary())
+
+    def facts(self) -> list[Fact]:
+        """See `AsyncChat.facts`."""
+        return self._loop.run(self._chat.facts())
 
     def search(self, text: str, **options: Any) -> list[Hit]:
         """See `AsyncChat.search`."""

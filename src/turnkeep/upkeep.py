@@ -155,11 +155,12 @@ class Upkeep:
     async def _scene(self) -> _Scene:
         desk = self._desk
         row, info = await desk.load(), await desk.engine.probe()
+        instructions = await desk.load_instructions(row)
         return _Scene(
             row=row,
             info=info,
-            budget=await desk.share(info, desk.expected_options()),
-            instructions=await desk.load_instructions(row),
+            budget=await desk.share(info, desk.expected_options(), instructions),
+            instructions=instructions,
         )
 
     async def _gather(self, scene: _Scene, view: View) -> Material:
@@ -205,6 +206,7 @@ class Upkeep:
             budget_tokens=budget.summary,
             count=lambda text: desk.meter.estimate(scene.info, text),
         )
+        view = await desk.keep_facts(scene.info, view, budget, scene.row.tip)
         # The prompt is read anew from the cut on: the moment to drop what was only quoted from earlier.
         view = await self._save_pending(scene, replace(view, copies_upto=scene.row.tip.seq))
         return await self._gather(scene, view)

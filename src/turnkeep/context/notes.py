@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from ..conversation.items import Note
 from ..errors import UsageError
+from .facts import Fact
 from .receipt import turn_ranges
 from .view import Entry, View
 
@@ -114,6 +115,19 @@ def apply_notes(
     return tuple(lines), tuple(facts)
 
 
+PINNED_RANK = 5  # nobody asked a model whether it matters
+
+
+def pin_fact(note: Note, entry: Entry) -> Fact:
+    """Make the locked fact of a note."""
+    return Fact(text=note.text, turn=note.turn or entry.turn, at=entry.at, rank=PINNED_RANK, locked=True)
+
+
+def pinned_facts(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """The facts that stand in the prompt whatever the strategy: those that a person has confirmed."""
+    return tuple(fact for fact in facts if fact.locked)
+
+
 def _edited(kept: Sequence[L], note: Note) -> list[L]:
     """Change the one that is meant and lock it; it stays where it was."""
     return [replace(each, text=note.text, locked=True) if each.text == note.old else each for each in kept]
@@ -140,6 +154,7 @@ def forget_in_view(view: View, turns: Collection[int], texts: Collection[str] = 
         view,
         lines=tuple(line for line in view.lines if line not in gone),
         unsummarised=turn_ranges(missing - set(turns)),
+        facts=forget_facts(view.facts, turns, texts),
     )
 
 

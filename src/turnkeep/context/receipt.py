@@ -30,6 +30,7 @@ class Receipt:
     exact: bool = False  # whether prompt_tokens was counted by the engine's own tokenizer
     prompt_tokens: int = 0  # tokens of the whole prompt, as counted before it was sent
     base_tokens: int = 0  # of these: instructions, summary and facts
+    facts_tokens: int = 0  # of the base: facts in the user's words, as estimated
     log_tokens: int = 0  # of these: earlier turns, verbatim
     recalled_tokens: int = 0  # of these: lines recalled for this turn
     new_tokens: int = 0  # of these: the new message

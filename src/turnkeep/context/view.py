@@ -1,6 +1,6 @@
 """A view: base and cut, and how they are rendered into the messages of a request.
 
-    system      instructions, then the summary of what the cut left behind   ← base
+    system      instructions, then summary and facts of what the cut left behind   ← base
     user        ┐
     assistant   │ verbatim items since the cut                                ← log
     user        ┘ recalled lines and the new message last                     ← tail
@@ -27,6 +27,7 @@ from ..conversation.items import (
     ToolResult,
 )
 from ..conversation.log import START, Position
+from .facts import Fact, dump_fact, load_fact, render_facts
 from .receipt import TurnRange
 
 SUMMARY_HEADER = "Summary of the conversation so far:"
@@ -59,6 +60,7 @@ class Line:
     text: str
     turns: TurnRange
     seen: Position = START
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,9 @@ class View:
     day: the day that pinned template dates show, such as "22 Nov 2026".
     bare_upto: tool results of the log up to this seq are left out, their calls stay.
     copies_upto: recalled lines of the log up to this seq are left out.
+    facts: what the user said of the folded turns that must survive; facts_upto: items up to this seq were
+        gleaned for them, which are all folded ones unless many were folded at once.
+    notes_upto: notes up to this seq were taken into lines and facts; folded ones, as with facts_upto.
     unsummarised: folded turns that no line speaks of.
     """
 
@@ -78,6 +83,9 @@ class View:
     day: str = ""
     bare_upto: int = 0
     copies_upto: int = 0
+    facts: tuple[Fact, ...] = ()
+    facts_upto: int = 0
+    notes_upto: int = 0
     number: int | None = None  # None: the view of a conversation that was never compacted
 
 
@@ -94,11 +102,14 @@ class Entry:
 def dump_view(view: View) -> dict[str, Any]:  # Any: JSON values
     """Turn a view into what the store keeps beside `at`."""
     return {
-        "lines": [[line.text, *line.turns, line.seen.branch, line.seen.seq] for line in view.lines],
+        "lines": [[line.text, *line.turns, line.seen.branch, line.seen.seq, line.locked] for line in view.lines],
         "unsummarised": [list(span) for span in view.unsummarised],
         "day": view.day,
         "bare_upto": view.bare_upto,
         "copies_upto": view.copies_upto,
+        "facts": [dump_fact(fact) for fact in view.facts],
+        "facts_upto": view.facts_upto,
+        "notes_upto": view.notes_upto,
     }
 
 
@@ -112,17 +123,20 @@ def load_view(number: int, at: Position, body: Mapping[str, Any]) -> View:  # An
         day=str(body.get("day", "")),
         bare_upto=int(body.get("bare_upto", 0)),
         copies_upto=int(body.get("copies_upto", 0)),
+        facts=tuple(load_fact(fact) for fact in body.get("facts", ())),
+        facts_upto=int(body.get("facts_upto", 0)),
+        notes_upto=int(body.get("notes_upto", 0)),
     )
 
 
-def _load_line(text: str, first: int, last: int, branch: int = 0, seq: int = 0) -> Line:
-    return Line(text=text, turns=(first, last), seen=Position(branch, seq))
+def _load_line(text: str, first: int, last: int, branch: int = 0, seq: int = 0, locked: bool = False) -> Line:
+    return Line(text=text, turns=(first, last), seen=Position(branch, seq), locked=locked)
 
 
 def render_base(instructions: str, view: View) -> str:
-    """Write the base: the instructions, then the summary if there is one; "" when both are missing."""
+    """Write the base: the instructions, then summary and facts where there are any; "" when all are missing."""
     summary = "\n".join([SUMMARY_HEADER, *(f"- {line.text}" for line in view.lines)]) if view.lines else ""
-    return "\n\n".join(text for text in (instructions, summary) if text)
+    return "\n\n".join(text for text in (instructions, summary, render_facts(view.facts)) if text)
 
 
 def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: bool = False) -> list[Message]:
