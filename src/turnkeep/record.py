@@ -6,7 +6,6 @@ Nothing here changes anything.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .context.compaction import summarised_ranges
 from .context.picture import Picture, draw_picture
 from .context.receipt import Receipt, load_receipt
 from .context.view import Entry, View, load_view
@@ -157,7 +156,6 @@ async def load_picture(desk: Desk) -> Picture:
         base=material.base,
         base_tokens=material.base_tokens,
         view=material.view,
-        summarised=summarised_ranges(material.view),
         older=[Entry(at=item.at, turn=item.turn, item=item.item) for item in older],
         log=material.entries,
     )
