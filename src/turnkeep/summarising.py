@@ -27,8 +27,8 @@ from .prompt import Desk, Material
 from .wire.assemble import Assembler
 
 GIVE_UP_FAILURES = 2  # a model that failed twice in a row to summarise is not asked again for old spans
-# What is placed on more than that is placed in a thread: on 20,000 characters it takes some 20 ms.
-MOST_CHARACTERS_AT_ONCE = 20_000
+# What is placed on more than that is placed in a thread: a thousand characters take some 6 ms.
+MOST_CHARACTERS_AT_ONCE = 3_000
 
 T = TypeVar("T")
 _log = logging.getLogger("turnkeep.upkeep")

@@ -9,7 +9,8 @@ message, and must hold nothing that reads as an order.
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .lexicon import SECOND_PERSON, SPACELESS_SECOND
@@ -32,29 +33,43 @@ _EMPHASIS = re.compile(r"(\*\*|__|`)(?=\S)(.+?)(?<=\S)\1")
 _QUOTED = re.compile(r'^[\[{\s]*(?:"[^"]{1,40}"\s*:\s*)?"((?:[^"\\]|\\.)+)"[\s,\]}]*$')
 _SPEAKER = re.compile(r"^(?:the\s+)?(user|human|assistant)\s*[:：]\s*", re.IGNORECASE)
 
-# What no line may hold: marks of chat templates, orders to the model, errors of programs.
-_FORBIDDEN = re.compile(
-    r"<\|[^|]*\|>|<\|?/?(?:im_start|im_end|system|user|assistant|s|instructions?)\|?>|\[/?(?:INST|SYS|system)\]|<<\s*/?SYS\s*>>"
-    r"|^\s*(?:###?\s*)?(?:system|instructions?|developer|important|note to (?:self|the model|ai|assistant))\s*[:：]"
-    r"|\b(?:ignore|disregard|forget|override|bypass|neglect)\b.{0,40}\b(?:instructions?|prompts?|rules?|guidelines?|everything|above|previous|prior)\b"
-    r"|\b(?:ignorier|vergiss|missachte)\w*\b.{0,40}\b(?:anweisung|regel|vorherig|bisherig)"
-    r"|\b(?:ignore[zr]?|oublie[zr]?)\b.{0,40}\b(?:instructions?|consignes?|règles?)"
-    r"|\b(?:ignora|olvida|dimentica|esqueça)\w*\b.{0,40}\b(?:instruc|istruzion|reglas|regole|regras)"
-    r"|игнорируй|забудь (?:все|предыдущ)|忽略.{0,12}(?:指令|指示|规则)|無視し"
-    r"|\b(?:from now on|you are now|you must|you should|you will|act as|pretend to be|roleplay as|respond only|answer only"
-    r"|always (?:respond|answer|reply|say)|never (?:mention|reveal|tell|say)|do not (?:mention|reveal|tell|follow)"
-    r"|reveal (?:the|your)|system prompt|developer mode|jailbreak|ab jetzt|du bist (?:jetzt|nun)|antworte (?:nur|immer))\b"
-    r"|^\s*(?:\w+)?(?:error|exception|traceback|warning)\b\s*(?:[:(\d]|$)|\b(?:HTTP(?:/\d\.\d)?|status(?: code)?)\s*[45]\d\d\b|Traceback \(most recent"
-    r"|\b(?:internal server error|bad gateway|service unavailable|rate limit|too many requests|context (?:size|length|window)\b.{0,20}exceed\w*"
-    r"|out of memory|connection (?:refused|reset)|timed? ?out|stack overflow|null pointer|segmentation fault)\b",
+# What no line may hold: marks of chat templates and of reasoning, orders to the model.
+_ORDER = re.compile(
+    r"<\|[^|]*\|>|<\|?/?(?:im_start|im_end|start_of_turn|end_of_turn|system|user|assistant|s|bos|eos|instructions?)\|?>"
+    r"|</?\s*(?:think|reasoning|reflection)|\[/?(?:INST|SYS|system|developer|instruction)\b|<<\s*/?SYS\s*>>"
+    r"|^\s*(?:###?\s*)?(?:system|instructions?|developer|admin|important|attention|note to (?:self|the model|ai|assistant))\b[^:：]{0,20}[:：]"
+    r"|\b(?:ignor\w*|disregard\w*|forget\w*|overrid\w*|bypass\w*|neglect\w*)\b.{0,40}\b(?:instructions?|prompts?|rules?|guidelines?|everything|above|previous|prior|earlier)\b"
+    r"|\b(?:new|updated|hidden|secret|following|previous|prior) (?:instructions?|rules?|directives?|orders?)\b"
+    r"|\bsystem (?:prompt|message|note|override|update)\b|\bdeveloper mode\b|\bjailbreak|\bfrom now on\b|\byou are now\b"
+    r"|\b(?:assistant|ai|model|chatbot|bot) (?:must|should|shall|has to|needs to|is now|is required|is instructed|will (?:now|always|only|never|from))\b"
+    r"|\b(?:act as|pretend to be|roleplay as|respond only|answer only|reply only|reveal (?:the|your|its))\b"
+    r"|^\s*(?:always|never) (?!\w+s\b)\w+|^\s*(?:please|do not|don't|make sure|be sure)\b"
+    r"|^\s*(?:reply|respond|answer|say|print|output|repeat|tell|reveal|execute|obey|pretend|speak|translate|assume|ignore|disregard"
+    r"|forget|follow|append|write|send|delete|stop|continue|remember)\b(?! (?:of|from|by)\b)"
+    r"|\b(?:ignorier|vergiss|vergesse|missachte)\w*\b.{0,40}\b(?:anweisung|regel|vorherig|bisherig|alles)|\bab (?:jetzt|sofort)\b|\bantworte (?:nur|immer|ab)\b"
+    r"|\b(?:ignore[zr]?|oublie[zr]?)\b.{0,40}\b(?:instructions?|consignes?|règles?|tout)|\bdésormais\b|\bréponds\b"
+    r"|\b(?:ignora|olvida|dimentica|esqueça|esquece|ignore)\w*\b.{0,40}\b(?:instruc|instruç|istruzion|reglas|regole|regras|anterior|precedent)"
+    r"|\ba partir de ahora\b|\bd'ora in poi\b|\ba partir de agora\b|\bvanaf nu\b|\bnegeer\b"
+    r"|игнорируй|забудь (?:все|всё|предыдущ)|с этого момента|отвечай только|忽略.{0,12}(?:指令|指示|规则)|从现在(?:开始|起)|無視し|今後は|무시하|지금부터|تجاهل|من الآن فصاعد",
+    re.IGNORECASE,
+)  # fmt: skip
+# An error of a program in place of an answer. What was said about errors stands in a sentence.
+_ERROR = re.compile(
+    r"^\W*(?:[\w.]*(?:error|exception)|fatal|traceback|warning|http(?:/\d(?:\.\d)?)? ?[45]\d\d|[45]\d\d)\b\s*(?:[:(\[{\d–-]|$|(?=internal|bad|service|too))"
+    r"|^\W*(?:internal server error|bad gateway|service unavailable|too many requests|rate limit|connection (?:refused|reset)|request timed? ?out"
+    r"|timed? ?out|out of memory|segmentation fault|context (?:size|length|window) (?:has been )?exceeded)\b|Traceback \(most recent",
     re.IGNORECASE,
 )  # fmt: skip
 # Remarks on the task instead of a line.
 _REMARK = re.compile(
-    r"^(?:sure|certainly|of course|okay|ok|absolutely|here(?:'s| is| are)|below is|the following|this is (?:a|the) summary|summary\b"
-    r"|in summary|to summari[sz]e|let me|i(?:'ll| will| can(?:not|'t)?|'m sorry| am sorry| apologi[sz]e|'d be happy)\b|as an ai|as a language model|sorry\b"
-    r"|no (?:summary|content|lines|information|facts)\b|nothing (?:to|was|new)\b|none\b|n/a\b|null\b|undefined\b|unknown\b|end of|that(?:'s| is) all"
-    r"|is there anything|do you want|would you like|please let me know|natürlich|gerne|hier ist|voici|bien sûr|aquí|claro|ecco|certo|以下是|好的)",
+    r"^(?:(?:sure|certainly|of course|okay|ok|absolutely|got it|here(?:'s| is| are)|below is|the following|this is (?:a|the) summary"
+    r"|in summary|to summari[sz]e|let me|as an ai|as a language model|sorry|i(?:'m| am) sorry|i apologi[sz]e|i(?:'d| would) be happy"
+    r"|is there anything|do you want|would you like|let me know|natürlich|gerne|hier (?:ist|sind)|voici|bien sûr|aquí (?:está|tienes)|claro que"
+    r"|ecco|certamente|aqui está|claro|hier zijn|natuurlijk|вот|конечно)\b"
+    r"|i(?:'ll| will) (?:now |gladly )?(?:list|summari[sz]e|provide|do|help|try)\b|i can(?:not|'t) (?:summari[sz]e|provide|help|assist|fulfil|do)\b"
+    r"|summary\s*[:：.]?$|(?:no|nothing|none)(?: (?:new|further|other|more|summary|content|lines|information|facts|to \w+|was said|is open))*[.!]?$"
+    r"|(?:n/a|null|undefined|unknown|nan|true|false|empty)\W*$|end of (?:the )?(?:summary|list|lines|conversation)|(?:that(?:'s| is)) all\b"
+    r"|以下是|好的|当然|以下は|はい、|네,|다음은)",
     re.IGNORECASE,
 )  # fmt: skip
 # Words that no sentence ends with: a line that does was cut off.
@@ -67,6 +82,7 @@ _REFERRING = re.compile(
     r"^(?:he|she|it|they|his|her|its|their|this|that|these|those|also|but|and|er|sie|es|il|elle|él|ella)\b",
     re.IGNORECASE,
 )
+_ENDS = (".", "!", "?", "。", "！", "？", "…", ".)", '."', "]", ")")
 _SECOND = SECOND_PERSON - {
     "tu",
     "te",
@@ -106,14 +122,21 @@ def read_answer(text: str, *, complete: bool) -> Answer:
         Lines without bullets, in order, without repetitions.
     """
     lines: dict[str, None] = {}
-    left_out: dict[str, int] = {}
-    for line in _candidates(_without_reasoning(text), complete=complete):
-        why = _why_not(line)
+    left_out: Counter[str] = Counter()
+    found = list(_candidates(_without_reasoning(text), complete=complete))
+    for number, line in enumerate(found, 1):
+        why = "half" if number == len(found) > 1 and _breaks_off(found) else _why_not(line)
         if why is None:
             lines[line] = None
         elif why:
-            left_out[why] = left_out.get(why, 0) + 1
+            left_out[why] += 1
     return Answer(tuple(lines), tuple(sorted(left_out.items())))
+
+
+def _breaks_off(lines: Sequence[str]) -> bool:
+    """Tell whether the last line alone has no end: the model stopped within it, though it says it is done."""
+    ended = [line.endswith(_ENDS) for line in lines]
+    return not ended[-1] and all(ended[:-1])
 
 
 def _without_reasoning(text: str) -> str:
@@ -142,9 +165,10 @@ def _parse_json(text: str) -> list[str]:
     if start < 0 or text[:start].strip().count("\n") > 1:
         return []
     try:
-        return list(_strings(json.loads(text[start : end + 1])))
-    except ValueError:
+        value = json.loads(text[start : end + 1])
+    except (ValueError, RecursionError):
         return []
+    return [""] if isinstance(value, dict) and "error" in value else list(_strings(value))
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -202,8 +226,10 @@ def _why_not(line: str) -> str | None:
     """Say why a line is of no use; None when it may be one, "" when it says nothing at all."""
     if len(line) < 2 or not any(char.isalnum() for char in line):
         return ""
-    if _FORBIDDEN.search(line):
+    if _ORDER.search(_SPEAKER.sub("", line)):
         return "instruction"
+    if _ERROR.search(line):
+        return "error"
     if _REMARK.match(line):
         return "remark"
     if _DANGLING.search(line) or len(line) > LINE_CHARACTERS or line.endswith(("?", "？")):

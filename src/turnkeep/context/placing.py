@@ -13,25 +13,25 @@ from dataclasses import dataclass
 
 from ..conversation.items import Message, ToolResult
 from ..conversation.log import START, Position
-from .doubts import Claim, find_doubts
-from .evidence import Evidence, Utterance, gather_evidence
+from .doubts import Claim, find_doubts, name_speakers
+from .evidence import Evidence, Utterance, gather_evidence, speaks_of_itself
 from .lexicon import NEGATIONS, STOP_WORDS
+from .misplaced import VALUE_KINDS, find_misplaced, find_places, marks_of, weigh_stems
 from .receipt import TurnRange
-from .sentences import MarkKind, Sentence, read_sentence
+from .sentences import Sentence, read_sentence
 from .tokens import split_sentences, stem
 from .view import Entry, Line
 
 # Of faithful lines about chats (LoCoMo's observations) 97 % pass both; of lines about another conversation 4 %.
 LEAST_COVERAGE = 0.4  # of a sentence's weight must have been said in the folded turns
 LEAST_BEST = 0.2  # of it in one sentence
+LEAST_STEMS = 2  # words of content, where no name or figure stands by
 KNOWN_COVERAGE = 0.9  # a line of which this much stands in the summary already says nothing new
 MOST_TURNS = 4  # that a sentence rests on, marks apart
-LEAST_GAIN = 0.15  # of a sentence's weight that a further turn must hold
+LEAST_GAIN = 0.15  # of a sentence's weight that a further turn must hold ...
+FAR = 5  # ... twice as much that many turns away
 
-OWN_SHARE = 0.9  # of what stands around another figure, date, name or code must stand around the claim's own
-OTHER_SHARE = 0.2  # of the claim; where less stands around another one, that one tells nothing
 
-MARK_KINDS: tuple[MarkKind, ...] = ("number", "date", "name")
 _NAMES = re.compile(
     r"\b(?:my name(?:'s| is)|i am called|i'm called|people call me|ich heiße|mein name ist|je m'appelle"
     r"|mon nom est|me llamo|mi nombre es|mi chiamo|il mio nome è|meu nome é|me chamo|ik heet|mijn naam is"
@@ -93,7 +93,7 @@ def place_lines(
         if good and _is_known(summary, good):
             repeated += 1
         elif good:
-            placed.append(Line(text=good, turns=_rest(evidence, good), seen=seen))
+            placed.append(Line(text=_attribute(evidence, good), turns=_rest(evidence, good), seen=seen))
         elif why and kept:
             later = later or gather_evidence(kept, aliases)
             why = "later" if _take_supported(later, text)[0] else why
@@ -121,7 +121,18 @@ def _why_not(claim: Claim) -> str:
         return "unsupported"
     if _breaks_off(claim):
         return "half"
-    return next((kind for kind in (*MARK_KINDS, "code") if _is_misplaced(claim, kind)), "")
+    if _is_vague(claim.sentence):
+        return "vague"
+    return find_misplaced(claim)
+
+
+def _attribute(evidence: Evidence, text: str) -> str:
+    """Say who speaks in a line that says "I". Example: "I have two dogs." → "user: I have two dogs."."""
+    claim = Claim(evidence, read_sentence(text))
+    if not claim.ranked or not speaks_of_itself(text) or name_speakers(claim):
+        return text
+    best = evidence.said[claim.ranked[0]]
+    return f"{best.speaker}: {text}" if best.speaker and best.first else text
 
 
 def _breaks_off(claim: Claim) -> bool:
@@ -137,51 +148,10 @@ def _breaks_off(claim: Claim) -> bool:
     )
 
 
-def _is_misplaced(claim: Claim, kind: str) -> bool:
-    """Tell whether more of a claim stands by another figure, date, name or code than by its own.
-
-    Stricter than the check, since a line of the summary is believed: "the flight leaves at 14:05", where
-    14:05 was said of the train, is refused.
-    """
-    marks = _marks(claim.sentence, kind)
-    called = {part for names in claim.evidence.speakers.values() for name in names for part in name.split()}
-    for mark in set(marks) - called:
-        subject = [word for word in claim.subject if word != stem(mark)]
-        held = {at: _marks(claim.evidence.said[at].sentence, kind) for at in claim.ranked}
-        others = {at for at, found in held.items() if not called.union(marks).issuperset(found)}
-        places = _places(claim.evidence, kind, mark)
-        own = max((_weigh_around(claim, subject, at, others) for at in places), default=0.0)
-        other = max((_weigh_at(claim, subject, at) for at in others.difference(places)), default=0.0)
-        total = _weigh(claim.evidence, subject)
-        if places and other >= OTHER_SHARE * total > 0 and own < OWN_SHARE * other:
-            return True
-    return False
-
-
-def _marks(sentence: Sentence, kind: str) -> tuple[str, ...]:
-    if kind == "code":
-        return sentence.codes
-    return next(sentence.marks(each) for each in MARK_KINDS if each == kind)
-
-
-def _places(evidence: Evidence, kind: str, mark: str) -> list[int]:
-    if kind == "code":
-        return [at for at, said in enumerate(evidence.said) if mark in said.sentence.codes]
-    return next(list(evidence.by_mark.get((each, mark), ())) for each in MARK_KINDS if each == kind)
-
-
-def _weigh_around(claim: Claim, subject: Sequence[str], place: int, others: set[int]) -> float:
-    """How much of a claim stands in a sentence and beside it, where that is not about another mark."""
-    said = claim.evidence.said
-    around = [
-        at for at in range(max(0, place - 2), min(len(said), place + 2)) if at == place or at not in others
-    ]
-    stems = frozenset().union(*(said[at].sentence.stems for at in around))
-    return _weigh(claim.evidence, stems.intersection(subject))
-
-
-def _weigh_at(claim: Claim, subject: Sequence[str], place: int) -> float:
-    return _weigh(claim.evidence, claim.evidence.said[place].sentence.stems.intersection(subject))
+def _is_vague(sentence: Sentence) -> bool:
+    """Tell whether a sentence says too little to be of use. Example: "They talked."."""
+    marks = (*sentence.figures, *sentence.dates, *sentence.names, *sentence.codes)
+    return len(sentence.stems) < LEAST_STEMS and not marks
 
 
 def _is_known(summary: Evidence, text: str) -> bool:
@@ -200,33 +170,35 @@ def _rest(evidence: Evidence, text: str) -> TurnRange:
 
 
 def _cover(claim: Claim) -> set[int]:
-    """Choose the turns that hold most of a claim, the best first."""
+    """Choose the turns that hold most of a claim, the best first; a further one counts less, the further away it is."""
     evidence = claim.evidence
     held: dict[int, set[str]] = {}
     for at in claim.ranked:
         said = evidence.said[at]
         held.setdefault(said.turn, set()).update(said.sentence.stems.intersection(claim.stems))
-    turns: set[int] = set()
-    missing = set(claim.stems)
-    while held and len(turns) < MOST_TURNS:
-        turn = max(held, key=lambda each: (_weigh(evidence, held[each] & missing), -each))
-        if turns and _weigh(evidence, held[turn] & missing) < LEAST_GAIN * claim.total:
+    best = max(held, key=lambda turn: (weigh_stems(evidence, held[turn]), -turn), default=None)
+    if best is None:
+        return set()
+    turns, missing = {best}, set(claim.stems) - held.pop(best)
+    while held and missing and len(turns) < MOST_TURNS:
+        gains = {
+            turn: weigh_stems(evidence, stems & missing) / (1 + abs(turn - best) / FAR)
+            for turn, stems in held.items()
+        }
+        turn = max(gains, key=lambda each: (gains[each], -each))
+        if gains[turn] < LEAST_GAIN * claim.total:
             break
         turns.add(turn)
         missing -= held.pop(turn)
     return turns
 
 
-def _weigh(evidence: Evidence, stems: Iterable[str]) -> float:
-    return sum(map(evidence.weigh, sorted(stems)))
-
-
 def _turns_of_marks(claim: Claim, turns: set[int]) -> set[int]:
     """The turns where a claim's figures, dates, names and codes were said, where none of `turns` holds them."""
     further: set[int] = set()
-    for kind in (*MARK_KINDS, "code"):
-        for mark in _marks(claim.sentence, kind):
-            places = _places(claim.evidence, kind, mark)
+    for kind in (*VALUE_KINDS, "name"):
+        for mark in marks_of(claim.sentence, kind):
+            places = find_places(claim.evidence, kind, mark)
             if any(claim.evidence.said[at].turn in turns for at in places):
                 continue
             best = max(places, key=lambda at: (claim.found.get(at, 0.0), -at), default=None)
