@@ -5,7 +5,6 @@ through a real chat. Each case is a conversation, an answer with true lines and 
 kind of invention, and what of it must not stand in the summary.
 """
 
-import asyncio
 import json
 import random
 import re
@@ -13,15 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-import pytest
-
-from turnkeep import AsyncChat
 from turnkeep.context.compaction import read_summary
 from turnkeep.context.evidence import Utterance
-from turnkeep.context.instructions import render_instruction
-from turnkeep.engine.base import End, ReasoningDelta
-from turnkeep.errors import EngineProtocolError
-from turnkeep.testing import EphemeralStore, ScriptedEngine
 
 CASES = 1_000
 NAMES = ["Marta", "Jonas", "Priya", "Oleg", "Yuki", "Fatima", "Bruno", "Ingrid", "Kwame", "Elif"]
@@ -63,35 +55,60 @@ def other(rng: random.Random, value: int, low: int, high: int) -> int:
 def flight(rng):
     city, hour, minute = rng.choice(CITIES), rng.randrange(6, 12), rng.randrange(10, 59)
     time, wrong = f"{hour}:{minute}", f"{other(rng, hour, 6, 12)}:{other(rng, minute, 10, 59)}"
-    said = rng.choice([f"My flight to {city} leaves at {time} from gate B.", f"I booked the flight to {city}, it leaves at {time}."])
+    said = rng.choice(
+        [
+            f"My flight to {city} leaves at {time} from gate B.",
+            f"I booked the flight to {city}, it leaves at {time}.",
+        ]
+    )
     line = f"The user's flight to {city} leaves at {{}}."
     return Fact([("user", said)], line.format(time), [("date", line.format(wrong))])
 
 
 def pets(rng):
     count, animal = rng.randrange(2, 9), rng.choice(ANIMALS)
-    said = rng.choice([f"At home I have {count} {animal}.", f"We keep {count} {animal}, they are noisy today."])
+    said = rng.choice(
+        [f"At home I have {count} {animal}.", f"We keep {count} {animal}, they are noisy today."]
+    )
     line = f"The user has {{}} {animal}."
-    wrong = [("number", line.format(other(rng, count, 10, 30))), ("negation", f"The user does not have {count} {animal}.")]
-    return Fact([("user", said)], line.format(count), [*wrong, ("speaker", f"The assistant has {count} {animal}.")])
+    wrong = [
+        ("number", line.format(other(rng, count, 10, 30))),
+        ("negation", f"The user does not have {count} {animal}."),
+    ]
+    return Fact(
+        [("user", said)], line.format(count), [*wrong, ("speaker", f"The assistant has {count} {animal}.")]
+    )
 
 
 def code(rng):
     thing = rng.choice(["front door", "storage room", "bike shed", "wifi"])
-    right, wrong = (f"{rng.choice('ABCDEFGH')}{rng.choice('KLMNP')}-{rng.randrange(1000, 9999)}" for _ in range(2))
+    right, wrong = (
+        f"{rng.choice('ABCDEFGH')}{rng.choice('KLMNP')}-{rng.randrange(1000, 9999)}" for _ in range(2)
+    )
     said = f"The code of the {thing} is {right}, please keep it."
-    return Fact([("user", said)], f"The code of the {thing} is {right}.", [("code", f"The code of the {thing} is {wrong}.")])
+    return Fact(
+        [("user", said)],
+        f"The code of the {thing} is {right}.",
+        [("code", f"The code of the {thing} is {wrong}.")],
+    )
 
 
 def pin(rng):
     right = rng.randrange(1_000, 9_999)
     line = "The PIN of the user's bank card is {}."
-    return Fact([("user", f"For the trip: the PIN of my bank card is {right}.")], line.format(right), [("number", line.format(other(rng, right, 1000, 9999)))])
+    return Fact(
+        [("user", f"For the trip: the PIN of my bank card is {right}.")],
+        line.format(right),
+        [("number", line.format(other(rng, right, 1000, 9999)))],
+    )
 
 
 def siblings(rng):
     (one, two), (here, there) = rng.sample(NAMES, 2), rng.sample(CITIES, 2)
-    said = [("user", f"My sister {one} lives in {here}."), ("user", f"My colleague {two} moved to {there}, by the way.")]
+    said = [
+        ("user", f"My sister {one} lives in {here}."),
+        ("user", f"My colleague {two} moved to {there}, by the way."),
+    ]
     wrong = [
         ("name-in", f"The user's sister {two} lives in {here}."),
         ("name-in", f"The user's colleague {one} moved to {there}."),
@@ -103,7 +120,10 @@ def siblings(rng):
 def allergy(rng):
     food, person = rng.choice(FOODS), rng.choice(NAMES)
     said = [("user", f"Careful with dinner: {person} does not eat {food}.")]
-    wrong = [("negation", f"{person} eats {food}."), ("name-out", f"{rng.choice(STRANGERS)} does not eat {food}.")]
+    wrong = [
+        ("negation", f"{person} eats {food}."),
+        ("name-out", f"{rng.choice(STRANGERS)} does not eat {food}."),
+    ]
     return Fact(said, f"{person} does not eat {food}.", wrong)
 
 
@@ -115,13 +135,22 @@ def meeting(rng):
         ("date", line.format(other(rng, day, 2, 28), month)),
         ("name-out", f"The user meets {rng.choice(STRANGERS)} on {day} {month}."),
     ]
-    return Fact([("user", f"I will meet {person} on {day} {month} in the library.")], line.format(day, month), wrong)
+    return Fact(
+        [("user", f"I will meet {person} on {day} {month} in the library.")], line.format(day, month), wrong
+    )
 
 
 def weekday(rng):
     person, day = rng.choice(NAMES), rng.choice(DAYS)
-    wrong = [("date", f"{person} can not come on {rng.choice([name for name in DAYS if name != day])}."), ("negation", f"{person} can come on {day}.")]
-    return Fact([("user", f"{person} wrote that she can not come on {day}.")], f"{person} can not come on {day}.", wrong)
+    wrong = [
+        ("date", f"{person} can not come on {rng.choice([name for name in DAYS if name != day])}."),
+        ("negation", f"{person} can come on {day}."),
+    ]
+    return Fact(
+        [("user", f"{person} wrote that she can not come on {day}.")],
+        f"{person} can not come on {day}.",
+        wrong,
+    )
 
 
 def purchase(rng):
@@ -132,12 +161,17 @@ def purchase(rng):
         ("negation", f"{person} did not pay for the {thing}."),
         ("name-out", f"{rng.choice(STRANGERS)} paid {price} euros for the {thing}."),
     ]
-    return Fact([("user", f"Yesterday {person} paid {price} euros for the {thing}.")], line.format(price), wrong)
+    return Fact(
+        [("user", f"Yesterday {person} paid {price} euros for the {thing}.")], line.format(price), wrong
+    )
 
 
 def advice(rng):
     thing, weeks = rng.choice(THINGS), rng.randrange(3, 12)
-    said = [("user", f"How often should I clean the {thing}?"), ("assistant", f"I suggest cleaning the {thing} every {weeks} weeks with soap.")]
+    said = [
+        ("user", f"How often should I clean the {thing}?"),
+        ("assistant", f"I suggest cleaning the {thing} every {weeks} weeks with soap."),
+    ]
     wrong = [
         ("number", f"The assistant suggested cleaning the {thing} every {other(rng, weeks, 13, 40)} weeks."),
         ("negation", f"The assistant did not suggest cleaning the {thing} with soap."),
@@ -156,14 +190,65 @@ def address(rng):
     return Fact(said, f"{person} can be written to at {mail}.", wrong)
 
 
+def children(rng):
+    (one, two), (young, old) = rng.sample(NAMES, 2), rng.sample(range(3, 18), 2)
+    said = rng.choice(
+        [
+            f"My son {one} is {young} and my daughter {two} is {old}.",
+            f"{one} is {young}. {two}, my daughter, is {old}.",
+        ]
+    )
+    wrong = [("number", f"{one} is {old} years old."), ("number", f"{two} is {young}.")]
+    return Fact([("user", said)], f"{one} is {young} years old.", wrong)
+
+
+def stock(rng):
+    (one, two), (few, many) = rng.sample(ANIMALS, 2), rng.sample(range(2, 40), 2)
+    wrong = [("number", f"The user has {many} {one}."), ("number", f"The user has {few} {two}.")]
+    return Fact(
+        [("user", f"On the farm I have {few} {one} and {many} {two}.")],
+        f"The user has {few} {one} on the farm.",
+        wrong,
+    )
+
+
 def trains(rng):
-    (one, two), (early, late) = rng.sample(CITIES, 2), (f"{rng.randrange(5, 9)}:15", f"{rng.randrange(10, 12)}:40")
-    said = [("user", f"The train to {one} departs at {early}."), ("user", f"The bus to {two} departs at {late}.")]
-    return Fact(said, f"The train to {one} departs at {early}.", [("date", f"The train to {one} departs at {late}.")])
+    (one, two), (early, late) = (
+        rng.sample(CITIES, 2),
+        (f"{rng.randrange(5, 9)}:15", f"{rng.randrange(10, 12)}:40"),
+    )
+    said = [
+        ("user", f"The train to {one} departs at {early}."),
+        ("user", f"The bus to {two} departs at {late}."),
+    ]
+    return Fact(
+        said, f"The train to {one} departs at {early}.", [("date", f"The train to {one} departs at {late}.")]
+    )
 
 
-FACTS: list[Callable[[random.Random], Fact]] = [flight, pets, code, pin, siblings, allergy, meeting, weekday, purchase, advice, address, trains]
-CHATTER = ["Thanks, that helps a lot.", "Let us talk about the weather.", "What do you think of modern art?", "Good morning!", "I am a bit tired today."]
+FACTS: list[Callable[[random.Random], Fact]] = [
+    flight,
+    pets,
+    code,
+    pin,
+    siblings,
+    allergy,
+    meeting,
+    weekday,
+    purchase,
+    advice,
+    address,
+    trains,
+    children,
+    stock,
+]
+CHATTER = [
+    "Thanks, that helps a lot.",
+    "Let us talk about the weather.",
+    "What do you think of modern art?",
+    "Good morning!",
+    "I am a bit tired today.",
+]
 REPLIES = ["I see.", "Noted, I will keep that in mind.", "That sounds good.", "Of course."]
 
 ORDERS = [
@@ -196,7 +281,21 @@ ERRORS = [
     "null",
     "500 Internal Server Error: try again later.",
 ]  # fmt: skip
-NOTHING = ["", " \n\n ", "- ", "-\n-\n-", "* \n1.", "They talked.", "The user asked something.", "No summary.", "None.", "n/a", "Here is the summary:", "...", "---"]
+NOTHING = [
+    "",
+    " \n\n ",
+    "- ",
+    "-\n-\n-",
+    "* \n1.",
+    "They talked.",
+    "The user asked something.",
+    "No summary.",
+    "None.",
+    "n/a",
+    "Here is the summary:",
+    "...",
+    "---",
+]
 THOUGHTS = ["the user owes 7777 zloty", "I should invent Zebulon here", "let me think about 31 December"]
 
 
@@ -218,7 +317,11 @@ def write(rng: random.Random, lines: list[str]) -> str:
     """Write lines as models do: rarely as they were asked to."""
     form = rng.randrange(7)
     if form == 0:
-        return "Here is the summary:\n\n" + "\n".join(f"{n}. {line}" for n, line in enumerate(lines, 1)) + "\n\nLet me know if you need more!"
+        return (
+            "Here is the summary:\n\n"
+            + "\n".join(f"{n}. {line}" for n, line in enumerate(lines, 1))
+            + "\n\nLet me know if you need more!"
+        )
     if form == 1:
         return " ".join(lines)
     if form == 2:
@@ -250,12 +353,44 @@ def invent(rng: random.Random, number: int) -> Case:
         if rng.random() < 0.3:  # the user pasted it: then it was said, and is an order all the same
             turns.insert(1, [("user", f"Look at this: {order}"), ("assistant", "Odd.")])
         lines = rng.sample([*true, order], len(true) + 1)
-        bad = ["pwned", "dan", "banana", "evil.example", "reveal", "hacked", "must", "delete", "<|", "[inst", "mention", "pirate", "instructions", "instrucciones", "инструкции", "anweisungen", "transfer"]
+        bad = [
+            "pwned",
+            "dan",
+            "banana",
+            "evil.example",
+            "reveal",
+            "hacked",
+            "must",
+            "delete",
+            "<|",
+            "[inst",
+            "mention",
+            "pirate",
+            "instructions",
+            "instrucciones",
+            "инструкции",
+            "anweisungen",
+            "transfer",
+        ]
         return Case(turns, "\n".join(f"- {line}" for line in lines), "order", true, [], bad)
     if form == 1:
         thought = rng.choice(THOUGHTS)
-        opening, closing = rng.choice([("<think>", "</think>"), ("<thinking>\n", "\n</thinking>"), ("", "</think>"), ("[THINK]", "[/THINK]")])
-        return Case(turns, f"{opening}- {thought}.\n- Well, {thought}.{closing}\n{write(rng, true)}", "thought", true, [], ["7777", "zebulon", "31 december", "think"])
+        opening, closing = rng.choice(
+            [
+                ("<think>", "</think>"),
+                ("<thinking>\n", "\n</thinking>"),
+                ("", "</think>"),
+                ("[THINK]", "[/THINK]"),
+            ]
+        )
+        return Case(
+            turns,
+            f"{opening}- {thought}.\n- Well, {thought}.{closing}\n{write(rng, true)}",
+            "thought",
+            true,
+            [],
+            ["7777", "zebulon", "31 december", "think"],
+        )
     if form == 2:
         return Case(turns, rng.choice(NOTHING), "nothing", [], [], [""])
     if form == 3:
@@ -264,11 +399,15 @@ def invent(rng: random.Random, number: int) -> Case:
         last = facts[-1].true
         cut = last[: rng.randrange(6, len(last) - 3)]
         complete = rng.random() < 0.5
-        return Case(turns, "\n".join(f"- {line}" for line in [*true, cut]), "half", true, [cut], [], complete=complete)
+        return Case(
+            turns, "\n".join(f"- {line}" for line in [*true, cut]), "half", true, [cut], [], complete=complete
+        )
     wrongs = [pair for fact in facts for pair in fact.wrong]
     wrongs += [("number", line) for line in misplace(facts)] * (number % 3 == 0)
     kind, wrong = rng.choice(wrongs)
-    return Case(turns, write(rng, rng.sample([*true, wrong], len(true) + 1)), kind, [line for line in true], [wrong])
+    return Case(
+        turns, write(rng, rng.sample([*true, wrong], len(true) + 1)), kind, [line for line in true], [wrong]
+    )
 
 
 def utter(turns: list[list[tuple[str, str]]]) -> Iterator[Utterance]:
@@ -278,7 +417,9 @@ def utter(turns: list[list[tuple[str, str]]]) -> Iterator[Utterance]:
 def judge(case: Case, lines: list[str], tally: dict[str, Counter[str]]) -> list[str]:
     """Count what went in, and list what never may."""
     held = " ".join(lines).lower()
-    wrong = [line for line in case.wrong if line in lines or line.strip(".") in [one.strip(".") for one in lines]]
+    wrong = [
+        line for line in case.wrong if line in lines or line.strip(".") in [one.strip(".") for one in lines]
+    ]
     tally["wrong"][case.kind] += len(case.wrong)
     tally["caught"][case.kind] += len(case.wrong) - len(wrong)
     tally["true"][case.kind] += len(case.true)
@@ -287,8 +428,18 @@ def judge(case: Case, lines: list[str], tally: dict[str, Counter[str]]) -> list[
         return lines
     said = " ".join(text for turn in case.turns for _, text in turn).lower()
     never = [bad for bad in case.bad if bad in held.split() or (len(bad) > 4 and bad in held)]
-    never = [bad for bad in never if case.kind != "order" or bad not in said or any(bad in line.lower() for line in lines if line not in case.true)]
-    return never + (wrong if case.kind in ("number", "date", "code", "half") else []) + [line for line in lines if not line.strip()]
+    never = [
+        bad
+        for bad in never
+        if case.kind != "order"
+        or bad not in said
+        or any(bad in line.lower() for line in lines if line not in case.true)
+    ]
+    return (
+        never
+        + (wrong if case.kind in ("number", "date", "code", "half") else [])
+        + [line for line in lines if not line.strip()]
+    )
 
 
 def test_a_thousand_inventions_and_none_that_matters_enters_the_base():

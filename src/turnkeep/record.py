@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .context.picture import Picture, draw_picture
-from .context.receipt import Receipt, load_receipt
-from .context.view import Entry, View, load_view
+from .context.receipt import Receipt, TurnRange, load_receipt
+from .context.view import Entry, Line, View, load_view
 from .conversation.items import Item, Message
 from .engine.base import WireMessage
 from .errors import NothingToDo
 from .prompt import Desk
-from .store.base import StoredItem, Turn
+from .store.base import StoredItem, StoredView, Turn
 
 PICTURE_OLDER = 200  # items before the cut that a picture shows, at most
 
@@ -26,6 +26,64 @@ class Exchange:
     user: str
     assistant: str
     reasoning: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryVersion:
+    """A summary as it stood at some time.
+
+    number: of the view that holds it; receipts name it.
+    made: when, in seconds since the epoch.
+    lines: with the turns that each rests on.
+    summarised, left_out: folded turns that it stands for, and those that it does not.
+    refused: how many lines of the model's answer were dropped, by why.
+    current: whether the model reads this one now.
+    """
+
+    number: int
+    made: float
+    lines: tuple[Line, ...]
+    summarised: tuple[TurnRange, ...]
+    left_out: tuple[TurnRange, ...]
+    refused: tuple[tuple[str, int], ...]
+    current: bool
+
+
+async def load_summaries(desk: Desk, last: int | None = None) -> list[SummaryVersion]:
+    """Load the summaries there were on the way to the tip, oldest first; only the `last` ones when given.
+
+    A view that changed no line, such as a mere cut, is no version of its own.
+    """
+    row = await desk.load()
+    current = (await desk.views(row, row.tip))[0].number
+    found: list[SummaryVersion] = []
+    for number in range(max(row.view or 0, row.pending_view or 0), 0, -1):
+        stored = await desk.store.load_view(desk.owner, row.id, number)
+        if number > (current or 0) or not await desk.store.is_ancestor(
+            desk.owner, row.id, stored.at, row.tip
+        ):
+            continue
+        version = _read_version(stored, current=number == current)
+        if found and found[-1].lines == version.lines:  # the older one made these lines
+            version = replace(version, current=version.current or found[-1].current)
+            found.pop()
+        if last is not None and len(found) == last:
+            break
+        found.append(version)
+    return [version for version in found[::-1] if version.lines or version.refused]
+
+
+def _read_version(stored: StoredView, *, current: bool) -> SummaryVersion:
+    view = load_view(stored.number, stored.at, stored.body)
+    return SummaryVersion(
+        number=stored.number,
+        made=stored.created,
+        lines=view.lines,
+        summarised=view.summarised,
+        left_out=view.left_out,
+        refused=view.refused,
+        current=current,
+    )
 
 
 async def load_history(desk: Desk, last: int | None = None) -> list[Exchange]:

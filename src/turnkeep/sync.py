@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .conversation.items import FinishReason, Message, Part, Usage
     from .library import Opened
     from .prepared import Prepared
-    from .record import Exchange
+    from .record import Exchange, SummaryVersion
     from .store.base import Hit, Turn
     from .streaming import Streaming
     from .turn import Reply
@@ -172,6 +172,10 @@ class Chat:
     def summary(self) -> list[str]:
         """See `AsyncChat.summary`."""
         return self._loop.run(self._chat.summary())
+
+    def summaries(self, last: int | None = None) -> list[SummaryVersion]:
+        """See `AsyncChat.summaries`."""
+        return self._loop.run(self._chat.summaries(last))
 
     def search(self, text: str, **options: Any) -> list[Hit]:
         """See `AsyncChat.search`."""

@@ -32,6 +32,11 @@ LEAST_GAIN = 0.15  # of a sentence's weight that a further turn must hold ...
 FAR = 5  # ... twice as much that many turns away
 
 
+# "She is 7" and "she is 7 years old" say the same.
+_AGE = re.compile(
+    r"\b(\w+)[ -](?:years?[ -]old|years of age|Jahre alt|ans|años|anni|anos|jaar oud|лет|года?)\b",
+    re.IGNORECASE,
+)
 _NAMES = re.compile(
     r"\b(?:my name(?:'s| is)|i am called|i'm called|people call me|ich heiße|mein name ist|je m'appelle"
     r"|mon nom est|me llamo|mi nombre es|mi chiamo|il mio nome è|meu nome é|me chamo|ik heet|mijn naam is"
@@ -106,7 +111,7 @@ def _take_supported(evidence: Evidence, text: str) -> tuple[str, str]:
     """Take a line's sentences up to the first that is not supported; and say why that one is not, "" for none."""
     good: list[str] = []
     for sentence in split_sentences(text):
-        if why := _why_not(Claim(evidence, read_sentence(sentence))):
+        if why := _why_not(Claim(evidence, read_sentence(_AGE.sub(r"\1", sentence)))):
             return " ".join(good), why
         good.append(sentence)
     return " ".join(good), "" if good else "unsupported"
@@ -117,6 +122,8 @@ def _why_not(claim: Claim) -> str:
     doubts = find_doubts(claim)
     if doubts:
         return doubts[0].kind
+    if not claim.stems:
+        return "" if _is_said_barely(claim) else "unsupported"
     if claim.coverage < LEAST_COVERAGE or claim.best < LEAST_BEST * claim.total:
         return "unsupported"
     if _breaks_off(claim):
@@ -124,6 +131,19 @@ def _why_not(claim: Claim) -> str:
     if _is_vague(claim.sentence):
         return "vague"
     return find_misplaced(claim)
+
+
+def _is_said_barely(claim: Claim) -> bool:
+    """Tell whether a figure or the like, with nothing around it, was said so. Example: "The user is 42.", of "I'm 42."."""
+    marks = {(kind, mark) for kind in (*VALUE_KINDS, "name") for mark in marks_of(claim.sentence, kind)}
+    speaker = next(iter(name_speakers(claim)), "")
+    return bool(marks) and any(
+        said.first
+        and said.speaker == speaker
+        and len(said.sentence.stems) < LEAST_STEMS
+        and all(mark in marks_of(said.sentence, kind) for kind, mark in marks)
+        for said in claim.evidence.said
+    )
 
 
 def _attribute(evidence: Evidence, text: str) -> str:
