@@ -406,7 +406,7 @@ def invent(rng: random.Random, number: int) -> Case:
     wrongs += [("number", line) for line in misplace(facts)] * (number % 3 == 0)
     kind, wrong = rng.choice(wrongs)
     return Case(
-        turns, write(rng, rng.sample([*true, wrong], len(true) + 1)), kind, [line for line in true], [wrong]
+        turns, write(rng, rng.sample([*true, wrong], len(true) + 1)), kind, true, [wrong]
     )
 
 

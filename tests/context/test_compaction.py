@@ -142,6 +142,15 @@ def test_turns_that_another_line_speaks_of_are_not_given_up():
     assert (view.summarised, view.given_up) == (((1, 2),), ())
 
 
+def test_a_summary_that_only_repeats_what_is_known_stands_for_its_turns_too():
+    view = fold(BEFORE, summary())
+    assert (view.summarised, view.left_out) == (((1, 4),), ())
+    gone = without_lines(view, {Position(0, 99)})
+    assert gone.summarised == ((1, 4),)
+    many = View(spans=tuple(Span((n, n), Position(0, n)) for n in range(1, 71)))
+    assert fit_lines(many, budget_tokens=9, count=words).given_up == ((1, 6),)
+
+
 def test_a_later_summary_fills_the_gap_in_its_place():
     gap = View(
         at=Position(0, 20),

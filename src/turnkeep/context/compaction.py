@@ -21,6 +21,9 @@ from .receipt import TurnRange, merge_ranges
 from .view import Entry, Line, Span, View
 
 
+MOST_SILENT_SPANS = 64  # spans without a line of their own that a view remembers
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compaction:
     """What a compaction would fold.
@@ -187,7 +190,11 @@ def _with_lines(view: View, new: Sequence[Line]) -> View:
 def fit_lines(view: View, *, budget_tokens: int, count: Callable[[str], int]) -> View:
     """Merge and drop lines until they fit; turns for which none is left to speak are given up."""
     lines = merge_lines(view.lines, budget_tokens=budget_tokens, count=count)
-    spans = tuple(span for span in view.spans if _is_spoken_of(span, lines))
+    silent = [
+        span for span in view.spans if not _is_spoken_of(span, view.lines)
+    ]  # all of it was known before
+    kept = silent[-MOST_SILENT_SPANS:]
+    spans = tuple(span for span in view.spans if span in kept or _is_spoken_of(span, lines))
     lost = [span.turns for span in view.spans if span not in spans]
     return replace(view, lines=lines, spans=spans, given_up=merge_ranges([*view.given_up, *lost]))
 
@@ -195,7 +202,11 @@ def fit_lines(view: View, *, budget_tokens: int, count: Callable[[str], int]) ->
 def without_lines(view: View, seen: Collection[Position]) -> View:
     """Withdraw what was written with one of these items in sight; its turns count as unsummarised."""
     lines = tuple(line for line in view.lines if line.seen not in seen)
-    spans = tuple(span for span in view.spans if span.seen not in seen and _is_spoken_of(span, lines))
+    spans = tuple(
+        span
+        for span in view.spans
+        if span.seen not in seen and (_is_spoken_of(span, lines) or not _is_spoken_of(span, view.lines))
+    )
     missing = [span.turns for span in view.spans if span not in spans]
     return replace(view, lines=lines, spans=spans, unsummarised=merge_ranges([*view.unsummarised, *missing]))
 
