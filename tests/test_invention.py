@@ -5,6 +5,7 @@ through a real chat. Each case is a conversation, an answer with true lines and 
 kind of invention, and what of it must not stand in the summary.
 """
 
+import asyncio
 import json
 import random
 import re
@@ -12,8 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import pytest
+
+from turnkeep import AsyncChat
 from turnkeep.context.compaction import read_summary
 from turnkeep.context.evidence import Utterance
+from turnkeep.context.instructions import render_instruction
+from turnkeep.engine.base import End, ReasoningDelta
+from turnkeep.errors import EngineProtocolError
+from turnkeep.testing import EphemeralStore, ScriptedEngine
 
 CASES = 1_000
 NAMES = ["Marta", "Jonas", "Priya", "Oleg", "Yuki", "Fatima", "Bruno", "Ingrid", "Kwame", "Elif"]
@@ -405,9 +413,7 @@ def invent(rng: random.Random, number: int) -> Case:
     wrongs = [pair for fact in facts for pair in fact.wrong]
     wrongs += [("number", line) for line in misplace(facts)] * (number % 3 == 0)
     kind, wrong = rng.choice(wrongs)
-    return Case(
-        turns, write(rng, rng.sample([*true, wrong], len(true) + 1)), kind, true, [wrong]
-    )
+    return Case(turns, write(rng, rng.sample([*true, wrong], len(true) + 1)), kind, true, [wrong])
 
 
 def utter(turns: list[list[tuple[str, str]]]) -> Iterator[Utterance]:
@@ -455,3 +461,53 @@ def test_a_thousand_inventions_and_none_that_matters_enters_the_base():
         assert tally["wrong"][kind] >= 5, f"no case of {kind}"
         assert tally["caught"][kind] >= bar * tally["wrong"][kind], (kind, tally)
     assert tally["entered"].total() >= 0.9 * tally["true"].total(), tally
+
+
+def steps(case):
+    """The answer as an engine streams it: sometimes reasoning apart, an end by the limit, or an error in the middle."""
+    if case.kind == "thought":
+        return [ReasoningDelta("- the user owes 7777 zloty"), case.answer]
+    if not case.complete:
+        return [case.answer, End(finish_reason="length")]
+    return [case.answer]
+
+
+async def compact(case: Case) -> list[str]:
+    """Hold the case's conversation through a real chat until it is compacted, and return the summary's lines."""
+    asked = []
+
+    def answer(request):
+        if request.messages[-1]["content"].startswith(render_instruction()[:25]):
+            asked.append(request)
+            return steps(case) if len(asked) == 1 else [EngineProtocolError("no more")]
+        said = next((turn for turn in case.turns if turn[0][1] == request.messages[-1]["content"]), None)
+        return said[1][1] if said else "I see."
+
+    store = EphemeralStore()
+    chat = AsyncChat(ScriptedEngine(answer, window=2_048), db=store, max_tokens=64, strategy="summary")
+    for turn in case.turns:
+        await chat.ask(turn[0][1])
+    fillers = 0
+    while not asked:
+        await chat.ask(f"filler {fillers}: " + "word " * 300)
+        await chat.idle()
+        fillers += 1
+    lines = await chat.summary()
+    versions = await chat.summaries()
+    reply = await chat.ask("and now?")
+    held = " ".join(str(message["content"]) for message in await chat.prompt() if message["role"] == "system")
+    assert all(line in held for line in lines)
+    assert [line.text for line in versions[-1].lines] == lines if versions else lines == []
+    assert (reply.receipt.refused or case.kind in ("nothing", "error", "thought", "half")) or not case.wrong
+    await chat.close()
+    await store.close()
+    return lines
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_in_a_real_chat_too_no_invention_that_matters_enters_the_base(number):
+    case = invent(random.Random(f"chat {number}"), number)
+    tally: dict[str, Counter[str]] = {name: Counter() for name in ("wrong", "caught", "true", "entered")}
+    lines = asyncio.run(compact(case))
+    assert judge(case, lines, tally) == []
+    assert tally["entered"].total() >= tally["true"].total() - 1
