@@ -64,9 +64,16 @@ async def load_summaries(desk: Desk, last: int | None = None) -> list[SummaryVer
         ):
             continue
         version = _read_version(stored, current=number == current)
-        if found and found[-1].lines == version.lines:  # the older one made these lines
-            version = replace(version, current=version.current or found[-1].current)
-            found.pop()
+        if (
+            found and found[-1].lines == version.lines
+        ):  # the older view made these lines, and later ones kept them
+            later = found.pop()
+            version = replace(
+                version,
+                summarised=later.summarised,
+                left_out=later.left_out,
+                current=version.current or later.current,
+            )
         if last is not None and len(found) == last:
             break
         found.append(version)

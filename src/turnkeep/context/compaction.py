@@ -20,7 +20,6 @@ from .placing import find_aliases, place_lines, say_entries
 from .receipt import TurnRange, merge_ranges
 from .view import Entry, Line, Span, View
 
-
 MOST_SILENT_SPANS = 64  # spans without a line of their own that a view remembers
 
 
