@@ -60,6 +60,7 @@ def test_a_supported_line_rests_on_the_turns_that_hold_it(line, turns):
         ("The user does not have two dogs.", "negation"),
         ("The assistant has two dogs.", "speaker"),
         ("The user studied law and plays the violin.", "unsupported"),
+        ("The user's dogs enjoy sunny beaches and salty waves.", "unsupported"),
         ("The user bought a red sofa.", "later"),
         ("The user does not eat mushro", "half"),
         ("The user is 7.", "unsupported"),

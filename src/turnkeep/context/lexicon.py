@@ -211,10 +211,10 @@ wear wore worn|win won|lose lost loss|find found|hold held|keep kept|leave left|
 build built|sell sold sale|tell told|make made|pay paid|stand stood|understand understood|get got gotten|forget forgot forgotten|
 know knew known|grow grew grown growth|throw threw thrown|draw drew drawn|fly flew flown flight|come came|become became|
 sit sat|read|hear heard|lead led|sleep slept|steal stole stolen|wake woke woken|fall fell fallen|rise rose risen|do did done|
-child kid|children kids|man men|woman women|person people|foot feet|tooth teeth|mouse mice|life lives|wife wives|
+child kid|children kids|man men|woman women|person people|foot feet|tooth teeth|mouse mice|wife wives|
 good better best|bad worse worst|mom mother mum|dad father|photo picture pic photograph image|bike bicycle cycling|
 movie film|job work career|begin start|great awesome amazing|friend buddy|doctor dr|tv television|fridge refrigerator|phone telephone mobile|
-usa us america american|uk britain british|adopt adoption|marry marriage married wedding|died dead death die passed|born birth birthday|
+color colour|favorite favourite|neighbor neighbour|theater theatre|center centre|gray grey|usa us america american|uk britain british|adopt adoption|marry marriage married wedding|died dead death die passed|born birth birthday|
 """
 
 

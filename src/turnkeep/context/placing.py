@@ -9,7 +9,7 @@ and its figures, dates, names and codes: when one of these turns goes, so does t
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..conversation.items import Message, ToolResult
 from ..conversation.log import START, Position
@@ -25,6 +25,7 @@ from .view import Entry, Line
 # Of faithful lines about chats (LoCoMo's observations) 97 % pass both; of lines about another conversation 4 %.
 LEAST_COVERAGE = 0.4  # of a sentence's weight must have been said in the folded turns
 LEAST_BEST = 0.2  # of it in one sentence
+DENIED_SHARE = 0.9  # of the best sentence's overlap: as good as it
 LEAST_STEMS = 2  # words of content, where no name or figure stands by
 KNOWN_COVERAGE = 0.9  # a line of which this much stands in the summary already says nothing new
 MOST_TURNS = 4  # that a sentence rests on, marks apart
@@ -36,6 +37,9 @@ FAR = 5  # ... twice as much that many turns away
 _AGE = re.compile(
     r"\b(\w+)[ -](?:years?[ -]old|years of age|Jahre alt|ans|años|anni|anos|jaar oud|лет|года?)\b",
     re.IGNORECASE,
+)
+_ELISION = re.compile(
+    r"\b((?:[cdjlmnst]|qu|un|dell|all|nell|sull|dall|quest)['’])(?=[^\W\d_])", re.IGNORECASE
 )
 _NAMES = re.compile(
     r"\b(?:my name(?:'s| is)|i am called|i'm called|people call me|ich heiße|mein name ist|je m'appelle"
@@ -87,8 +91,8 @@ def place_lines(
         aliases: what else speakers are called.
         seen: the last item that the model saw when it wrote the lines.
     """
-    evidence = gather_evidence(folded, aliases)
-    summary = gather_evidence(Utterance(0, "", line) for line in known)
+    evidence = _gather(folded, aliases)
+    summary = _gather([Utterance(0, "", line) for line in known])
     later: Evidence | None = None
     placed: list[Line] = []
     refused: Counter[str] = Counter()
@@ -100,18 +104,32 @@ def place_lines(
         elif good:
             placed.append(Line(text=_attribute(evidence, good), turns=_rest(evidence, good), seen=seen))
         elif why and kept:
-            later = later or gather_evidence(kept, aliases)
+            later = later or _gather(kept, aliases)
             why = "later" if _take_supported(later, text)[0] else why
         if why:
             refused[why] += 1
     return Placed(lines=tuple(placed), refused=tuple(sorted(refused.items())), repeated=repeated)
 
 
+def _gather(said: Sequence[Utterance], aliases: Mapping[str, Iterable[str]] | None = None) -> Evidence:
+    return gather_evidence((replace(one, text=_part_words(one.text)) for one in said), aliases)
+
+
+def _read(evidence: Evidence, text: str) -> Claim:
+    """Hold a sentence of a line against the evidence, without what may be said in one way or another."""
+    return Claim(evidence, read_sentence(_AGE.sub(r"\1", _part_words(text))))
+
+
+def _part_words(text: str) -> str:
+    """Part an article from its noun. Example: "l'utilisateur" → "l utilisateur"."""
+    return _ELISION.sub(r"\1 ", text)
+
+
 def _take_supported(evidence: Evidence, text: str) -> tuple[str, str]:
     """Take a line's sentences up to the first that is not supported; and say why that one is not, "" for none."""
     good: list[str] = []
     for sentence in split_sentences(text):
-        if why := _why_not(Claim(evidence, read_sentence(_AGE.sub(r"\1", sentence)))):
+        if why := _why_not(_read(evidence, sentence)):
             return " ".join(good), why
         good.append(sentence)
     return " ".join(good), "" if good else "unsupported"
@@ -126,6 +144,8 @@ def _why_not(claim: Claim) -> str:
         return "" if _is_said_barely(claim) else "unsupported"
     if claim.coverage < LEAST_COVERAGE or claim.best < LEAST_BEST * claim.total:
         return "unsupported"
+    if _is_only_denied(claim):
+        return "negation"
     if _breaks_off(claim):
         return "half"
     if _is_vague(claim.sentence):
@@ -148,11 +168,23 @@ def _is_said_barely(claim: Claim) -> bool:
 
 def _attribute(evidence: Evidence, text: str) -> str:
     """Say who speaks in a line that says "I". Example: "I have two dogs." → "user: I have two dogs."."""
-    claim = Claim(evidence, read_sentence(text))
+    claim = _read(evidence, text)
     if not claim.ranked or not speaks_of_itself(text) or name_speakers(claim):
         return text
     best = evidence.said[claim.ranked[0]]
     return f"{best.speaker}: {text}" if best.speaker and best.first else text
+
+
+def _is_only_denied(claim: Claim) -> bool:
+    """Tell whether what a sentence claims was said only within a denial, whatever else the denial was of."""
+    if claim.sentence.denies or any(word.softly for word in claim.sentence.words):
+        return False
+    best = [at for at in claim.ranked if claim.found[at] >= DENIED_SHARE * claim.best]
+    shared = [
+        [word.denied for word in claim.evidence.said[at].sentence.words if word.stem in claim.stems]
+        for at in best
+    ]
+    return bool(shared) and all(denied and all(denied) for denied in shared)
 
 
 def _breaks_off(claim: Claim) -> bool:
@@ -175,7 +207,7 @@ def _is_vague(sentence: Sentence) -> bool:
 
 
 def _is_known(summary: Evidence, text: str) -> bool:
-    claims = [Claim(summary, read_sentence(sentence)) for sentence in split_sentences(text)]
+    claims = [_read(summary, sentence) for sentence in split_sentences(text)]
     return all(claim.coverage >= KNOWN_COVERAGE and not find_doubts(claim) for claim in claims)
 
 
@@ -183,7 +215,7 @@ def _rest(evidence: Evidence, text: str) -> TurnRange:
     """Find the turns that a supported line rests on."""
     turns: set[int] = set()
     for sentence in split_sentences(text):
-        claim = Claim(evidence, read_sentence(sentence))
+        claim = _read(evidence, sentence)
         covered = _cover(claim)
         turns |= covered | _turns_of_marks(claim, covered)
     return min(turns), max(turns)
