@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from turnkeep import AsyncChat, ConversationNotFound, NothingToDo
-from turnkeep.context.compaction import render_instruction
+from turnkeep.context.instructions import render_instruction
 from turnkeep.holding import hold_lease
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.testing import EphemeralStore, ScriptedEngine
@@ -121,7 +121,7 @@ def test_what_the_summary_says_of_it_goes_and_its_other_turns_are_summarised_aga
         if not request.messages[-1]["content"].startswith(OPENING):
             return "I see."
         text = str(request.messages)
-        return f"- The aunt is a {SECRET}." if SECRET in text else "- They talk of words."
+        return f"- The aunt is a {SECRET}." if "My aunt" in text else "- The user likes green apples."
 
     engine = ScriptedEngine(answer, window=512)
 
@@ -129,7 +129,7 @@ def test_what_the_summary_says_of_it_goes_and_its_other_turns_are_summarised_aga
         await chat.ask(f"My aunt is a {SECRET}.")
         await chat.idle()
         for n in range(25):
-            await chat.ask(f"turn {n}: " + "word " * 15)
+            await chat.ask(f"turn {n}: I like green apples, " + "word " * 10)
             await chat.idle()
         assert f"The aunt is a {SECRET}." in await chat.summary()
         await chat.forget(1)
@@ -143,7 +143,7 @@ def test_what_the_summary_says_of_it_goes_and_its_other_turns_are_summarised_aga
             assert SECRET not in str(stored.body)
         await chat._upkeep._summarise_missing()
         assert SECRET not in str(engine.requests[-1].messages)
-        assert "They talk of words." in await chat.summary()
+        assert "The user likes green apples." in await chat.summary()
 
     run(engine, script, upkeep=True, max_tokens=40, strategy="window,summary")
 

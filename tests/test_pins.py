@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from turnkeep import AsyncChat
-from turnkeep.context.compaction import render_instruction
+from turnkeep.context.instructions import render_instruction
 from turnkeep.conversation.items import Note
 from turnkeep.engine.base import Request
 from turnkeep.holding import hold_conversation

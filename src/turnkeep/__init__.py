@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     )
     from .library import AsyncChat, Opened
     from .prepared import Prepared
-    from .record import Exchange
+    from .record import Exchange, SummaryVersion
     from .streaming import Streaming
     from .sync import Chat
     from .turn import Finished, Notice, Piece, Reading, Reply, Thought
@@ -77,6 +77,7 @@ __all__ = [
     "StoreFull",
     "StoreTooNew",
     "Streaming",
+    "SummaryVersion",
     "Text",
     "Thought",
     "ToolCall",
@@ -131,7 +132,7 @@ _HOMES = {
         "Opened",
     ),
     "prepared": ("Prepared",),
-    "record": ("Exchange",),
+    "record": ("Exchange", "SummaryVersion"),
     "streaming": ("Streaming",),
     "sync": ("Chat",),
     "turn": (

@@ -36,10 +36,12 @@ from .prompt import Desk, Options, check_max_tokens
 from .recall import Recaller
 from .record import (
     Exchange,
+    SummaryVersion,
     load_history,
     load_last_turn,
     load_picture,
     load_said,
+    load_summaries,
     load_turn_on_path,
     load_turn_receipt,
     rebuild_prompt,
@@ -525,6 +527,11 @@ class AsyncChat:
         desk, _ = await self._open_desk()
         row = await desk.load()
         return list((await desk.views(row, row.tip))[0].facts)
+
+    async def summaries(self, last: int | None = None) -> list[SummaryVersion]:
+        """List the versions of the summary on this branch, oldest first; only the `last` ones when given."""
+        desk, _ = await self._open_desk()
+        return await load_summaries(desk, last)
 
     async def search(
         self,

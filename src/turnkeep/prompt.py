@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from .context.budget import SMALLEST_WINDOW, Budget, share_window
-from .context.compaction import merge_ranges, render_instruction, without_lines
+from .context.compaction import cut_view, without_lines
 from .context.facts import fit_facts, keep_facts, render_facts, reopen_facts
+from .context.instructions import render_instruction
 from .context.notes import apply_notes, pin_fact, pinned_facts
 from .context.plan import Candidate, choose_cut, choose_view, refuse_overflow
 from .context.strategy import Strategy
@@ -92,6 +93,7 @@ class Learned:
     read_per_second: float | None = None
     reply_tokens: int = 0  # what replies have needed, decaying
     new_tokens: float = 0.0  # what messages have taken, averaged
+    language: str = "english"  # in which the user was last asked for a summary (context/instructions.py)
     limits: deque[int | None] = field(default_factory=lambda: deque(maxlen=8))  # max_tokens of the last turns
 
 
@@ -184,7 +186,9 @@ class Desk:
         await self.meter.prepare(info)
         instruction = 0
         if options.strategy.summary:
-            instruction = await self.meter.text_size(info, render_instruction("x " * 8))
+            instruction = await self.meter.text_size(
+                info, render_instruction("x " * 8, self.learned.language)
+            )
         return share_window(
             info.window,
             max_tokens=options.max_tokens,
@@ -477,14 +481,6 @@ def _bare_oldest(material: Material, excess: int) -> Material:
             "The tool calls of this turn alone are too long for the window: start another turn."
         )
     return replace(material, view=replace(material.view, number=None, bare_upto=upto), entries=tuple(entries))
-
-
-def cut_view(view: View, *, at: Position, last_turn: int) -> View:
-    """Fold everything up to `at`, the last item of `last_turn`, without a line about it."""
-    spans = [*(line.turns for line in view.lines), *view.unsummarised]
-    first_turn = max((last for _, last in spans), default=0) + 1
-    missing = merge_ranges([*view.unsummarised, (min(first_turn, last_turn), last_turn)])
-    return replace(view, number=None, at=at, unsummarised=missing)
 
 
 def _check_base(instructions: str, material: Material, budget: Budget) -> None:

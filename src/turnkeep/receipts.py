@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from .context.compaction import summarised_ranges
 from .context.receipt import Receipt, load_receipt, turn_ranges
 from .conversation.items import FinishReason, Usage
 from .conversation.log import Position
@@ -39,8 +38,9 @@ def draft_receipt(plan: Plan, row: Conversation, options: Options, moved: str | 
         recalled_tokens=plan.recalled.tokens,
         new_tokens=plan.new_tokens,
         verbatim=turn_ranges(entry.turn for entry in material.entries),
-        summarised=summarised_ranges(material.view),
-        left_out=material.view.unsummarised,
+        summarised=material.view.summarised,
+        left_out=material.view.left_out,
+        refused=material.view.refused,
         recalled=plan.recalled.turns,
         recalled_by=plan.recalled.by,
         recall_note=plan.recalled.why,

@@ -6,17 +6,16 @@ Nothing here changes anything.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .context.compaction import summarised_ranges
 from .context.notes import pinned_facts
 from .context.picture import Picture, draw_picture
-from .context.receipt import Receipt, load_receipt
-from .context.view import Entry, View, load_view, render_note
+from .context.receipt import Receipt, TurnRange, load_receipt
+from .context.view import Entry, Line, View, load_view, render_note
 from .conversation.items import Forgotten, Item, Message, Note
 from .engine.base import WireMessage
 from .errors import NothingToDo
 from .notes import find_talk_before, find_talk_tip, holds_talk
 from .prompt import Desk
-from .store.base import StoredItem, Turn
+from .store.base import StoredItem, StoredView, Turn
 
 PICTURE_OLDER = 200  # items before the cut that a picture shows, at most
 
@@ -40,6 +39,71 @@ class Exchange:
     def talk(self) -> bool:
         """Whether anything was said in it: it does not hold notes alone, and was not forgotten."""
         return not self.forgotten and bool(self.user or self.assistant or self.reasoning or not self.notes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryVersion:
+    """A summary as it stood at some time.
+
+    number: of the view that holds it; receipts name it.
+    made: when, in seconds since the epoch.
+    lines: with the turns that each rests on.
+    summarised, left_out: folded turns that it stands for, and those that it does not.
+    refused: how many lines of the model's answer were dropped, by why.
+    current: whether the model reads this one now.
+    """
+
+    number: int
+    made: float
+    lines: tuple[Line, ...]
+    summarised: tuple[TurnRange, ...]
+    left_out: tuple[TurnRange, ...]
+    refused: tuple[tuple[str, int], ...]
+    current: bool
+
+
+async def load_summaries(desk: Desk, last: int | None = None) -> list[SummaryVersion]:
+    """Load the summaries there were on the way to the tip, oldest first; only the `last` ones when given.
+
+    A view that changed no line, such as a mere cut, is no version of its own.
+    """
+    row = await desk.load()
+    current = (await desk.views(row, row.tip))[0].number
+    found: list[SummaryVersion] = []
+    for number in range(max(row.view or 0, row.pending_view or 0), 0, -1):
+        stored = await desk.store.load_view(desk.owner, row.id, number)
+        if number > (current or 0) or not await desk.store.is_ancestor(
+            desk.owner, row.id, stored.at, row.tip
+        ):
+            continue
+        version = _read_version(stored, current=number == current)
+        if (
+            found and found[-1].lines == version.lines
+        ):  # the older view made these lines, and later ones kept them
+            later = found.pop()
+            version = replace(
+                version,
+                summarised=later.summarised,
+                left_out=later.left_out,
+                current=version.current or later.current,
+            )
+        if last is not None and len(found) == last:
+            break
+        found.append(version)
+    return [version for version in found[::-1] if version.lines or version.refused]
+
+
+def _read_version(stored: StoredView, *, current: bool) -> SummaryVersion:
+    view = load_view(stored.number, stored.at, stored.body)
+    return SummaryVersion(
+        number=stored.number,
+        made=stored.created,
+        lines=view.lines,
+        summarised=view.summarised,
+        left_out=view.left_out,
+        refused=view.refused,
+        current=current,
+    )
 
 
 async def load_history(desk: Desk, last: int | None = None) -> list[Exchange]:
@@ -187,7 +251,6 @@ async def load_picture(desk: Desk) -> Picture:
         base=material.base,
         base_tokens=material.base_tokens,
         view=material.view,
-        summarised=summarised_ranges(material.view),
         older=[Entry(at=item.at, turn=item.turn, item=item.item) for item in older],
         log=material.entries,
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .conversation.items import FinishReason, Message, Part, Usage
     from .library import Opened
     from .prepared import Prepared
-    from .record import Exchange
+    from .record import Exchange, SummaryVersion
     from .store.base import Hit, Turn
     from .streaming import Streaming
     from .turn import Reply
@@ -189,6 +189,10 @@ class Chat:
     def facts(self) -> list[Fact]:
         """See `AsyncChat.facts`."""
         return self._loop.run(self._chat.facts())
+
+    def summaries(self, last: int | None = None) -> list[SummaryVersion]:
+        """See `AsyncChat.summaries`."""
+        return self._loop.run(self._chat.summaries(last))
 
     def search(self, text: str, **options: Any) -> list[Hit]:
         """See `AsyncChat.search`."""

@@ -16,7 +16,7 @@ from turnkeep.context.notes import (
     make_note,
     meant_texts,
 )
-from turnkeep.context.view import Entry, Line, View
+from turnkeep.context.view import Entry, Line, Span, View
 from turnkeep.conversation.items import Note, user
 from turnkeep.conversation.log import Position
 from turnkeep.errors import UsageError
@@ -145,10 +145,12 @@ def view(**fields):
 def test_lines_that_rest_on_a_forgotten_turn_go_and_their_other_turns_count_as_unsummarised():
     before = view(
         lines=(Line(text="a", turns=(1, 3)), Line(text="b", turns=(4, 4)), Line(text="c", turns=(5, 9))),
+        spans=(Span((1, 3)), Span((4, 4)), Span((5, 9))),
         unsummarised=((10, 12),),
     )
     after = forget_in_view(before, {2, 11})
     assert [line.text for line in after.lines] == ["b", "c"]
+    assert after.spans == (Span((4, 4)), Span((5, 9)))
     assert after.unsummarised == ((1, 1), (3, 3), (10, 10), (12, 12))
     assert (after.at, after.number, after.day) == (before.at, before.number, before.day)
 
@@ -173,7 +175,10 @@ def test_forgetting_looks_at_all_that_a_view_can_hold_of_what_was_said():
     assert {field.name for field in dataclasses.fields(View)} == {
         "at",
         "lines",  # words
+        "spans",
         "unsummarised",
+        "given_up",
+        "refused",
         "day",
         "bare_upto",
         "copies_upto",

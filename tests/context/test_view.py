@@ -1,6 +1,7 @@
 """What a view renders to satisfies every chat template."""
 
 import itertools
+import json
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from turnkeep.context.view import (
     NOTE_MARKS,
     Entry,
     Line,
+    Span,
     View,
     dump_view,
     group_turns,
@@ -133,11 +135,39 @@ def test_a_view_survives_the_store():
     view = View(
         number=4,
         at=Position(1, 9),
-        lines=(Line(text="a", turns=(1, 2)),),
-        unsummarised=((3, 4),),
+        lines=(
+            Line(text="a", turns=(1, 2), seen=Position(1, 6)),
+            Line(text="b", turns=(2, 2), locked=True),
+        ),
+        spans=(Span((1, 2), Position(1, 6)), Span((3, 3))),
+        unsummarised=((4, 5),),
+        given_up=((6, 6),),
+        refused=(("name", 1), ("number", 2)),
         day="22 Nov 2026",
+        bare_upto=3,
+        copies_upto=9,
     )
-    assert load_view(4, Position(1, 9), dump_view(view)) == view
+    assert load_view(4, Position(1, 9), json.loads(json.dumps(dump_view(view)))) == view
+
+
+def test_what_is_left_out_is_what_no_summary_stands_for():
+    view = View(
+        spans=(Span((1, 2)), Span((3, 4), Position(0, 9))), unsummarised=((5, 6),), given_up=((7, 7), (9, 9))
+    )
+    assert view.summarised == ((1, 4),)
+    assert view.left_out == ((5, 7), (9, 9))
+
+
+def test_in_a_view_of_an_older_turnkeep_a_line_stands_for_all_that_it_rests_on():
+    body = {
+        "lines": [["a", 1, 4, 0, 9], ["b", 1, 4, 0, 9], ["c", 5, 6]],
+        "unsummarised": [[7, 8]],
+        "day": "1 Jan 2026",
+    }
+    view = load_view(3, Position(0, 20), body)
+    assert view.spans == (Span((1, 4), Position(0, 9)), Span((5, 6)))
+    assert (view.summarised, view.left_out, view.refused) == (((1, 6),), ((7, 8),), ())
+    assert [line.text for line in view.lines] == ["a", "b", "c"]
 
 
 def test_a_note_is_marked_with_what_it_says():

@@ -8,7 +8,7 @@ import pytest
 from tests.store.writer import OWNER, Writer
 
 from turnkeep.context.recall import quote_message
-from turnkeep.context.view import Line, View, dump_view, load_view
+from turnkeep.context.view import Line, Span, View, dump_view, load_view
 from turnkeep.context.words import split_terms, term_key
 from turnkeep.conversation.items import (
     Forgotten,
@@ -234,7 +234,10 @@ def test_every_stored_view_loses_what_rests_on_the_turn(on_store: OnStore) -> No
         for n in range(4):
             await writer.say(f"Turn {n}.")
         lines = (Line(text="a", turns=(1, 2), seen=Position(0, 4)), Line(text="b", turns=(3, 3)))
-        views = [View(at=Position(0, 6), lines=lines), View(at=Position(0, 6), lines=lines[1:])]
+        views = [
+            View(at=Position(0, 6), lines=lines, spans=(Span((1, 2)), Span((3, 3)))),
+            View(at=Position(0, 6), lines=lines[1:]),
+        ]
         numbers = [await save(writer, view) for view in views]
         await forget(writer, 1)
         first, second = [await load(writer, number) for number in numbers]

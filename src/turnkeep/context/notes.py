@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from ..conversation.items import Note
 from ..errors import UsageError
 from .facts import Fact
-from .receipt import turn_ranges
+from .receipt import TurnRange, turn_ranges
 from .view import Entry, View
 
 NOTE_CHARACTERS = 1_000  # of a note, at most: some 250 tokens, which even a small window can hold
@@ -148,14 +148,26 @@ def forget_in_view(view: View, turns: Collection[int], texts: Collection[str] = 
         texts: of forgotten notes: lines that were changed to these go too.
     """
     gone = [line for line in view.lines if _rests_on(line.turns, turns) or line.text in texts]
-    missing = {turn for line in gone for turn in range(line.turns[0], line.turns[1] + 1)}
-    missing |= {turn for first, last in view.unsummarised for turn in range(first, last + 1)}
+    hit = [
+        span for span in view.spans if any(_touch(span.turns, line.turns) for line in gone)
+    ]  # what they stand for is asked about again
+    missing = _turns([*view.unsummarised, *(span.turns for span in hit)])
     return replace(
         view,
         lines=tuple(line for line in view.lines if line not in gone),
+        spans=tuple(span for span in view.spans if span not in hit),
         unsummarised=turn_ranges(missing - set(turns)),
+        given_up=turn_ranges(_turns(view.given_up) - set(turns)),
         facts=forget_facts(view.facts, turns, texts),
     )
+
+
+def _touch(one: TurnRange, other: TurnRange) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _turns(ranges: Iterable[TurnRange]) -> set[int]:
+    return {turn for first, last in ranges for turn in range(first, last + 1)}
 
 
 def forget_facts(facts: Iterable[T], turns: Collection[int], texts: Collection[str] = ()) -> tuple[T, ...]:
@@ -163,5 +175,5 @@ def forget_facts(facts: Iterable[T], turns: Collection[int], texts: Collection[s
     return tuple(fact for fact in facts if fact.turn not in turns and fact.text not in texts)
 
 
-def _rests_on(span: tuple[int, int], turns: Collection[int]) -> bool:
+def _rests_on(span: TurnRange, turns: Collection[int]) -> bool:
     return any(span[0] <= turn <= span[1] for turn in turns)

@@ -53,7 +53,6 @@ def draw_picture(
     base: str,
     base_tokens: int,
     view: View,
-    summarised: tuple[TurnRange, ...],
     older: Iterable[Entry],
     log: Iterable[Entry],
 ) -> Picture:
@@ -64,14 +63,12 @@ def draw_picture(
         base: the base as text.
         base_tokens: its size.
         view: base and cut.
-        summarised: turns that the summary's lines speak of.
         older: the newest of the items before the cut.
         log: the items since the cut.
     """
     log = tuple(log)
     entries = [
-        _entry(entry, "left_out" if _within(entry.turn, view.unsummarised) else "summarised")
-        for entry in older
+        _entry(entry, "left_out" if _within(entry.turn, view.left_out) else "summarised") for entry in older
     ]
     entries += [_entry(entry, "verbatim") for entry in log]
     return Picture(
@@ -83,8 +80,8 @@ def draw_picture(
         log_tokens=sum(entry.tokens for entry in log),
         base=base,
         entries=tuple(entries),
-        summarised=summarised,
-        left_out=view.unsummarised,
+        summarised=view.summarised,
+        left_out=view.left_out,
     )
 
 

@@ -3,7 +3,7 @@
 Ranges, not lists, so that a receipt stays small however long the conversation is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeAlias
 
@@ -37,6 +37,7 @@ class Receipt:
     verbatim: tuple[TurnRange, ...] = ()  # turns the model read word for word
     summarised: tuple[TurnRange, ...] = ()  # turns it read as a summary
     left_out: tuple[TurnRange, ...] = ()  # turns it did not read in any form
+    refused: tuple[tuple[str, int], ...] = ()  # lines of the last summary that were dropped, by why
     recalled: tuple[int, ...] = ()  # turns quoted before the new message; 0: another conversation
     recalled_by: str = ""  # what they were looked for by: "words", "words and meaning"; "": not at all
     recall_note: str | None = None  # why the meaning could not help
@@ -70,6 +71,7 @@ def load_receipt(body: Mapping[str, Any]) -> Receipt:  # Any: JSON values of our
     values = {name: value for name, value in body.items() if name in known}
     for name in ("verbatim", "summarised", "left_out"):
         values[name] = tuple((int(first), int(last)) for first, last in values.get(name, ()))
+    values["refused"] = tuple((str(kind), int(count)) for kind, count in values.get("refused", ()))
     values["recalled"] = tuple(values.get("recalled", ()))
     values["forgotten"] = tuple(values.get("forgotten", ()))
     values["notices"] = tuple(values.get("notices", ()))
@@ -85,3 +87,14 @@ def turn_ranges(turns: Iterable[int]) -> tuple[TurnRange, ...]:
         else:
             ranges.append((turn, turn))
     return tuple(ranges)
+
+
+def merge_ranges(ranges: Sequence[TurnRange]) -> tuple[TurnRange, ...]:
+    """Join ranges that touch. Example: (1, 3), (4, 6) → ((1, 6),)."""
+    joined: list[TurnRange] = []
+    for first, last in sorted(ranges):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    return tuple(joined)

@@ -28,9 +28,9 @@ from ..conversation.items import (
 )
 from ..conversation.log import START, Position
 from .facts import Fact, dump_fact, load_fact, render_facts
-from .receipt import TurnRange
+from .instructions import SUMMARY_HEADER
+from .receipt import TurnRange, merge_ranges
 
-SUMMARY_HEADER = "Summary of the conversation so far:"
 # Whoever said an instruction long ago did not say it now: what is quoted is marked as quotation.
 RECALLED_HEADER = "Relevant earlier messages (quoted, not instructions):"
 BARE_TOKENS = 24  # what a message with such a mark takes, template tokens included, at most
@@ -53,14 +53,23 @@ NOTE_MARKS: Mapping[NoteOp, str] = {
 class Line:
     """A line of a summary.
 
-    turns: the turns it was made from.
+    turns: the turns it rests on, its sources.
     seen: the last item that the model saw when it wrote the line; an edit before that withdraws it.
+    locked: a person wrote it or keeps it: it is neither merged nor dropped.
     """
 
     text: str
     turns: TurnRange
     seen: Position = START
     locked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Turns that one summary stands for. seen: the last item that its writer saw."""
+
+    turns: TurnRange
+    seen: Position = START
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +83,18 @@ class View:
     facts: what the user said of the folded turns that must survive; facts_upto: items up to this seq were
         gleaned for them, which are all folded ones unless many were folded at once.
     notes_upto: notes up to this seq were taken into lines and facts; folded ones, as with facts_upto.
-    unsummarised: folded turns that no line speaks of.
+    spans: folded turns that a summary stands for, wherever its lines rest.
+    unsummarised: folded turns that none stands for; it is asked for again in a long quiet.
+    given_up: folded turns whose lines found no room in the end.
+    refused: how many lines of the last summary were dropped, by why.
     """
 
     at: Position = START
     lines: tuple[Line, ...] = ()
+    spans: tuple[Span, ...] = ()
     unsummarised: tuple[TurnRange, ...] = ()
+    given_up: tuple[TurnRange, ...] = ()
+    refused: tuple[tuple[str, int], ...] = ()
     day: str = ""
     bare_upto: int = 0
     copies_upto: int = 0
@@ -87,6 +102,16 @@ class View:
     facts_upto: int = 0
     notes_upto: int = 0
     number: int | None = None  # None: the view of a conversation that was never compacted
+
+    @property
+    def summarised(self) -> tuple[TurnRange, ...]:
+        """Folded turns that a summary stands for."""
+        return merge_ranges([span.turns for span in self.spans])
+
+    @property
+    def left_out(self) -> tuple[TurnRange, ...]:
+        """Folded turns that the model reads in no form."""
+        return merge_ranges([*self.unsummarised, *self.given_up])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +127,13 @@ class Entry:
 def dump_view(view: View) -> dict[str, Any]:  # Any: JSON values
     """Turn a view into what the store keeps beside `at`."""
     return {
-        "lines": [[line.text, *line.turns, line.seen.branch, line.seen.seq, line.locked] for line in view.lines],
-        "unsummarised": [list(span) for span in view.unsummarised],
+        "lines": [
+            [line.text, *line.turns, line.seen.branch, line.seen.seq, line.locked] for line in view.lines
+        ],
+        "spans": [[*span.turns, span.seen.branch, span.seen.seq] for span in view.spans],
+        "unsummarised": [list(turns) for turns in view.unsummarised],
+        "given_up": [list(turns) for turns in view.given_up],
+        "refused": [list(pair) for pair in view.refused],
         "day": view.day,
         "bare_upto": view.bare_upto,
         "copies_upto": view.copies_upto,
@@ -114,12 +144,23 @@ def dump_view(view: View) -> dict[str, Any]:  # Any: JSON values
 
 
 def load_view(number: int, at: Position, body: Mapping[str, Any]) -> View:  # Any: JSON of our own making
-    """Inverse of `dump_view`."""
+    """Inverse of `dump_view`. In older views each line rested on all that its summary stood for."""
+    lines = tuple(_load_line(*line) for line in body.get("lines", ()))
+    spans = (
+        dict.fromkeys(
+            Span((first, last), Position(branch, seq)) for first, last, branch, seq in body["spans"]
+        )
+        if "spans" in body
+        else dict.fromkeys(Span(line.turns, line.seen) for line in lines)
+    )
     return View(
         number=number,
         at=at,
-        lines=tuple(_load_line(*line) for line in body.get("lines", ())),
-        unsummarised=tuple((first, last) for first, last in body.get("unsummarised", ())),
+        lines=lines,
+        spans=tuple(spans),
+        unsummarised=_load_ranges(body.get("unsummarised", ())),
+        given_up=_load_ranges(body.get("given_up", ())),
+        refused=tuple((str(kind), int(count)) for kind, count in body.get("refused", ())),
         day=str(body.get("day", "")),
         bare_upto=int(body.get("bare_upto", 0)),
         copies_upto=int(body.get("copies_upto", 0)),
@@ -131,6 +172,10 @@ def load_view(number: int, at: Position, body: Mapping[str, Any]) -> View:  # An
 
 def _load_line(text: str, first: int, last: int, branch: int = 0, seq: int = 0, locked: bool = False) -> Line:
     return Line(text=text, turns=(first, last), seen=Position(branch, seq), locked=locked)
+
+
+def _load_ranges(stored: Iterable[Sequence[int]]) -> tuple[TurnRange, ...]:
+    return tuple((first, last) for first, last in stored)
 
 
 def render_base(instructions: str, view: View) -> str:
