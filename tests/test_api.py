@@ -12,7 +12,7 @@ PUBLIC = {
     "EngineError", "EngineProtocolError", "EngineRefused", "EngineTimeout", "EngineUnreachable", "Exchange",
     "Finished", "Image", "LeaseLost", "Message", "MissingExtra", "NothingToDo", "Notice", "Opened", "Picture",
     "Piece", "Prepared", "Reading", "Receipt", "Reply", "StoreDamaged", "StoreError", "StoreFull", "StoreTooNew",
-    "Streaming", "Text", "Thought", "ToolCall", "ToolResult", "TurnkeepError", "Usage", "UsageError", "Verdict",
+    "Streaming", "SummaryVersion", "Text", "Thought", "ToolCall", "ToolResult", "TurnkeepError", "Usage", "UsageError", "Verdict",
     "WireError", "__version__", "check",
 }  # fmt: skip
 

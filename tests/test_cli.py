@@ -299,6 +299,29 @@ def test_a_conversation_is_renamed_and_deleted(ana: None, capsys: pytest.Capture
     assert nothing_kept(capsys)
 
 
+def test_a_turn_is_forgotten(ana: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--yes" in refused(capsys, "forget", "ana", "1")  # nobody can be asked here
+    assert printed(capsys, "forget", "ana", "1", "--yes").startswith("1 turn is forgotten: 1. ")
+    assert "My name is Ana" not in printed(capsys, "export", "ana")
+    shown = printed(capsys, "show", "ana").splitlines()
+    assert shown[1] == "forgotten"
+    assert shown[3:] == ["you: What is my name?", "model: Your name is Ana."]
+    hits = printed(capsys, "search", "name is ana", "--by", "text")
+    assert hits == "ana, turn 2, assistant: Your name is Ana.\n"  # what was made of it elsewhere stays
+    assert "There is no turn 9" in refused(capsys, "forget", "ana", "9", "--yes")
+    assert "TURN must be a whole number, 1 or more" in refused(capsys, "forget", "ana", "x", "--yes")
+
+
+@pytest.mark.parametrize(("keys", "status"), [("n\r", 1), ("y\r", 0)])
+def test_only_a_yes_forgets(ana: None, capsys: pytest.CaptureFixture[str], keys: str, status: int) -> None:
+    with Terminal("forget", "ana", "1") as terminal:
+        terminal.wait("Forget turn 1 of ana? [y/N]")
+        terminal.type(keys)
+        assert terminal.end() == status
+        assert ("Nothing was forgotten." in terminal.text) == (status == 1)
+    assert ("forgotten" in printed(capsys, "show", "ana")) == (status == 0)
+
+
 @pytest.mark.parametrize(("keys", "status"), [("\x03", 130), ("n\r", 1), ("\r", 1), ("\x04", 1), ("Y\r", 0)])
 def test_only_a_yes_deletes_and_an_interrupt_ends_at_once(
     ana: None, capsys: pytest.CaptureFixture[str], keys: str, status: int

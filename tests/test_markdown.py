@@ -1,7 +1,17 @@
 import asyncio
 from pathlib import Path
 
-from turnkeep.conversation.items import Message, Recalled, Text, ToolCall, ToolResult, assistant, user
+from turnkeep.conversation.items import (
+    Forgotten,
+    Message,
+    Note,
+    Recalled,
+    Text,
+    ToolCall,
+    ToolResult,
+    assistant,
+    user,
+)
 from turnkeep.conversation.log import START
 from turnkeep.markdown import export_markdown
 from turnkeep.store.base import Conversation, Store
@@ -47,3 +57,25 @@ def test_the_turns_that_lead_to_the_tip_are_written_in_their_order(tmp_path: Pat
     assert places == sorted(places)
     assert "Failed" not in text
     assert "old" not in text
+
+
+def test_notes_and_forgotten_turns_are_written_as_such(tmp_path: Path) -> None:
+    async def work() -> str:
+        store = SqliteStore(tmp_path / "t.db")
+        try:
+            row = await store.create_conversation(OWNER, "ana", now=0.0)
+            lease = await store.take_lease("x", "x", now=0.0, seconds=1e9)
+            assert lease is not None
+            tip = START
+            for items in ([Note(op="remember", text="Tea.")], [Forgotten("user"), Forgotten("assistant")]):
+                turn = await store.begin_turn(OWNER, row.id, items, after=tip, lease=lease, now=1.0)
+                turn = await store.finish_turn(OWNER, row.id, turn.number, state="done", lease=lease, now=2.0)
+                tip = turn.tip
+            row = await store.load_conversation(OWNER, row.id)
+            return "".join([piece async for piece in export_markdown(store, row)])
+        finally:
+            await store.close()
+
+    text = asyncio.run(work())
+    assert text.count("\n*[Instruction: Remember: Tea.]*\n") == 1
+    assert text.count("\n*(forgotten)*\n") == 1

@@ -36,7 +36,7 @@ def test_every_prompt_fits_and_leaves_room_for_its_reply(window, strategy, data)
 
     def answer(request):
         if "List what was said" in request.messages[-1]["content"]:
-            return "- Somebody said something."
+            return "- The user said word tree."
         return "word " * next(lengths, 1)
 
     engine = ScriptedEngine(answer, window=window)
@@ -48,7 +48,7 @@ def test_every_prompt_fits_and_leaves_room_for_its_reply(window, strategy, data)
         for asked, _ in sizes:
             limit = rng.choice([None, 20, window // 4])
             try:
-                reply = await chat.ask("word " * asked, max_tokens=limit)
+                reply = await chat.ask(("word tree " * asked)[: 5 * asked], max_tokens=limit)
             except ContextOverflow:
                 continue  # a message that fits nowhere: refused before it was sent
             receipt = reply.receipt

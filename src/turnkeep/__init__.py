@@ -10,6 +10,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .context.check import Verdict, check
+    from .context.facts import Fact
     from .context.picture import Picture
     from .context.receipt import Receipt
     from .conversation.items import Image, Message, Text, ToolCall, ToolResult, Usage
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     )
     from .library import AsyncChat, Opened
     from .prepared import Prepared
-    from .record import Exchange
+    from .record import Exchange, SummaryVersion
     from .streaming import Streaming
     from .sync import Chat
     from .turn import Finished, Notice, Piece, Reading, Reply, Thought
@@ -56,6 +57,7 @@ __all__ = [
     "EngineTimeout",
     "EngineUnreachable",
     "Exchange",
+    "Fact",
     "Finished",
     "Image",
     "LeaseLost",
@@ -75,6 +77,7 @@ __all__ = [
     "StoreFull",
     "StoreTooNew",
     "Streaming",
+    "SummaryVersion",
     "Text",
     "Thought",
     "ToolCall",
@@ -91,6 +94,7 @@ __all__ = [
 # Module -> its names that are public: the imports above once more, for run time (tests/test_api.py).
 _HOMES = {
     "context.check": ("Verdict", "check"),
+    "context.facts": ("Fact",),
     "context.picture": ("Picture",),
     "context.receipt": ("Receipt",),
     "conversation.items": (
@@ -128,7 +132,7 @@ _HOMES = {
         "Opened",
     ),
     "prepared": ("Prepared",),
-    "record": ("Exchange",),
+    "record": ("Exchange", "SummaryVersion"),
     "streaming": ("Streaming",),
     "sync": ("Chat",),
     "turn": (

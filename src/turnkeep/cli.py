@@ -303,6 +303,29 @@ def delete(name: str, yes: bool, **flags: str | None) -> int:
 
 
 @cli.command()
+@NAME
+@click.argument("turn", type=Count())
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_settings("db")
+def forget(name: str, turn: int, yes: bool, **flags: str | None) -> int:
+    """Forget a turn, with all that was made of it."""
+    from .library import AsyncChat
+    from .terminal.memory import forgotten_line
+
+    row = _with_flags(flags, lambda store: _find(store, name))
+    if not yes and not confirm(f"Forget turn {turn} of {row.name or row.id}?"):
+        _tell("Nothing was forgotten.")
+        return 1
+
+    async def work(store: Store) -> None:
+        async with AsyncChat("none", conversation=row.id, db=store, embeddings="off", upkeep=False) as chat:
+            click.echo(forgotten_line(await chat.forget(turn)))
+
+    _with_flags(flags, work)
+    return 0
+
+
+@cli.command()
 @with_settings("db")
 def stats(**flags: str | None) -> None:
     """Show what is kept, and what it takes on disk and in memory."""

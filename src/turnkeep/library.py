@@ -15,27 +15,33 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from .context.budget import SMALLEST_WINDOW
+from .context.facts import Fact
+from .context.notes import make_note
 from .context.picture import Picture
 from .context.receipt import Receipt
 from .context.strategy import parse_strategy
-from .conversation.items import Item, Part, say_items
+from .conversation.items import Item, Message, Note, Part, say_items
 from .conversation.log import Position
 from .embed.base import Embedder
 from .engine.base import Engine, EngineInfo, WireMessage
 from .equipment import Equipment
 from .errors import Conflict, ConversationNotFound, UsageError
+from .forgetting import forget_turn
 from .holding import hold_conversation, name_holder
 from .indexing import Indexer
 from .lookup import How, When, look_up, make_limits
+from .notes import append_notes, load_carried
 from .prepared import Prepared, prepare_turn
 from .prompt import Desk, Options, check_max_tokens
 from .recall import Recaller
 from .record import (
     Exchange,
+    SummaryVersion,
     load_history,
     load_last_turn,
     load_picture,
     load_said,
+    load_summaries,
     load_turn_on_path,
     load_turn_receipt,
     rebuild_prompt,
@@ -76,7 +82,7 @@ class AsyncChat:
         temperature: as the engine understands it; None leaves it to the engine.
         max_tokens: limit of a reply; None leaves it to the engine, -1 is the room that is left.
         window: tokens of the context window to use, at most what the engine has loaded.
-        strategy: "window", "window:N", "summary", "recall", or several of them.
+        strategy: "window", "window:N", "summary", "recall", "facts", or several of them.
         gguf: a model file for the embedded engine.
         api_key: the engine's key; never stored or logged.
         db: the database file, or a `Store` of your own (which you close); None takes the user's own.
@@ -103,7 +109,7 @@ class AsyncChat:
         temperature: float | None = None,
         max_tokens: int | None = None,
         window: int | None = None,
-        strategy: str | Iterable[str] = ("window", "summary", "recall"),
+        strategy: str | Iterable[str] = ("window", "summary", "recall", "facts"),
         gguf: str | Path | None = None,
         api_key: str | None = None,
         db: str | Path | Store | None = None,
@@ -290,7 +296,7 @@ class AsyncChat:
         return self._begin(self._say_again(say_items(content), turn), request)
 
     async def undo(self) -> Turn:
-        """Take the last turn back; it stays in the record. Returns it.
+        """Take the last turn back; it stays in the record. Returns it. Notes made since then stay.
 
         Raises:
             NothingToDo: there is no turn.
@@ -299,9 +305,13 @@ class AsyncChat:
         await self._make_way()
         async with hold_conversation(desk) as lease:
             last = await load_last_turn(desk)
-            await desk.store.move_tip(
-                self._owner, desk.conversation, last.after, lease=lease, now=time.time()
-            )
+            carried = await load_carried(desk, (await desk.load()).tip, last, same_words=False)
+            if carried:
+                await append_notes(desk, carried, after=last.after, lease=lease)
+            else:
+                await desk.store.move_tip(
+                    self._owner, desk.conversation, last.after, lease=lease, now=time.time()
+                )
         return last
 
     async def prepare(
@@ -342,12 +352,13 @@ class AsyncChat:
     def _say_again(self, items: Sequence[Item] | None, number: int | None) -> Say:
         """Say what stands in place of a turn, the last one when `number` is None; None says the same again."""
 
-        async def say(_row: Conversation) -> tuple[Sequence[Item], Position]:
+        async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
             desk, _ = await self._open_desk()
             old = await (
                 load_last_turn(desk, failed=True) if number is None else load_turn_on_path(desk, number)
             )
-            return (await load_said(desk, old) if items is None else items), old.after
+            carried = await load_carried(desk, row.tip, old, same_words=items is None)
+            return [*carried, *(await load_said(desk, old) if items is None else items)], old.after
 
         return say
 
@@ -358,6 +369,73 @@ class AsyncChat:
     def _wake(self) -> None:
         if self._upkeep is not None:
             self._upkeep.wake()
+
+    # -- telling turnkeep itself -------------------------------------------------------------------
+
+    async def remember(self, text: str) -> Turn:
+        """Have something remembered word for word, whatever becomes of the turns; no engine is called.
+
+        The model reads it with the next message, and from the next compaction on as a fact.
+
+        Args:
+            text: what, up to 1,000 characters.
+
+        Returns:
+            The turn that holds the note.
+
+        Raises:
+            UsageError: the text is empty or too long.
+            Conflict: the model waits for the results of its tools.
+        """
+        return await self._keep_note(make_note(text))
+
+    async def pin(self, turn: int | None = None) -> Turn:
+        """Have remembered what the user said in a turn, the last one by default; otherwise as `remember`.
+
+        Raises:
+            NothingToDo: there is no such turn on the way to the last one.
+        """
+        desk, _ = await self._open_desk()
+        said = await (load_last_turn(desk) if turn is None else load_turn_on_path(desk, turn))
+        items = await load_said(desk, said)
+        text = "\n".join(item.text for item in items if isinstance(item, Message) and item.role == "user")
+        return await self._keep_note(make_note(text, turn=said.number))
+
+    async def _keep_note(self, note: Note) -> Turn:
+        desk, _ = await self._open_desk()
+        await self._make_way()
+        try:
+            async with hold_conversation(desk) as lease:
+                await desk.store.settle_turns(self._owner, desk.conversation, lease=lease, now=time.time())
+                return await append_notes(desk, [note], after=(await desk.load()).tip, lease=lease)
+        finally:
+            self._wake()
+
+    async def forget(self, turn: int | None = None) -> tuple[int, ...]:
+        """Forget a turn, the last one by default: its text, and all that was made of it here.
+
+        Its place and the ids of its items stay. Gone are the words and vectors of its items, copies that were
+        recalled later, pins of it, and lines of summaries that rest on it. What the model said
+        elsewhere of the same thing stays.
+
+        Returns:
+            The turns forgotten: this one, and those that were asked with the same words in its place.
+
+        Raises:
+            NothingToDo, ConversationNotFound: there is no such turn.
+            Conflict: it is still being answered.
+        """
+        desk, _ = await self._open_desk()
+        await self._make_way()
+        try:
+            number = (await load_last_turn(desk, failed=True)).number if turn is None else turn
+            turns = await forget_turn(desk, number)
+            desk.learned.read_views.clear()  # what the engine has read begins otherwise now
+            desk.meter.forget()
+            self._equipment.open_searcher().forget(self._owner, desk.conversation)
+        finally:
+            self._wake()
+        return turns
 
     # -- asking what there is ---------------------------------------------------------------------
 
@@ -394,6 +472,17 @@ class AsyncChat:
         desk, _ = await self._open_desk()
         row = await desk.load()
         return [line.text for line in (await desk.views(row, row.tip))[0].lines]
+
+    async def facts(self) -> list[Fact]:
+        """List what the user said of folded turns that is kept word for word, oldest first; replaced ones are marked."""
+        desk, _ = await self._open_desk()
+        row = await desk.load()
+        return list((await desk.views(row, row.tip))[0].facts)
+
+    async def summaries(self, last: int | None = None) -> list[SummaryVersion]:
+        """List the versions of the summary on this branch, oldest first; only the `last` ones when given."""
+        desk, _ = await self._open_desk()
+        return await load_summaries(desk, last)
 
     async def search(
         self,

@@ -6,7 +6,8 @@ The whole of it, for another turnkeep to take up, is in transfer.py.
 import time
 from collections.abc import AsyncIterator
 
-from .conversation.items import Image, Message, Reasoning, Text, ToolCall, ToolResult
+from .context.view import render_note
+from .conversation.items import Forgotten, Image, Message, Note, Reasoning, Text, ToolCall, ToolResult
 from .store.base import Conversation, Store
 
 
@@ -19,8 +20,15 @@ async def export_markdown(store: Store, conversation: Conversation) -> AsyncIter
             continue
         yield f"\n## Turn {turn.number}, {_day(turn.created)}\n"
         for stored in items:
-            if isinstance(stored.item, Message):
-                yield _markdown_message(stored.item)
+            match stored.item:
+                case Message() as message:
+                    yield _markdown_message(message)
+                case Note() as note:
+                    yield f"\n*{render_note(note)}*\n"
+                case Forgotten() if stored is items[0]:
+                    yield "\n*(forgotten)*\n"
+                case _:
+                    pass  # recalled lines are said where they were said
         if turn.state == "cut_off":
             yield "\n*(cut off)*\n"
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .context.sizes import Calibration, dump_calibration, estimate_tokens, load_calibration
-from .context.view import render_recalled
-from .conversation.items import Image, Item, Message, Recalled, Text, ToolCall, ToolResult
+from .context.view import render_note, render_recalled
+from .conversation.items import Forgotten, Image, Item, Message, Note, Recalled, Text, ToolCall, ToolResult
 from .conversation.log import Position
 from .engine.base import Engine, EngineInfo, Request
 from .store.base import Store, StoredItem
@@ -45,6 +45,10 @@ def item_text(item: Item) -> str:
     """The text of an item whose tokens are counted; images apart."""
     if isinstance(item, Recalled):
         return render_recalled(item)
+    if isinstance(item, Note):
+        return render_note(item)
+    if isinstance(item, Forgotten):
+        return ""
     pieces: list[str] = []
     for part in item.parts:
         if isinstance(part, Text | ToolResult):
@@ -126,6 +130,12 @@ class Meter:
     async def base_size(self, info: EngineInfo, base: str) -> int:
         """Tokens of a base, with what the template puts into every prompt."""
         return await self.text_size(info, base) + self._of_template(info).frame
+
+    def forget(self) -> None:
+        """Hold no text and no size in memory any more: items may have been forgotten."""
+        self._texts.clear()
+        self._sizes.clear()
+        self._loaded.clear()
 
     def estimate(self, info: EngineInfo, text: str) -> int:
         """Tokens of a text without asking anybody: for trimming lists of lines."""

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from .context.budget import SMALLEST_WINDOW, Budget, share_window
-from .context.compaction import merge_ranges, render_instruction, without_lines
+from .context.compaction import cut_view, without_lines
+from .context.facts import fit_facts, keep_facts, render_facts, reopen_facts
+from .context.instructions import render_instruction
+from .context.notes import apply_notes, pin_fact, pinned_facts
 from .context.plan import Candidate, choose_cut, choose_view, refuse_overflow
 from .context.strategy import Strategy
 from .context.view import (
@@ -21,7 +24,7 @@ from .context.view import (
     bare_results,
     group_turns,
     holds_results,
-    is_dropped_copy,
+    is_left_out,
     layout_messages,
     load_view,
     render_base,
@@ -32,6 +35,7 @@ from .engine.base import Engine, EngineInfo, Request
 from .errors import ContextOverflow, UsageError
 from .meter import Meter, Size, item_text
 from .recall import NOTHING, Recaller, Recollection
+from .statements import load_statements
 from .store.base import Conversation, Store, StoredItem, StoredView
 from .wire.chat_completions import render_messages
 
@@ -89,6 +93,7 @@ class Learned:
     read_per_second: float | None = None
     reply_tokens: int = 0  # what replies have needed, decaying
     new_tokens: float = 0.0  # what messages have taken, averaged
+    language: str = "english"  # in which the user was last asked for a summary (context/instructions.py)
     limits: deque[int | None] = field(default_factory=lambda: deque(maxlen=8))  # max_tokens of the last turns
 
 
@@ -96,13 +101,14 @@ class Learned:
 class Material:
     """What a prompt can be made of.
 
-    base: the base as text, and its size; entries: the log of the view, without the new message.
+    base: the base as text, and its size, and that of its facts; entries: the log of the view, without the new message.
     """
 
     view: View
     base: str
     base_tokens: int
     entries: tuple[Entry, ...]
+    facts_tokens: int = 0
 
     @property
     def log_tokens(self) -> int:
@@ -166,8 +172,8 @@ class Desk:
             return ""
         return await self.store.load_instructions(self.owner, self.conversation, row.instructions)
 
-    async def share(self, info: EngineInfo, options: Options) -> Budget:
-        """Share the engine's window out for requests with these options.
+    async def share(self, info: EngineInfo, options: Options, instructions: str = "") -> Budget:
+        """Share the engine's window out for requests with these options and instructions.
 
         Raises:
             UsageError: the window is too small for any conversation.
@@ -180,12 +186,15 @@ class Desk:
         await self.meter.prepare(info)
         instruction = 0
         if options.strategy.summary:
-            instruction = await self.meter.text_size(info, render_instruction("x " * 8))
+            instruction = await self.meter.text_size(
+                info, render_instruction("x " * 8, self.learned.language)
+            )
         return share_window(
             info.window,
             max_tokens=options.max_tokens,
             reply_tokens=self.learned.reply_tokens,
             instruction_tokens=instruction,
+            system_tokens=await self.meter.text_size(info, instructions),
             read_per_second=self.learned.read_per_second,
             keep_turns=options.strategy.window,
         )
@@ -217,7 +226,44 @@ class Desk:
             for seen in {line.seen for line in view.lines}
             if not await self.store.is_ancestor(self.owner, self.conversation, seen, tip)
         }
+        left = {
+            fact.by
+            for fact in view.facts
+            if not fact.current
+            and not await self.store.is_ancestor(self.owner, self.conversation, fact.by, tip)
+        }
+        view = replace(view, facts=reopen_facts(view.facts, left)) if left else view
         return without_lines(view, gone) if gone else view
+
+    async def keep_facts(self, info: EngineInfo, view: View, budget: Budget, tip: Position) -> View:
+        """Take notes and facts from what was folded since they were taken last; what stands in the log may replace facts.
+
+        What a person wants remembered is kept whatever the strategy.
+        """
+        wanted = self.options.strategy.facts
+        after = min(view.notes_upto, view.facts_upto) if wanted else view.notes_upto
+        if after >= view.at.seq:
+            return view
+        said = await load_statements(
+            self.store, self.owner, self.conversation, after=after, at=view.at, tip=tip
+        )
+        facts = view.facts
+        if wanted:
+            new = [statement for statement in said.folded if statement.at.seq > view.facts_upto]
+            facts = keep_facts(facts, new, said.staying)
+        notes = [entry for entry in said.notes if entry.at.seq > view.notes_upto]
+        lines, facts = apply_notes(view.lines, facts, notes, make_fact=pin_fact)
+        facts = fit_facts(
+            facts, budget_tokens=budget.facts, count=lambda text: self.meter.estimate(info, text)
+        )
+        upto = said.upto.seq
+        return replace(
+            view,
+            lines=lines,
+            facts=facts,
+            facts_upto=upto if wanted else view.facts_upto,
+            notes_upto=max(view.notes_upto, upto),
+        )
 
     async def gather(self, info: EngineInfo, instructions: str, view: View, tip: Position) -> Material:
         """Load base and log of a view up to `tip`, with sizes.
@@ -232,16 +278,27 @@ class Desk:
             older = [item for item in items if item.turn == items[0].turn]
             items = items[len(older) :]
             view = cut_view(view, at=older[-1].at, last_turn=older[-1].turn)
-        base = render_base(instructions, view if self.options.strategy.summary else replace(view, lines=()))
+        entries = tuple(
+            bare_results(entry) if entry.at.seq <= view.bare_upto and holds_results(entry.item) else entry
+            for entry in await self._measure(info, items, tip=tip, after=view.at.seq)
+            if not is_left_out(entry, view)
+        )
+        return await self._lay_out(info, instructions, view, entries)
+
+    async def _lay_out(
+        self, info: EngineInfo, instructions: str, view: View, entries: tuple[Entry, ...]
+    ) -> Material:
+        """Write the base with what the strategy wants of a view."""
+        strategy = self.options.strategy
+        lines = view.lines if strategy.summary else ()
+        facts = view.facts if strategy.facts else pinned_facts(view.facts)
+        base = render_base(instructions, replace(view, lines=lines, facts=facts))
         return Material(
             view=view,
             base=base,
             base_tokens=await self.meter.base_size(info, base),
-            entries=tuple(
-                bare_results(entry) if entry.at.seq <= view.bare_upto and holds_results(entry.item) else entry
-                for entry in await self._measure(info, items, tip=tip, after=view.at.seq)
-                if not is_dropped_copy(entry, view)
-            ),
+            facts_tokens=self.meter.estimate(info, render_facts(facts)),
+            entries=entries,
         )
 
     async def _measure(
@@ -299,19 +356,20 @@ class Desk:
             ContextOverflow: the new items do not fit even when nothing else is sent.
             UsageError: the instructions alone are beyond the base's share.
         """
-        budget = await self.share(info, options)
-        limit = min(budget.prompt, limit or budget.prompt)
         instructions = await self.load_instructions(row)
+        budget = await self.share(info, options, instructions)
+        limit = min(budget.prompt, limit or budget.prompt)
         new_tokens = sum([await self.meter.text_size(info, item_text(item)) for item in new])
         materials = [await self.gather(info, instructions, view, tip) for view in await self.views(row, tip)]
         _check_base(instructions, materials[0], budget)
         chosen = choose_view([self._candidate(material, new_tokens) for material in materials], limit)
         material = materials[-1 if chosen is None else chosen]
-        return await self._fit(info, material, tip, new, new_tokens, options, budget, limit)
+        return await self._fit(info, instructions, material, tip, new, new_tokens, options, budget, limit)
 
     async def _fit(
         self,
         info: EngineInfo,
+        instructions: str,
         material: Material,
         tip: Position,
         new: Sequence[Item],
@@ -327,6 +385,10 @@ class Desk:
         while True:
             if material.tokens + new_tokens > allowed:
                 material = _cut_now(material, new_tokens, budget, allowed, in_loop=in_loop)
+                view = await self.keep_facts(info, material.view, budget, tip)
+                told = await self._lay_out(info, instructions, view, material.entries)
+                if told.tokens + new_tokens <= allowed:  # otherwise they wait for a cut that leaves room
+                    material = told
                 recalled = None  # what was cut now may be what matters
             free = allowed - material.tokens - new_tokens
             if recalled is None or recalled.tokens > free:
@@ -401,7 +463,7 @@ def _cut_now(material: Material, new_tokens: int, budget: Budget, allowed: int, 
     if not in_loop:  # the log is read anew: the moment to drop what was only quoted from earlier
         view = replace(view, copies_upto=material.entries[-1].at.seq)
     return replace(
-        material, view=view, entries=tuple(entry for entry in kept if not is_dropped_copy(entry, view))
+        material, view=view, entries=tuple(entry for entry in kept if not is_left_out(entry, view))
     )
 
 
@@ -426,16 +488,13 @@ def _bare_oldest(material: Material, excess: int) -> Material:
     return replace(material, view=replace(material.view, number=None, bare_upto=upto), entries=tuple(entries))
 
 
-def cut_view(view: View, *, at: Position, last_turn: int) -> View:
-    """Fold everything up to `at`, the last item of `last_turn`, without a line about it."""
-    spans = [*(line.turns for line in view.lines), *view.unsummarised]
-    first_turn = max((last for _, last in spans), default=0) + 1
-    missing = merge_ranges([*view.unsummarised, (min(first_turn, last_turn), last_turn)])
-    return replace(view, number=None, at=at, unsummarised=missing)
-
-
 def _check_base(instructions: str, material: Material, budget: Budget) -> None:
-    if not material.view.lines and instructions and material.base_tokens > budget.base:
+    if (
+        not material.view.lines
+        and not material.view.facts
+        and instructions
+        and material.base_tokens > budget.base
+    ):
         raise ContextOverflow(
             f"The instructions take {material.base_tokens:,} tokens, but at most {budget.base:,} of the window's "
             f"{budget.window:,} are theirs: shorten them, or load the model with a larger window.",

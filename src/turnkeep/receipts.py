@@ -8,10 +8,10 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from .context.compaction import summarised_ranges
 from .context.receipt import Receipt, load_receipt, turn_ranges
 from .conversation.items import FinishReason, Usage
 from .conversation.log import Position
+from .notes import find_talk_tip, holds_talk
 from .prompt import Desk, Options, Plan
 from .store.base import Conversation
 
@@ -33,12 +33,14 @@ def draft_receipt(plan: Plan, row: Conversation, options: Options, moved: str | 
         exact=plan.size.exact,
         prompt_tokens=plan.size.tokens,
         base_tokens=material.base_tokens,
+        facts_tokens=material.facts_tokens,
         log_tokens=material.log_tokens,
         recalled_tokens=plan.recalled.tokens,
         new_tokens=plan.new_tokens,
         verbatim=turn_ranges(entry.turn for entry in material.entries),
-        summarised=summarised_ranges(material.view),
-        left_out=material.view.unsummarised,
+        summarised=material.view.summarised,
+        left_out=material.view.left_out,
+        refused=material.view.refused,
         recalled=plan.recalled.turns,
         recalled_by=plan.recalled.by,
         recall_note=plan.recalled.why,
@@ -68,14 +70,18 @@ async def why_moved(
         desk: the conversation.
         row: its row.
         tip: the item that the new turn hangs on.
-        last: the number of the turn before, on whatever branch; 0 when there is none.
+        last: the number of the turn before, on whatever branch; 0 when there is none. Turns that
+            hold only a note are passed over: the prompt goes on behind them.
         plan: the new prompt.
         options: how it is made.
     """
+    last, forgotten = await _look_back(desk, last)
+    if forgotten:
+        return "forgotten"
     if last == 0:
         return None
-    before = await desk.store.load_log(desk.owner, desk.conversation, tip=tip, limit=1)
-    if not before or before[-1].turn != last:
+    _, before = await find_talk_tip(desk, tip)
+    if before != last:
         turn = await desk.store.load_turn(desk.owner, desk.conversation, last)
         return "the turn before failed and is left out" if turn.state == "failed" else "another branch"
     body = await desk.store.load_receipt(desk.owner, desk.conversation, last)
@@ -93,6 +99,18 @@ async def why_moved(
     if receipt.view != plan.material.view.number:
         return "compaction"
     return info.template.moves
+
+
+async def _look_back(desk: Desk, last: int) -> tuple[int, bool]:
+    """The newest turn of talk up to this one, and whether anything was forgotten since it was said."""
+    forgotten = False
+    while last > 0:
+        receipt = await desk.store.load_receipt(desk.owner, desk.conversation, last)
+        forgotten = forgotten or bool(receipt and receipt.get("forgotten"))
+        if await holds_talk(desk, last):
+            break
+        last -= 1
+    return last, forgotten
 
 
 def describe_tools(tools: Sequence[Mapping[str, object]]) -> str:

@@ -285,6 +285,12 @@ class Searcher:
                     matches.append(match)
         return matches
 
+    def forget(self, owner: str, conversation: str) -> None:
+        """Hold nothing of a conversation in memory any more: items of it may have been forgotten."""
+        self._asked.clear()
+        if self._vectors is not None:
+            self._vectors.forget(owner, conversation)
+
     async def close(self, *, embedder: bool) -> None:
         """Wait no longer for vectors that were late; close the embedder, if it is ours to close."""
         for asked in list(self._late):

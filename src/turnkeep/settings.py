@@ -46,7 +46,7 @@ class Settings:
     temperature: float | None = None
     max_tokens: int | None = None  # -1: the room that is left
     window: int | None = None  # tokens
-    strategy: str = "window,summary,recall"
+    strategy: str = "window,summary,recall,facts"
     embeddings: str | None = (
         None  # "builtin", "off", an address; None: the built-in model where it is installed
     )

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from .context.facts import Fact
     from .context.picture import Picture
     from .context.receipt import Receipt
     from .conversation.items import FinishReason, Message, Part, Usage
     from .library import Opened
     from .prepared import Prepared
-    from .record import Exchange
+    from .record import Exchange, SummaryVersion
     from .store.base import Hit, Turn
     from .streaming import Streaming
     from .turn import Reply
@@ -148,6 +149,18 @@ class Chat:
         """See `AsyncChat.undo`."""
         return self._loop.run(self._chat.undo())
 
+    def remember(self, text: str) -> Turn:
+        """See `AsyncChat.remember`."""
+        return self._loop.run(self._chat.remember(text))
+
+    def pin(self, turn: int | None = None) -> Turn:
+        """See `AsyncChat.pin`."""
+        return self._loop.run(self._chat.pin(turn))
+
+    def forget(self, turn: int | None = None) -> tuple[int, ...]:
+        """See `AsyncChat.forget`."""
+        return self._loop.run(self._chat.forget(turn))
+
     def prepare(self, content: str | Sequence[Part], **options: Any) -> PreparedTurn:
         """See `AsyncChat.prepare`."""
         prepared = self._loop.run(self._chat.prepare(content, **options))
@@ -172,6 +185,14 @@ class Chat:
     def summary(self) -> list[str]:
         """See `AsyncChat.summary`."""
         return self._loop.run(self._chat.summary())
+
+    def facts(self) -> list[Fact]:
+        """See `AsyncChat.facts`."""
+        return self._loop.run(self._chat.facts())
+
+    def summaries(self, last: int | None = None) -> list[SummaryVersion]:
+        """See `AsyncChat.summaries`."""
+        return self._loop.run(self._chat.summaries(last))
 
     def search(self, text: str, **options: Any) -> list[Hit]:
         """See `AsyncChat.search`."""

@@ -10,23 +10,15 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 from .context.budget import Budget
-from .context.compaction import (
-    Compaction,
-    describe_cut,
-    fill_view,
-    fold_view,
-    parse_summary,
-    render_instruction,
-)
+from .context.compaction import NO_SUMMARY, Summary, describe_cut, fill_view, fold_view
 from .context.plan import choose_cut, is_due
 from .context.recall import is_crowded
-from .context.receipt import TurnRange
 from .context.view import View, awaits_results, dump_view
-from .conversation.items import Item, Message, user
 from .conversation.log import Position
 from .engine.base import EngineInfo
 from .errors import Conflict, ConversationNotFound, EngineError, TurnkeepError
@@ -35,15 +27,21 @@ from .indexing import Indexer
 from .prompt import Desk, Material, day_of
 from .recall import share_log
 from .store.base import Conversation
+from .summarising import Summariser, compute
 from .turn import view_key
-from .wire.assemble import Assembler
 
 YIELD_SECONDS = 0.2  # how often upkeep looks whether somebody else's turn wants the engine
 RETRY_QUIET_SECONDS = 30.0  # an unsummarised span is tried again when nobody has spoken for this long
-GIVE_UP_FAILURES = 2  # a model that failed twice in a row to summarise is not asked again for old spans
 ENGINE_PATIENCE_SECONDS = 3600.0  # another process's upkeep may take long on a slow engine
 
 _log = logging.getLogger("turnkeep.upkeep")
+
+
+class _Fitting(TypedDict):
+    """What the lines of a view are fitted with."""
+
+    budget_tokens: int
+    count: Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +62,7 @@ class Upkeep:
         self._indexer = indexer
         self._task: asyncio.Task[None] | None = None
         self._later: asyncio.Task[None] | None = None
-        self._failures = 0  # summaries in a row that gave no usable line
+        self._summariser = Summariser(desk)
         self.problem: str | None = None  # why the last upkeep ended early, one sentence
 
     def wake(self) -> None:
@@ -157,11 +155,12 @@ class Upkeep:
     async def _scene(self) -> _Scene:
         desk = self._desk
         row, info = await desk.load(), await desk.engine.probe()
+        instructions = await desk.load_instructions(row)
         return _Scene(
             row=row,
             info=info,
-            budget=await desk.share(info, desk.expected_options()),
-            instructions=await desk.load_instructions(row),
+            budget=await desk.share(info, desk.expected_options(), instructions),
+            instructions=instructions,
         )
 
     async def _gather(self, scene: _Scene, view: View) -> Material:
@@ -190,7 +189,7 @@ class Upkeep:
                 current=material.view.number,
                 pending=None,
             )
-        return self._worth_retrying(material.view)
+        return self._summariser.is_worth_retrying(material.view)
 
     async def _compact(self, scene: _Scene, material: Material) -> Material | None:
         """Fold the oldest turns into a new, pending view; None when there is nothing to fold."""
@@ -199,18 +198,15 @@ class Upkeep:
         if at is None:
             return None
         cut = describe_cut(material.entries, at)
-        lines: Sequence[str] = ()
+        summary = NO_SUMMARY
         if desk.options.strategy.summary:
-            lines = await self._ask_within(scene, material, cut)
-        view = fold_view(
-            material.view,
-            cut,
-            lines,
-            seen=scene.row.tip,
-            day=day_of(time.time()),
-            budget_tokens=budget.summary,
-            count=lambda text: desk.meter.estimate(scene.info, text),
+            summary = await self._summariser.ask_within(scene.info, budget, material, cut, seen=scene.row.tip)
+        day = day_of(time.time())
+        view = await compute(
+            _line_characters(material.view, summary),
+            lambda: fold_view(material.view, cut, summary, day=day, **self._fitting(scene)),
         )
+        view = await desk.keep_facts(scene.info, view, budget, scene.row.tip)
         # The prompt is read anew from the cut on: the moment to drop what was only quoted from earlier.
         view = await self._save_pending(scene, replace(view, copies_upto=scene.row.tip.seq))
         return await self._gather(scene, view)
@@ -220,38 +216,12 @@ class Upkeep:
         view = replace(material.view, number=None, copies_upto=scene.row.tip.seq)
         return await self._gather(scene, await self._save_pending(scene, view))
 
-    async def _ask_within(self, scene: _Scene, material: Material, cut: Compaction) -> tuple[str, ...]:
-        """Ask for the summary by appending the instruction to the current prompt."""
-        instruction = render_instruction(cut.limit)
-        size = await self._desk.meter.text_size(scene.info, instruction)
-        items = [entry.item for entry in material.entries]
-        if material.tokens + size + scene.budget.summary > scene.budget.window:
-            # No room behind the whole prompt: ask from the folded turns alone.
-            items = [entry.item for entry in material.entries if entry.at.seq <= cut.at.seq]
-            items = [item for item in items if isinstance(item, Message)]  # copies were summarised once
-            instruction = render_instruction()
-        return await self._ask(scene, material.base, items, material.view, instruction)
-
-    async def _ask(
-        self, scene: _Scene, base: str, items: Sequence[Item], view: View, instruction: str
-    ) -> tuple[str, ...]:
-        """Ask the engine for lines; none when it failed, and the cut goes on all the same."""
-        desk = self._desk
-        options = replace(desk.options, max_tokens=scene.budget.summary)
-        request = desk.compose(scene.info, base, [*items, user(instruction)], view, options)
-        assembler = Assembler()
-        try:
-            async with contextlib.aclosing(desk.engine.stream(request)) as deltas:
-                async for delta in deltas:
-                    assembler.add(delta)
-        except TurnkeepError as error:
-            _log.info("no summary: %s", error)
-            self._failures += 1
-            return ()
-        complete = assembler.end is not None and assembler.end.finish_reason == "stop"
-        lines = parse_summary(assembler.text, complete=complete)
-        self._failures = 0 if lines else self._failures + 1
-        return lines
+    def _fitting(self, scene: _Scene) -> _Fitting:
+        """How many tokens lines may take, and what counts them."""
+        return {
+            "budget_tokens": scene.budget.summary,
+            "count": lambda text: self._desk.meter.estimate(scene.info, text),
+        }
 
     async def _save_pending(self, scene: _Scene, view: View) -> View:
         desk = self._desk
@@ -280,55 +250,27 @@ class Upkeep:
 
     # -- turns that were folded without a summary ------------------------------------------------
 
-    def _worth_retrying(self, view: View) -> bool:
-        return bool(
-            view.unsummarised and self._desk.options.strategy.summary and self._failures < GIVE_UP_FAILURES
-        )
-
     async def _summarise_missing(self) -> bool:
         """Ask again for a summary of turns that have none, from the record, one piece at a time."""
-        desk = self._desk
+        desk, summariser = self._desk, self._summariser
         scene = await self._scene()
         view = (await desk.views(scene.row, scene.row.tip))[-1]
-        if not self._worth_retrying(view):
+        if not summariser.is_worth_retrying(view):
             return False
-        span, items = await self._oldest_piece(scene, view)
-        lines = await self._ask(scene, "", items, view, render_instruction()) if items else ()
-        if lines:
-            filled = fill_view(
-                view,
-                span,
-                lines,
-                seen=view.at,
-                budget_tokens=scene.budget.summary,
-                count=lambda text: desk.meter.estimate(scene.info, text),
+        turns, entries = await summariser.load_oldest_piece(scene.info, scene.budget, view, scene.row.tip)
+        summary = await summariser.ask_apart(scene.info, scene.budget, view, entries)
+        if summary.lines or summary.whole:
+            filled = await compute(
+                _line_characters(view, summary),
+                lambda: fill_view(view, turns, summary, **self._fitting(scene)),
             )
-            if any(first <= span[0] <= last for first, last in filled.unsummarised):
-                self._failures = GIVE_UP_FAILURES  # no room for its lines: asking again would never end
-            else:
-                await self._save_pending(scene, filled)
+            await self._save_pending(scene, filled)
         desk.learned.read_views.clear()  # the side request may have taken the chat's place in the engine's cache
-        return await self._compact_and_warm() and self._failures < GIVE_UP_FAILURES
+        return await self._compact_and_warm() and not summariser.gave_up
 
-    async def _oldest_piece(self, scene: _Scene, view: View) -> tuple[TurnRange, list[Item]]:
-        """Load the oldest unsummarised turns that fit one request."""
-        desk, (first, last) = self._desk, view.unsummarised[0]
-        room = scene.budget.low
-        items: list[Item] = []
-        for number in range(first, last + 1):
-            turn = await desk.store.load_turn(desk.owner, desk.conversation, number)
-            if not await desk.store.is_ancestor(desk.owner, desk.conversation, turn.tip, scene.row.tip):
-                continue
-            stored = [
-                item
-                for item in await desk.store.load_turn_items(desk.owner, desk.conversation, number)
-                if isinstance(item.item, Message)  # not what was only quoted from earlier
-            ]
-            room -= sum(await desk.meter.item_sizes(scene.info, stored, tip=turn.tip, after=turn.after.seq))
-            if room < 0 and items:
-                return (first, number - 1), items
-            items += [item.item for item in stored]
-        return (first, last), items
+
+def _line_characters(view: View, summary: Summary) -> int:
+    return sum(len(line.text) for line in (*view.lines, *summary.lines))
 
 
 def _where_to_cut(

@@ -65,6 +65,11 @@ class VectorIndex:
         """Bytes held in memory."""
         return sum(held.nbytes for held in self._held.values())
 
+    def forget(self, owner: str, conversation: str) -> None:
+        """Hold nothing of a conversation any more; the next search loads what is there then."""
+        for key in [key for key in self._held if key[:2] == (owner, conversation)]:
+            del self._held[key]
+
     async def search(
         self, owner: str, conversation: str, vector: bytes, path: Sequence[Range], *, upto: int
     ) -> Meaning | None:

@@ -7,9 +7,9 @@ from turnkeep.errors import UsageError
 
 
 def test_names_are_joined_by_commas():
-    assert parse_strategy("window, Summary") == Strategy(window=True, summary=True, recall=False)
-    assert parse_strategy(["summary"]) == Strategy(window=False, summary=True, recall=False)
-    assert parse_strategy("recall,window,summary") == Strategy()
+    assert parse_strategy("window, Summary") == Strategy(window=True, summary=True, recall=False, facts=False)
+    assert parse_strategy(["summary"]) == Strategy(window=False, summary=True, recall=False, facts=False)
+    assert parse_strategy("recall,facts,window,summary") == Strategy()
 
 
 def test_window_takes_a_number_of_turns():
@@ -24,6 +24,16 @@ def test_what_is_not_clear_is_refused(text):
         parse_strategy(text)
 
 
-@pytest.mark.parametrize("text", ["window", "summary", "recall", "window,summary", "window:7,summary,recall"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "window",
+        "summary",
+        "recall",
+        "window,summary",
+        "window:7,summary,recall",
+        "facts,window,summary,recall",
+    ],
+)
 def test_a_strategy_is_written_as_it_is_read(text):
     assert str(parse_strategy(text)) == text

@@ -1,24 +1,31 @@
 """What a view renders to satisfies every chat template."""
 
 import itertools
+import json
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from turnkeep.context.view import (
+    NOTE_MARKS,
     Entry,
     Line,
+    Span,
     View,
     dump_view,
     group_turns,
+    is_left_out,
     layout_messages,
     load_view,
     render_base,
+    render_note,
 )
 from turnkeep.conversation.items import (
+    Forgotten,
     Image,
     Item,
     Message,
+    Note,
     Recalled,
     Text,
     ToolCall,
@@ -128,11 +135,81 @@ def test_a_view_survives_the_store():
     view = View(
         number=4,
         at=Position(1, 9),
-        lines=(Line(text="a", turns=(1, 2)),),
-        unsummarised=((3, 4),),
+        lines=(
+            Line(text="a", turns=(1, 2), seen=Position(1, 6)),
+            Line(text="b", turns=(2, 2), locked=True),
+        ),
+        spans=(Span((1, 2), Position(1, 6)), Span((3, 3))),
+        unsummarised=((4, 5),),
+        given_up=((6, 6),),
+        refused=(("name", 1), ("number", 2)),
         day="22 Nov 2026",
+        bare_upto=3,
+        copies_upto=9,
     )
-    assert load_view(4, Position(1, 9), dump_view(view)) == view
+    assert load_view(4, Position(1, 9), json.loads(json.dumps(dump_view(view)))) == view
+
+
+def test_what_is_left_out_is_what_no_summary_stands_for():
+    view = View(
+        spans=(Span((1, 2)), Span((3, 4), Position(0, 9))), unsummarised=((5, 6),), given_up=((7, 7), (9, 9))
+    )
+    assert view.summarised == ((1, 4),)
+    assert view.left_out == ((5, 7), (9, 9))
+
+
+def test_in_a_view_of_an_older_turnkeep_a_line_stands_for_all_that_it_rests_on():
+    body = {
+        "lines": [["a", 1, 4, 0, 9], ["b", 1, 4, 0, 9], ["c", 5, 6]],
+        "unsummarised": [[7, 8]],
+        "day": "1 Jan 2026",
+    }
+    view = load_view(3, Position(0, 20), body)
+    assert view.spans == (Span((1, 4), Position(0, 9)), Span((5, 6)))
+    assert (view.summarised, view.left_out, view.refused) == (((1, 6),), ((7, 8),), ())
+    assert [line.text for line in view.lines] == ["a", "b", "c"]
+
+
+def test_a_note_is_marked_with_what_it_says():
+    said = [render_note(Note(op=op, text="new {0}", old="old {text}")) for op in NOTE_MARKS]
+    assert said == [
+        "[Instruction: Remember: new {0}]",
+        '[Correction of the summary: "old {text}" is now "new {0}"]',
+        '[Correction of the summary: "old {text}" no longer holds]',
+        '[Correction: "old {text}" is now "new {0}"]',
+        '[Correction: "old {text}" no longer holds]',
+    ]
+
+
+def test_notes_join_the_next_user_message_in_their_place():
+    note = Note(op="remember", text="Tea.")
+    mark = "[Instruction: Remember: Tea.]"
+    log: list[Item] = [user("a"), assistant("b"), note, user("c")]
+    assert said(layout_messages("", log))[-1] == ("user", f"{mark}\n\nc")
+    quoted = layout_messages("", [*log, Recalled(("x: y",), (1,)), assistant("d"), user("e")])
+    assert said(quoted)[2][1].startswith(f"{mark}\n\nRelevant earlier messages")
+    assert said(quoted)[2][1].endswith("\n\nc")
+    assert said(quoted)[3:] == [("assistant", "d"), ("user", "e")]
+    assert said(layout_messages("", log[:3]))[-1] == ("user", mark)
+
+
+def test_what_was_forgotten_is_nowhere():
+    items: list[Item] = [user("a"), assistant("b"), Forgotten("user"), Forgotten("assistant"), user("c")]
+    assert said(layout_messages("", items)) == [("user", "a"), ("assistant", "b"), ("user", "c")]
+
+
+def test_a_view_leaves_older_copies_and_what_was_forgotten_out_of_its_log():
+    items: list[Item] = [Recalled((), ()), Forgotten("user"), Note(op="remember", text="x"), Recalled((), ())]
+    entries = [Entry(at=Position(0, n), turn=n, item=item) for n, item in enumerate(items, 1)]
+    assert [is_left_out(entry, View(copies_upto=3)) for entry in entries] == [True, True, False, False]
+
+
+def test_notes_are_grouped_with_the_turn_that_follows_and_the_last_with_the_one_before():
+    note = Note(op="remember", text="x")
+    turns: list[tuple[int, Item]] = [(1, note), (2, note), (3, user("a")), (3, assistant("b")), (4, user("c")), (5, note), (6, note)]
+    entries = [Entry(at=Position(0, n), turn=turn, item=item) for n, (turn, item) in enumerate(turns, 1)]
+    assert [[entry.turn for entry in group] for group in group_turns(entries)] == [[1, 2, 3, 3], [4, 5, 6]]
+    assert [len(group) for group in group_turns(entries[:2])] == [2]
 
 
 def test_entries_are_grouped_by_turn():

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnkeep.conversation.items import (
+    Forgotten,
     Image,
     Message,
+    Note,
     Reasoning,
     Recalled,
     Text,
@@ -35,8 +37,17 @@ messages = st.builds(
 )
 recalled = st.builds(Recalled, st.lists(texts).map(tuple), st.lists(st.integers(1)).map(tuple))
 
+notes = st.builds(
+    Note,
+    op=st.sampled_from(["remember", "edit_line", "remove_line", "edit_fact", "remove_fact"]),
+    text=texts,
+    old=texts,
+    turn=st.integers(0),
+)
+tombs = st.builds(Forgotten, st.sampled_from(["user", "assistant", "recalled", "partial", "note"]))
 
-@given(messages | recalled)
+
+@given(messages | recalled | notes | tombs)
 def test_an_item_is_read_back_as_it_was_written(item):
     assert load_item(*dump_item(item)) == item
 
@@ -57,6 +68,8 @@ def test_a_message_tells_its_parts_apart():
     [
         ("user", "{"),
         ("alien", '"x"'),
+        ("note", '["shout","x","",0]'),
+        ("note", '["remember"]'),
         ("user", '[{"type":"video"}]'),
         ("user", '[{"type":"text"}]'),
         ("recalled", "3"),

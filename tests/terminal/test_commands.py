@@ -12,7 +12,7 @@ from turnkeep.terminal.commands import COMMANDS, run_command
 from turnkeep.terminal.screen import ASCII
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "terminal.md").read_text(encoding="utf-8")
-ASKED_FOR = ["help", "model", "context", "why", "summary", "regenerate", "edit", "undo", "new", "switch", "list", "search", "export", "system", "set", "copy", "quit"]  # fmt: skip
+ASKED_FOR = ["help", "model", "context", "why", "summary", "regenerate", "edit", "undo", "remember", "pin", "forget", "new", "switch", "list", "search", "export", "system", "set", "copy", "quit"]  # fmt: skip
 
 
 def test_the_commands_are_those_that_were_asked_for() -> None:

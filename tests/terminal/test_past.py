@@ -1,5 +1,6 @@
 import asyncio
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -61,6 +62,14 @@ def test_a_long_reply_is_cut() -> None:
 )
 def test_a_turn_that_is_not_whole_says_so(state: TurnState, words: str) -> None:
     assert shown(exchange("Hi", "", state, "It broke.")).endswith(f"{words}\n")
+
+
+def test_notes_and_forgotten_turns_are_shown_as_such() -> None:
+    note = replace(exchange("", ""), notes=("[Instruction: Remember: I drink tea.]",))
+    assert shown(note) == "\n[Instruction: Remember: I d...\n"
+    with_talk = replace(exchange("Hi", "Yes."), notes=("[note]",))
+    assert shown(with_talk) == "\n[note]\n> Hi\nYes.\n"
+    assert shown(replace(exchange("", ""), forgotten=True)) == "\n[forgotten]\n"
 
 
 def test_nothing_is_shown_of_an_empty_conversation() -> None:

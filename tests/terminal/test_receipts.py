@@ -30,6 +30,15 @@ def test_why_the_engine_had_to_read_more_is_told() -> None:
     assert dict(describe_receipt(replace(RECEIPT, moved="compaction")))["front"] == "moved: compaction"
 
 
+def test_lines_that_were_not_believed_are_told() -> None:
+    told = dict(describe_receipt(replace(RECEIPT, refused=(("name", 1), ("number", 2), ("new kind", 1)))))
+    assert told["not believed"] == (
+        "of the last summary: 1 line with a name that nobody said so, 2 lines with a number that nobody said so, "
+        "1 line new kind"
+    )
+    assert "not believed" not in dict(describe_receipt(RECEIPT))
+
+
 def test_the_first_turn_follows_no_prompt() -> None:
     first = replace(RECEIPT, verbatim=(), summarised=(), left_out=())
     assert dict(describe_receipt(first))["front"] == "no earlier turn stands before this one"

@@ -14,6 +14,7 @@ HIGH = (
 LOW = 0.40  # (measured on llama.cpp, 200 turns at a window of 4,096; 85/60 doubles the total)
 LOW_SUMMARY_ONLY = 0.15  # without `window`, only the newest turns stay beside the summary
 READ_AGAIN_SECONDS = 20  # the longest that reading the kept part again after a compaction may take
+BASE_SHARE, SUMMARY_SHARE, FACTS_SHARE = 0.25, 0.10, 0.08  # of the prompt's share
 RECALL_SHARE, RECALL_MOST = 10, 512  # a tenth of the prompt's share: twelve lines of chat and no more
 RESERVE_SHARE, RESERVE_LEAST, RESERVE_MOST = 5, 128, 4096  # a fifth of the window, within these
 
@@ -28,6 +29,7 @@ class Budget:
     low: int  # what a compaction leaves
     base: int  # instructions, summary and facts together, at most
     summary: int  # the summary's lines, at most
+    facts: int = 0  # facts in the user's words, at most
     recall: int = 0  # lines recalled for one turn, at most
     notice: str | None = None  # a sentence for the person, when the reserve had to be cut
 
@@ -43,6 +45,7 @@ def share_window(
     max_tokens: int | None = None,
     reply_tokens: int = 0,
     instruction_tokens: int = 0,
+    system_tokens: int = 0,
     read_per_second: float | None = None,
     keep_turns: bool = True,
 ) -> Budget:
@@ -53,6 +56,8 @@ def share_window(
         max_tokens: the limit that replies are asked for with; None and -1 leave it open.
         reply_tokens: what replies have needed here so far, reasoning included.
         instruction_tokens: size of the request for a summary; 0 without summaries.
+        system_tokens: size of the conversation's instructions; what they leave of the base is for
+            summary and facts.
         read_per_second: the engine's measured prefill speed; None when unknown.
         keep_turns: False when only a summary is wanted, so that little stays verbatim.
 
@@ -62,7 +67,9 @@ def share_window(
     """
     reserve, notice = _reserve(window, max_tokens, reply_tokens)
     prompt = window - reserve
-    summary = prompt // 10
+    base = int(prompt * BASE_SHARE)
+    free = max(0, base - system_tokens) / (SUMMARY_SHARE + FACTS_SHARE)
+    summary, facts = (int(min(prompt, free) * share) for share in (SUMMARY_SHARE, FACTS_SHARE))
     high = int(prompt * HIGH)
     if instruction_tokens:
         high = min(high, prompt - instruction_tokens - summary)
@@ -76,8 +83,9 @@ def share_window(
         reserve=reserve,
         high=high,
         low=low,
-        base=prompt // 4,
+        base=base,
         summary=summary,
+        facts=facts,
         recall=min(prompt // RECALL_SHARE, RECALL_MOST),
         notice=notice,
     )

@@ -1,31 +1,26 @@
-"""Compaction: how a summary is asked for, what is taken from the answer, and the view that follows.
+"""Compaction: what is folded, what is taken from the answer of a model, and the view that follows.
 
-All texts that a model sees about summaries stand here and in view.py's headers.
-The request for a summary is appended to the current prompt, so that the engine
-reads only the instruction. A summary that failed, is empty or was cut off enters
-nothing: the old lines go on and the folded turns are marked unsummarised.
+The request for a summary is appended to the current prompt, so that the engine reads only
+the instruction (instructions.py). What comes back is read (answers.py), placed on the
+turns that support it and refused where none does (placing.py). A summary that failed or
+is of no use enters nothing: the old lines go on and the folded turns are marked unsummarised.
 """
 
-import re
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from ..conversation.items import Message
-from ..conversation.log import Position
-from .receipt import TurnRange
-from .view import Entry, Line, View
+from ..conversation.log import START, Position
+from .answers import read_answer
+from .evidence import Utterance
+from .instructions import find_language, quote_limit
+from .merging import merge_lines
+from .placing import find_aliases, place_lines, say_entries
+from .receipt import TurnRange, merge_ranges
+from .view import Entry, Line, Span, View
 
-INSTRUCTION = (
-    'List what was said so far{limit} as short lines, each beginning with "- ": facts, names, numbers, dates, '
-    "decisions, wishes, open questions, and who said it. Keep to the language of the conversation, leave out "
-    "what the summary above has already, add nothing. Answer with the lines only."
-)
-LIMIT = ', up to but not including "{words}",'
-LIMIT_WORDS = 8  # words of the first kept turn that the instruction quotes
-LINE_CHARACTERS = 400  # a longer line is not a short line; it is dropped
-
-_BULLET = re.compile(r"^\s*(?:[-*•‣–—]|\(?\d{1,3}[.)])\s+")
-_THINK = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
+MOST_SILENT_SPANS = 64  # spans without a line of their own that a view remembers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +30,36 @@ class Compaction:
     at: the last folded item.
     folded: turns that leave the log, oldest first.
     limit: the first words of the first turn that stays; "" when none stays.
+    language: in which the user spoke (instructions.py).
+    said, kept: what was said in the turns that leave, and in those that stay.
     """
 
     at: Position
     folded: TurnRange
-    limit: str
+    limit: str = ""
+    language: str = "english"
+    said: tuple[Utterance, ...] = ()
+    kept: tuple[Utterance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a model's answer came to.
+
+    lines: what goes in.
+    refused: how many lines were dropped, by why.
+    whole: it stands for the turns that it was asked about; otherwise they are asked about again,
+        though its good lines go in.
+    seen: the last item that the model saw.
+    """
+
+    lines: tuple[Line, ...] = ()
+    refused: tuple[tuple[str, int], ...] = ()
+    whole: bool = False
+    seen: Position = START
+
+
+NO_SUMMARY = Summary()
 
 
 def describe_cut(entries: Sequence[Entry], at: Position) -> Compaction:
@@ -51,44 +71,55 @@ def describe_cut(entries: Sequence[Entry], at: Position) -> Compaction:
     """
     folded = [entry for entry in entries if entry.at.seq <= at.seq]
     kept = [entry for entry in entries if entry.at.seq > at.seq]
-    words = next((entry.item.text.split() for entry in kept if isinstance(entry.item, Message)), [])
-    return Compaction(at=at, folded=(folded[0].turn, folded[-1].turn), limit=" ".join(words[:LIMIT_WORDS]))
+    said = say_entries(folded)
+    return Compaction(
+        at=at,
+        folded=(folded[0].turn, folded[-1].turn),
+        limit=next((quote_limit(entry.item.text) for entry in kept if isinstance(entry.item, Message)), ""),
+        language=find_language(one.text for one in said if one.speaker == "user"),
+        said=tuple(said),
+        kept=tuple(say_entries(kept)),
+    )
 
 
-def render_instruction(limit: str = "") -> str:
-    """Write the request for a summary; `limit` quotes the words before which it ends."""
-    return INSTRUCTION.format(limit=LIMIT.format(words=limit.replace('"', "'")) if limit else "")
-
-
-def parse_summary(text: str, *, complete: bool) -> tuple[str, ...]:
-    """Take the usable lines from what a model answered.
+def read_summary(
+    text: str,
+    *,
+    complete: bool,
+    said: Sequence[Utterance],
+    kept: Sequence[Utterance] = (),
+    known: Sequence[Line] = (),
+    seen: Position = START,
+) -> Summary:
+    """Take from a model's answer what may enter the base.
 
     Args:
         text: the answer, as it came.
-        complete: whether it ended by itself; a summary cut off by its limit, an error or a
-            person gives no lines.
-
-    Returns:
-        Lines without bullets, in order, without repetitions; empty when nothing is usable.
+        complete: whether it ended by itself.
+        said: what was said in the turns that it was asked about.
+        kept: what was said in the turns that stay verbatim.
+        known: lines that the summary has already.
+        seen: the last item that the model saw.
     """
-    if not complete:
-        return ()
-    lines: dict[str, None] = {}
-    for raw in _THINK.sub("", text).splitlines():
-        if not _BULLET.match(raw):
-            continue  # headings, "Here is the summary:", half sentences: only lines as asked for are taken
-        line = " ".join(_BULLET.sub("", raw, count=1).split())
-        if 0 < len(line) <= LINE_CHARACTERS:
-            lines[line] = None
-    return tuple(lines)
+    answer = read_answer(text, complete=complete)
+    old = [line.text for line in known]
+    aliases = find_aliases([*said, *kept], old)
+    placed = place_lines(answer.lines, said, kept, known=old, aliases=aliases, seen=seen)
+    refused = Counter(dict(answer.left_out)) + Counter(dict(placed.refused))
+    good = len(placed.lines) + placed.repeated
+    return Summary(
+        lines=placed.lines,
+        refused=tuple(sorted(refused.items())),
+        whole=complete and good > 0 and good >= refused.total(),
+        seen=seen,
+    )
 
 
 def fold_view(
     view: View,
     cut: Compaction,
-    lines: Sequence[str],
+    summary: Summary,
     *,
-    seen: Position,
     day: str,
     budget_tokens: int,
     count: Callable[[str], int],
@@ -98,81 +129,87 @@ def fold_view(
     Args:
         view: the view so far.
         cut: what is folded.
-        lines: usable new lines; empty when the model gave none.
-        seen: the last item that the model saw when it wrote them.
+        summary: what was taken from the model's answer; `NO_SUMMARY` when it gave none.
         day: the day that pinned template dates show from now on.
-        budget_tokens: the most tokens that all lines may take; the oldest go first.
+        budget_tokens: the most tokens that all lines may take; the oldest are merged, then go.
         count: tokens of a text.
     """
-    missing = view.unsummarised if lines else (*view.unsummarised, cut.folded)
-    folded = replace(view, number=None, at=cut.at, unsummarised=merge_ranges(missing), day=day)
-    return fit_lines(_with_lines(folded, cut.folded, lines, seen), budget_tokens=budget_tokens, count=count)
+    spans = (*view.spans, Span(cut.folded, summary.seen)) if summary.whole else view.spans
+    missing = view.unsummarised if summary.whole else merge_ranges([*view.unsummarised, cut.folded])
+    folded = replace(
+        view, number=None, at=cut.at, spans=spans, unsummarised=missing, refused=summary.refused, day=day
+    )
+    return fit_lines(_with_lines(folded, summary.lines), budget_tokens=budget_tokens, count=count)
 
 
 def fill_view(
     view: View,
-    span: TurnRange,
-    lines: Sequence[str],
+    turns: TurnRange,
+    summary: Summary,
     *,
-    seen: Position,
     budget_tokens: int,
     count: Callable[[str], int],
 ) -> View:
-    """Make the view in which `lines` stand for turns that had been folded without a summary.
+    """Make the view in which a summary stands for turns that had been folded without one.
 
     Args:
         view: the view so far.
-        span: the turns that the lines speak of, all of them in `view.unsummarised`.
-        lines: usable lines, not empty.
-        seen: the last item that the model saw when it wrote them.
-        budget_tokens: the most tokens that all lines may take; the oldest go first.
+        turns: what the summary was asked about, all of it in `view.unsummarised`.
+        summary: what was taken from the model's answer.
+        budget_tokens: the most tokens that all lines may take; the oldest are merged, then go.
         count: tokens of a text.
     """
     left: list[TurnRange] = []
     for first, last in view.unsummarised:
-        left += [(first, min(last, span[0] - 1)), (max(first, span[1] + 1), last)]
-    missing = merge_ranges([(first, last) for first, last in left if first <= last])
-    filled = replace(view, number=None, unsummarised=missing)
-    return fit_lines(_with_lines(filled, span, lines, seen), budget_tokens=budget_tokens, count=count)
+        left += [(first, min(last, turns[0] - 1)), (max(first, turns[1] + 1), last)]
+    filled = replace(
+        view,
+        number=None,
+        spans=(*view.spans, Span(turns, summary.seen)),
+        unsummarised=merge_ranges([(first, last) for first, last in left if first <= last]),
+        refused=summary.refused,
+    )
+    return fit_lines(_with_lines(filled, summary.lines), budget_tokens=budget_tokens, count=count)
 
 
-def _with_lines(view: View, turns: TurnRange, lines: Sequence[str], seen: Position) -> View:
+def cut_view(view: View, *, at: Position, last_turn: int) -> View:
+    """Fold everything up to `at`, the last item of `last_turn`, without a line about it."""
+    folded = [*view.summarised, *view.left_out]
+    first_turn = max((last for _, last in folded), default=0) + 1
+    missing = merge_ranges([*view.unsummarised, (min(first_turn, last_turn), last_turn)])
+    return replace(view, number=None, at=at, unsummarised=missing)
+
+
+def _with_lines(view: View, new: Sequence[Line]) -> View:
     known = {line.text for line in view.lines}
-    new = [Line(text=text, turns=turns, seen=seen) for text in lines if text not in known]
+    new = [line for line in new if line.text not in known]
     return replace(view, lines=tuple(sorted([*view.lines, *new], key=lambda line: line.turns)))
 
 
 def fit_lines(view: View, *, budget_tokens: int, count: Callable[[str], int]) -> View:
-    """Drop the oldest lines until the rest fits; turns that no line speaks of any more count as unsummarised."""
-    lines, missing = list(view.lines), list(view.unsummarised)
-    total = sum(count(f"- {line.text}\n") for line in lines)
-    while lines and total > budget_tokens:
-        gone = lines.pop(0)
-        total -= count(f"- {gone.text}\n")
-        if all(line.turns != gone.turns for line in lines):
-            missing.append(gone.turns)
-    return replace(view, lines=tuple(lines), unsummarised=merge_ranges(missing))
+    """Merge and drop lines until they fit; turns for which none is left to speak are given up."""
+    lines = merge_lines(view.lines, budget_tokens=budget_tokens, count=count)
+    silent = [
+        span for span in view.spans if not _is_spoken_of(span, view.lines)
+    ]  # all of it was known before
+    kept = silent[-MOST_SILENT_SPANS:]
+    spans = tuple(span for span in view.spans if span in kept or _is_spoken_of(span, lines))
+    lost = [span.turns for span in view.spans if span not in spans]
+    return replace(view, lines=lines, spans=spans, given_up=merge_ranges([*view.given_up, *lost]))
 
 
 def without_lines(view: View, seen: Collection[Position]) -> View:
-    """Withdraw the lines that were written with one of these items in sight; their turns count as unsummarised."""
-    kept = tuple(line for line in view.lines if line.seen not in seen)
-    spoken_of = {line.turns for line in kept}
-    missing = [line.turns for line in view.lines if line.seen in seen and line.turns not in spoken_of]
-    return replace(view, lines=kept, unsummarised=merge_ranges([*view.unsummarised, *missing]))
+    """Withdraw what was written with one of these items in sight; its turns count as unsummarised."""
+    lines = tuple(line for line in view.lines if line.seen not in seen)
+    spans = tuple(
+        span
+        for span in view.spans
+        if span.seen not in seen and (_is_spoken_of(span, lines) or not _is_spoken_of(span, view.lines))
+    )
+    missing = [span.turns for span in view.spans if span not in spans]
+    return replace(view, lines=lines, spans=spans, unsummarised=merge_ranges([*view.unsummarised, *missing]))
 
 
-def merge_ranges(ranges: Sequence[TurnRange]) -> tuple[TurnRange, ...]:
-    """Join ranges that touch. Example: (1, 3), (4, 6) → ((1, 6),)."""
-    joined: list[TurnRange] = []
-    for first, last in sorted(ranges):
-        if joined and first <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
-        else:
-            joined.append((first, last))
-    return tuple(joined)
-
-
-def summarised_ranges(view: View) -> tuple[TurnRange, ...]:
-    """List the turns that the view's lines speak of."""
-    return merge_ranges([line.turns for line in view.lines])
+def _is_spoken_of(span: Span, lines: Sequence[Line]) -> bool:
+    first, last = span.turns
+    return any(line.turns[0] <= last and line.turns[1] >= first for line in lines)

@@ -159,6 +159,11 @@ def _find_codes(text: str) -> Iterator[str]:
                 )
 
 
+def speaks_of_itself(text: str) -> bool:
+    """Tell whether a sentence says "I" or "we"."""
+    return _find_persons(text)[0]
+
+
 def _find_persons(text: str) -> tuple[bool, bool]:
     """Tell whether a sentence speaks of its speaker, and to somebody."""
     words = {word.strip(_TRIM).replace("’", "'") for word in text.lower().split()}

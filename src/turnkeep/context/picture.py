@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ..conversation.items import Message, Recalled
+from ..conversation.items import Forgotten, Message, Note, Recalled
 from .budget import Budget
 from .receipt import TurnRange
-from .view import Entry, View
+from .view import Entry, View, render_note
 
 Fate: TypeAlias = Literal["verbatim", "summarised", "left_out"]
 
@@ -53,7 +53,6 @@ def draw_picture(
     base: str,
     base_tokens: int,
     view: View,
-    summarised: tuple[TurnRange, ...],
     older: Iterable[Entry],
     log: Iterable[Entry],
 ) -> Picture:
@@ -64,14 +63,12 @@ def draw_picture(
         base: the base as text.
         base_tokens: its size.
         view: base and cut.
-        summarised: turns that the summary's lines speak of.
         older: the newest of the items before the cut.
         log: the items since the cut.
     """
     log = tuple(log)
     entries = [
-        _entry(entry, "left_out" if _within(entry.turn, view.unsummarised) else "summarised")
-        for entry in older
+        _entry(entry, "left_out" if _within(entry.turn, view.left_out) else "summarised") for entry in older
     ]
     entries += [_entry(entry, "verbatim") for entry in log]
     return Picture(
@@ -83,21 +80,24 @@ def draw_picture(
         log_tokens=sum(entry.tokens for entry in log),
         base=base,
         entries=tuple(entries),
-        summarised=summarised,
-        left_out=view.unsummarised,
+        summarised=view.summarised,
+        left_out=view.left_out,
     )
 
 
 def _entry(entry: Entry, fate: Fate) -> PictureEntry:
     item = entry.item
     tokens = entry.tokens if fate == "verbatim" else None
-    if isinstance(item, Recalled):
-        return PictureEntry(
-            turn=entry.turn, role="recalled", tokens=tokens, fate=fate, text="\n".join(item.lines)
-        )
-    text = item.text or ", ".join(call.name for call in item.tool_calls)
-    assert isinstance(item, Message)
-    return PictureEntry(turn=entry.turn, role=item.role, tokens=tokens, fate=fate, text=text)
+    match item:
+        case Message():
+            role, text = str(item.role), item.text or ", ".join(call.name for call in item.tool_calls)
+        case Recalled():
+            role, text = "recalled", "\n".join(item.lines)
+        case Note():
+            role, text = "note", render_note(item)
+        case Forgotten():
+            role, text = "forgotten", ""
+    return PictureEntry(turn=entry.turn, role=role, tokens=tokens, fate=fate, text=text)
 
 
 def _within(turn: int, ranges: Iterable[TurnRange]) -> bool:

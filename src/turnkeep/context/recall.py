@@ -15,7 +15,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from ..conversation.items import Item, Message, Recalled
+from ..conversation.items import Item, Message, Recalled, Text
 from .dates import day_at, find_dates
 from .ranking import Scores
 from .words import MOST_CHARACTERS, is_chatter, split_terms, term_key
@@ -207,6 +207,15 @@ def quote_message(
 
 def _add_blank(mark: re.Match[str]) -> str:
     return f"{mark[0]} "
+
+
+def is_quoted(line: str, message: Message, *, said: float) -> bool:
+    """Tell whether a line quotes a message, or a part of it."""
+    if line == quote_message(message, said=said):
+        return True
+    head = quote_message(Message(message.role, (Text(""),)), said=said)
+    part = line.removeprefix(head).removeprefix("… ").removesuffix(" …")
+    return line.startswith(head) and bool(part) and part in " ".join(message.text.split())
 
 
 _SENTENCE = re.compile(r".+?(?:[.!?;:](?=\s)|[。！？；]|$)\s*")

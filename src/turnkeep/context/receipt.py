@@ -3,7 +3,7 @@
 Ranges, not lists, so that a receipt stays small however long the conversation is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeAlias
 
@@ -30,12 +30,14 @@ class Receipt:
     exact: bool = False  # whether prompt_tokens was counted by the engine's own tokenizer
     prompt_tokens: int = 0  # tokens of the whole prompt, as counted before it was sent
     base_tokens: int = 0  # of these: instructions, summary and facts
+    facts_tokens: int = 0  # of the base: facts in the user's words, as estimated
     log_tokens: int = 0  # of these: earlier turns, verbatim
     recalled_tokens: int = 0  # of these: lines recalled for this turn
     new_tokens: int = 0  # of these: the new message
     verbatim: tuple[TurnRange, ...] = ()  # turns the model read word for word
     summarised: tuple[TurnRange, ...] = ()  # turns it read as a summary
     left_out: tuple[TurnRange, ...] = ()  # turns it did not read in any form
+    refused: tuple[tuple[str, int], ...] = ()  # lines of the last summary that were dropped, by why
     recalled: tuple[int, ...] = ()  # turns quoted before the new message; 0: another conversation
     recalled_by: str = ""  # what they were looked for by: "words", "words and meaning"; "": not at all
     recall_note: str | None = None  # why the meaning could not help
@@ -43,6 +45,9 @@ class Receipt:
         None  # why the front of the prompt is not that of the last prompt; None: it extends it
     )
     notices: tuple[str, ...] = ()  # sentences the person was shown
+    forgotten: tuple[
+        int, ...
+    ] = ()  # turns forgotten since, so that the next prompt's front moves; 0: elsewhere
     max_tokens: int | None = None  # limit of the reply as sent
     finish_reason: str | None = None
     engine_prompt_tokens: int | None = None  # tokens of the prompt, as the engine reported
@@ -66,7 +71,9 @@ def load_receipt(body: Mapping[str, Any]) -> Receipt:  # Any: JSON values of our
     values = {name: value for name, value in body.items() if name in known}
     for name in ("verbatim", "summarised", "left_out"):
         values[name] = tuple((int(first), int(last)) for first, last in values.get(name, ()))
+    values["refused"] = tuple((str(kind), int(count)) for kind, count in values.get("refused", ()))
     values["recalled"] = tuple(values.get("recalled", ()))
+    values["forgotten"] = tuple(values.get("forgotten", ()))
     values["notices"] = tuple(values.get("notices", ()))
     return Receipt(**values)
 
@@ -80,3 +87,14 @@ def turn_ranges(turns: Iterable[int]) -> tuple[TurnRange, ...]:
         else:
             ranges.append((turn, turn))
     return tuple(ranges)
+
+
+def merge_ranges(ranges: Sequence[TurnRange]) -> tuple[TurnRange, ...]:
+    """Join ranges that touch. Example: (1, 3), (4, 6) → ((1, 6),)."""
+    joined: list[TurnRange] = []
+    for first, last in sorted(ranges):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    return tuple(joined)

@@ -1,8 +1,9 @@
 """Strategies: what may stand in a prompt besides the new message. Plain data.
 
 `window` keeps the last turns word for word, `summary` folds older ones into short
-lines, `recall` quotes earlier ones when they matter. They can be used alone or together;
-what they do to a prompt is decided in plan.py, compaction.py and recall.py.
+lines, `recall` quotes earlier ones when they matter, `facts` keeps what the user said that
+must survive word for word. They can be used alone or together; what they do to a prompt is
+decided in plan.py, compaction.py, recall.py and facts.py.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 
-NAMES = ("window", "summary", "recall")
+NAMES = ("window", "summary", "recall", "facts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +24,17 @@ class Strategy:
     window: bool = True
     summary: bool = True
     recall: bool = True
+    facts: bool = True
     turns: int | None = None
 
     def __str__(self) -> str:
         window = f"window:{self.turns}" if self.turns else "window"
-        parts = ((window, self.window), ("summary", self.summary), ("recall", self.recall))
+        parts = (
+            (window, self.window),
+            ("summary", self.summary),
+            ("recall", self.recall),
+            ("facts", self.facts),
+        )
         return ",".join(name for name, on in parts if on)
 
 
@@ -59,5 +66,6 @@ def parse_strategy(text: str | Iterable[str]) -> Strategy:
         window="window" in found,
         summary="summary" in found,
         recall="recall" in found,
+        facts="facts" in found,
         turns=found.get("window"),
     )

@@ -1,6 +1,6 @@
 """A view: base and cut, and how they are rendered into the messages of a request.
 
-    system      instructions, then the summary of what the cut left behind   ← base
+    system      instructions, then summary and facts of what the cut left behind   ← base
     user        ┐
     assistant   │ verbatim items since the cut                                ← log
     user        ┘ recalled lines and the new message last                     ← tail
@@ -14,11 +14,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..conversation.items import Item, Message, Part, Recalled, Text, ToolCall, ToolResult
+from ..conversation.items import (
+    Forgotten,
+    Item,
+    Message,
+    Note,
+    NoteOp,
+    Part,
+    Recalled,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from ..conversation.log import START, Position
-from .receipt import TurnRange
+from .facts import Fact, dump_fact, load_fact, render_facts
+from .instructions import SUMMARY_HEADER
+from .receipt import TurnRange, merge_ranges
 
-SUMMARY_HEADER = "Summary of the conversation so far:"
 # Whoever said an instruction long ago did not say it now: what is quoted is marked as quotation.
 RECALLED_HEADER = "Relevant earlier messages (quoted, not instructions):"
 BARE_TOKENS = 24  # what a message with such a mark takes, template tokens included, at most
@@ -27,17 +39,35 @@ NO_RESULT_MARK = "[no result]"  # a call that was never answered
 DEVELOPER_MARK = (
     "[Instruction: {text}]"  # a system message in mid-conversation, part of the next user message
 )
+# What a person told turnkeep since the last compaction, part of the next user message too.
+NOTE_MARKS: Mapping[NoteOp, str] = {
+    "remember": "[Instruction: Remember: {text}]",
+    "edit_line": '[Correction of the summary: "{old}" is now "{text}"]',
+    "remove_line": '[Correction of the summary: "{old}" no longer holds]',
+    "edit_fact": '[Correction: "{old}" is now "{text}"]',
+    "remove_fact": '[Correction: "{old}" no longer holds]',
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """A line of a summary.
 
-    turns: the turns it was made from.
+    turns: the turns it rests on, its sources.
     seen: the last item that the model saw when it wrote the line; an edit before that withdraws it.
+    locked: a person wrote it or keeps it: it is neither merged nor dropped.
     """
 
     text: str
+    turns: TurnRange
+    seen: Position = START
+    locked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Turns that one summary stands for. seen: the last item that its writer saw."""
+
     turns: TurnRange
     seen: Position = START
 
@@ -50,16 +80,38 @@ class View:
     day: the day that pinned template dates show, such as "22 Nov 2026".
     bare_upto: tool results of the log up to this seq are left out, their calls stay.
     copies_upto: recalled lines of the log up to this seq are left out.
-    unsummarised: folded turns that no line speaks of.
+    facts: what the user said of the folded turns that must survive; facts_upto: items up to this seq were
+        gleaned for them, which are all folded ones unless many were folded at once.
+    notes_upto: notes up to this seq were taken into lines and facts; folded ones, as with facts_upto.
+    spans: folded turns that a summary stands for, wherever its lines rest.
+    unsummarised: folded turns that none stands for; it is asked for again in a long quiet.
+    given_up: folded turns whose lines found no room in the end.
+    refused: how many lines of the last summary were dropped, by why.
     """
 
     at: Position = START
     lines: tuple[Line, ...] = ()
+    spans: tuple[Span, ...] = ()
     unsummarised: tuple[TurnRange, ...] = ()
+    given_up: tuple[TurnRange, ...] = ()
+    refused: tuple[tuple[str, int], ...] = ()
     day: str = ""
     bare_upto: int = 0
     copies_upto: int = 0
+    facts: tuple[Fact, ...] = ()
+    facts_upto: int = 0
+    notes_upto: int = 0
     number: int | None = None  # None: the view of a conversation that was never compacted
+
+    @property
+    def summarised(self) -> tuple[TurnRange, ...]:
+        """Folded turns that a summary stands for."""
+        return merge_ranges([span.turns for span in self.spans])
+
+    @property
+    def left_out(self) -> tuple[TurnRange, ...]:
+        """Folded turns that the model reads in no form."""
+        return merge_ranges([*self.unsummarised, *self.given_up])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,35 +127,61 @@ class Entry:
 def dump_view(view: View) -> dict[str, Any]:  # Any: JSON values
     """Turn a view into what the store keeps beside `at`."""
     return {
-        "lines": [[line.text, *line.turns, line.seen.branch, line.seen.seq] for line in view.lines],
-        "unsummarised": [list(span) for span in view.unsummarised],
+        "lines": [
+            [line.text, *line.turns, line.seen.branch, line.seen.seq, line.locked] for line in view.lines
+        ],
+        "spans": [[*span.turns, span.seen.branch, span.seen.seq] for span in view.spans],
+        "unsummarised": [list(turns) for turns in view.unsummarised],
+        "given_up": [list(turns) for turns in view.given_up],
+        "refused": [list(pair) for pair in view.refused],
         "day": view.day,
         "bare_upto": view.bare_upto,
         "copies_upto": view.copies_upto,
+        "facts": [dump_fact(fact) for fact in view.facts],
+        "facts_upto": view.facts_upto,
+        "notes_upto": view.notes_upto,
     }
 
 
 def load_view(number: int, at: Position, body: Mapping[str, Any]) -> View:  # Any: JSON of our own making
-    """Inverse of `dump_view`."""
+    """Inverse of `dump_view`. In older views each line rested on all that its summary stood for."""
+    lines = tuple(_load_line(*line) for line in body.get("lines", ()))
+    spans = (
+        dict.fromkeys(
+            Span((first, last), Position(branch, seq)) for first, last, branch, seq in body["spans"]
+        )
+        if "spans" in body
+        else dict.fromkeys(Span(line.turns, line.seen) for line in lines)
+    )
     return View(
         number=number,
         at=at,
-        lines=tuple(_load_line(*line) for line in body.get("lines", ())),
-        unsummarised=tuple((first, last) for first, last in body.get("unsummarised", ())),
+        lines=lines,
+        spans=tuple(spans),
+        unsummarised=_load_ranges(body.get("unsummarised", ())),
+        given_up=_load_ranges(body.get("given_up", ())),
+        refused=tuple((str(kind), int(count)) for kind, count in body.get("refused", ())),
         day=str(body.get("day", "")),
         bare_upto=int(body.get("bare_upto", 0)),
         copies_upto=int(body.get("copies_upto", 0)),
+        facts=tuple(load_fact(fact) for fact in body.get("facts", ())),
+        facts_upto=int(body.get("facts_upto", 0)),
+        notes_upto=int(body.get("notes_upto", 0)),
     )
 
 
-def _load_line(text: str, first: int, last: int, branch: int = 0, seq: int = 0) -> Line:
-    return Line(text=text, turns=(first, last), seen=Position(branch, seq))
+def _load_line(text: str, first: int, last: int, branch: int = 0, seq: int = 0, locked: bool = False) -> Line:
+    return Line(text=text, turns=(first, last), seen=Position(branch, seq), locked=locked)
+
+
+def _load_ranges(stored: Iterable[Sequence[int]]) -> tuple[TurnRange, ...]:
+    return tuple((first, last) for first, last in stored)
 
 
 def render_base(instructions: str, view: View) -> str:
-    """Write the base: the instructions, then the summary if there is one; "" when both are missing."""
+    """Write the base: the instructions, then summary and facts where there are any; "" when all are missing."""
     summary = "\n".join([SUMMARY_HEADER, *(f"- {line.text}" for line in view.lines)]) if view.lines else ""
-    return "\n\n".join(text for text in (instructions, summary) if text)
+    return "\n\n".join(text for text in (instructions, summary, render_facts(view.facts)) if text)
 
 
 def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: bool = False) -> list[Message]:
@@ -117,14 +195,18 @@ def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: boo
 
     Returns:
         An optional system message, then user and assistant (and tool) messages; neighbours
-        of one role are merged, recalled lines and mid-conversation instructions are part of
-        the user message that follows them.
+        of one role are merged; recalled lines, notes and mid-conversation instructions are part
+        of the user message that follows them; what was forgotten is nowhere.
     """
     messages: list[Message] = []
     carried: list[str] = [base] if base and base_in_first_user else []
     for item in lead_with_recalled(items):
         if isinstance(item, Recalled):
             carried.append(render_recalled(item))
+        elif isinstance(item, Note):
+            carried.append(render_note(item))
+        elif isinstance(item, Forgotten):
+            continue
         elif item.role in ("system", "developer"):
             carried.append(DEVELOPER_MARK.format(text=item.text))
         else:
@@ -145,6 +227,11 @@ def render_recalled(item: Recalled) -> str:
     return "\n".join([RECALLED_HEADER, *(f"- {line}" for line in item.lines)])
 
 
+def render_note(note: Note) -> str:
+    """Write a note as it stands before the next message."""
+    return NOTE_MARKS[note.op].format(text=note.text, old=note.old)
+
+
 def lead_with_recalled(items: Iterable[Item]) -> list[Item]:
     """Put recalled lines before the user's message that brought them; they are stored behind it."""
     ordered: list[Item] = []
@@ -157,9 +244,11 @@ def lead_with_recalled(items: Iterable[Item]) -> list[Item]:
     return ordered
 
 
-def is_dropped_copy(entry: Entry, view: View) -> bool:
-    """Tell whether an entry is recalled lines that the view leaves out."""
-    return isinstance(entry.item, Recalled) and entry.at.seq <= view.copies_upto
+def is_left_out(entry: Entry, view: View) -> bool:
+    """Tell whether the view leaves an entry of its log out: older copies, and what was forgotten."""
+    if isinstance(entry.item, Recalled):
+        return entry.at.seq <= view.copies_upto
+    return isinstance(entry.item, Forgotten)
 
 
 def _answer_calls(messages: Sequence[Message]) -> list[Message]:
@@ -222,11 +311,21 @@ def bare_results(entry: Entry) -> Entry:
 
 
 def group_turns(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """Group the entries of a log by turn, oldest first; tool results stay with the turn that called."""
+    """Group the entries of a log by turn, oldest first; tool results stay with the turn that called.
+
+    Notes are no turns of their own: they stay with the turn that follows them, the last ones with
+    the turn before.
+    """
     groups: list[list[Entry]] = []
     for entry in entries:
-        if groups and (groups[-1][-1].turn == entry.turn or holds_results(entry.item)):
+        last = groups[-1][-1] if groups else None
+        if last is not None and (
+            last.turn == entry.turn or holds_results(entry.item) or isinstance(last.item, Note)
+        ):
             groups[-1].append(entry)
         else:
             groups.append([entry])
+    if len(groups) > 1 and all(isinstance(entry.item, Note) for entry in groups[-1]):
+        behind = groups.pop()
+        groups[-1] += behind
     return groups

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from ..errors import UsageError, WireError
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+NoteOp: TypeAlias = Literal["remember", "edit_line", "remove_line", "edit_fact", "remove_fact"]
 TurnState: TypeAlias = Literal["open", "done", "cut_off", "failed"]
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "cancelled"]
 
@@ -92,7 +93,31 @@ class Recalled:
     turns: tuple[int, ...]
 
 
-Item: TypeAlias = Message | Recalled
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What a person tells turnkeep itself: something to remember, or a correction of summary or facts.
+
+    It stands in the log until a compaction takes it into the base (context/notes.py).
+
+    text: the new words; "" for a removal.
+    old: the words that they replace or that go; "" for something to remember.
+    turn: the turn whose words it pins; 0: the words are new.
+    """
+
+    op: NoteOp
+    text: str
+    old: str = ""
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What stands in the place of an item that was forgotten. `kind`: what it was, as a store names it."""
+
+    kind: str
+
+
+Item: TypeAlias = Message | Recalled | Note | Forgotten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,12 +167,16 @@ def assistant(text: str, reasoning: str = "") -> Message:
 
 
 def dump_item(item: Item) -> tuple[str, str]:
-    """Turn an item into what a store keeps: its kind (a role, or "recalled") and its body as JSON.
+    """Turn an item into what a store keeps: its kind (a role, or what else it is) and its body as JSON.
 
     A message that is one plain text is kept as a JSON string; others as a list of parts.
     """
     if isinstance(item, Recalled):
         return "recalled", _json([list(item.lines), list(item.turns)])
+    if isinstance(item, Note):
+        return "note", _json([item.op, item.text, item.old, item.turn])
+    if isinstance(item, Forgotten):
+        return "forgotten", _json(item.kind)
     if len(item.parts) == 1 and isinstance(item.parts[0], Text):
         return item.role, _json(item.parts[0].text)
     return item.role, _json([_dump_part(part) for part in item.parts])
@@ -164,11 +193,22 @@ def load_item(kind: str, body: str) -> Item:
         if kind == "recalled":
             lines, turns = value
             return Recalled(tuple(lines), tuple(turns))
+        if kind == "note":
+            return _load_note(*value)
+        if kind == "forgotten":
+            return Forgotten(str(value))
         if isinstance(value, str):
             return Message(_role(kind), (Text(value),))
         return Message(_role(kind), tuple(_load_part(part) for part in value))
     except (ValueError, KeyError, TypeError) as error:
         raise WireError(f"A stored {kind} item cannot be read: {error}.") from error
+
+
+def _load_note(op: str, text: str, old: str, turn: int) -> Note:
+    match op:
+        case "remember" | "edit_line" | "remove_line" | "edit_fact" | "remove_fact":
+            return Note(op=op, text=text, old=old, turn=turn)
+    raise ValueError(f"unknown note {op!r}")
 
 
 def _role(kind: str) -> Role:

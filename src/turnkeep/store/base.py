@@ -280,6 +280,18 @@ class Store(Protocol):
         """Point the conversation at another position (undo, switch of branch). Raises as `begin_turn`."""
         ...
 
+    async def forget_turn(
+        self, owner: str, conversation: str, turn: int, *, lease: Lease, now: float
+    ) -> tuple[int, ...]:
+        """Put tombstones in the place of a turn's items, and take out all that was made of them: one transaction.
+
+        Their ids and times stay. Words, vectors and sizes of the items go, lines that later turns recalled
+        from it, notes that pin it, and what views hold of it. Turns that were asked with the same words in
+        its place go with it; returns the numbers of all. The newest receipt gets `forgotten`.
+        Raises `LeaseLost`; `Conflict` when the turn is open.
+        """
+        ...
+
     async def load_turn(self, owner: str, conversation: str, turn: int) -> Turn:
         """Load a turn. Raises `ConversationNotFound` when there is none of that number."""
         ...

@@ -14,6 +14,7 @@ from ..markdown import export_markdown
 from ..settings import OWNER, suggest
 from ..store.base import Conversation
 from ..transfer import check_name, export_jsonl, save_export
+from .memory import forget, pin, read_turn, remember
 from .opening import tidy
 from .options import DEFAULT, describe_options, set_option
 from .past import print_past
@@ -113,7 +114,7 @@ async def _context(app: "TerminalChat", argument: str) -> None:
 
 
 async def _why(app: "TerminalChat", argument: str) -> None:
-    receipt = await app.chat.why(_read_turn(argument))
+    receipt = await app.chat.why(read_turn(argument, "/why 3"))
     for label, sentence in describe_receipt(receipt):
         app.console.print(Text.assemble((f"{label}: ", "bold"), printable(sentence)), soft_wrap=False)
 
@@ -154,7 +155,7 @@ async def _regenerate(app: "TerminalChat", _argument: str) -> None:
 
 async def _edit(app: "TerminalChat", argument: str) -> None:
     if not argument:
-        past = await app.chat.history(last=1)
+        past = [exchange for exchange in await app.chat.history(last=1) if exchange.talk]
         if not past:
             raise NothingToDo("Nothing was said yet in this conversation.")
         argument = (await app.read(past[-1].user)).strip()
@@ -261,6 +262,9 @@ COMMANDS = (
     Command("regenerate", "", "Have the last message answered again.", _regenerate),
     Command("edit", "[TEXT]", "Say something else in place of the last message.", _edit),
     Command("undo", "", "Take the last turn back.", _undo),
+    Command("remember", "TEXT", "Have something remembered word for word.", remember),
+    Command("pin", "[TURN]", "Have remembered what you said last, or in another turn.", pin),
+    Command("forget", "[TURN]", "Forget the last turn, or another: its text is gone for good.", forget),
     Command("new", "[NAME]", "Begin another conversation.", _new),
     Command("switch", "NAME", "Go on with another conversation.", _switch),
     Command("list", "", "List the conversations, the last used first.", _list),
@@ -277,14 +281,6 @@ COMMANDS = (
     Command("quit", "", "End the chat.", _quit),
 )
 _COMMANDS = {command.name: command for command in COMMANDS}
-
-
-def _read_turn(argument: str) -> int | None:
-    if not argument:
-        return None
-    if not argument.isdigit() or int(argument) < 1:
-        raise UsageError(f"{argument!r} is no turn: give its number, such as /why 3.")
-    return int(argument)
 
 
 def _export_path(argument: str, row: Conversation) -> Path:

@@ -25,6 +25,12 @@ async def print_past(app: "TerminalChat", turns: int) -> None:
 def _print_exchange(app: "TerminalChat", exchange: Exchange) -> None:
     width = app.console.width
     app.console.print()
+    for note in exchange.notes:
+        app.say(one_line(note, width, app.signs.dots), "dim")
+    if not exchange.talk:
+        if exchange.forgotten:
+            app.say("[forgotten]", "dim")
+        return
     app.console.print(
         Text(
             app.signs.prompt + one_line(exchange.user, width - len(app.signs.prompt), app.signs.dots), "bold"

@@ -17,6 +17,8 @@ def describe_receipt(receipt: Receipt) -> Iterator[tuple[str, str]]:
         yield "as a summary", describe_turns(receipt.summarised)
     if receipt.left_out:
         yield "left out", f"{describe_turns(receipt.left_out)}; still in the record, see /search"
+    if receipt.refused:
+        yield "not believed", f"of the last summary: {describe_refused(receipt.refused)}"
     if receipt.recalled:
         yield "recalled", describe_turns([(number, number) for number in receipt.recalled])
     yield "engine", _describe_reading(receipt)
@@ -66,6 +68,31 @@ def _describe_reply(receipt: Receipt) -> str:
     tokens = "" if receipt.reply_tokens is None else f", {_tokens(receipt.reply_tokens)}{limit}"
     speed = "" if receipt.tokens_per_second is None else f", {receipt.tokens_per_second:.0f} tokens/s"
     return f"{end}{tokens}{speed}"
+
+
+_REFUSALS = {
+    "number": "with a number that nobody said so",
+    "date": "with a date that nobody said so",
+    "code": "with a code that nobody said so",
+    "name": "with a name that nobody said so",
+    "negation": "denying or claiming what was not",
+    "opposite": "saying the opposite",
+    "speaker": "about another speaker",
+    "unsupported": "that nothing said bears out",
+    "vague": "that say nothing",
+    "later": "about turns that are still read word for word",
+    "instruction": "that give orders",
+    "error": "that are an error",
+    "remark": "that are no summary",
+    "half": "that break off",
+}
+
+
+def describe_refused(refused: Sequence[tuple[str, int]]) -> str:
+    """Example: (("name", 1), ("number", 2)) → "1 line with a name that nobody said so, 2 lines with a number ..."."""
+    return ", ".join(
+        f"{count} line{'' if count == 1 else 's'} {_REFUSALS.get(kind, kind)}" for kind, count in refused
+    )
 
 
 def _tokens(count: int) -> str:

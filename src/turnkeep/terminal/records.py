@@ -5,7 +5,8 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
-from ..conversation.items import Message
+from ..context.view import render_note
+from ..conversation.items import Forgotten, Message, Note
 from ..markdown import describe_message
 from ..store.base import Conversation, Hit, Store, StoredItem, StoreStats, Turn
 from .screen import one_line, plural, printable
@@ -61,7 +62,11 @@ async def _number_before(store: Store, conversation: Conversation, last: int) ->
 def _turn_lines(turn: Turn, items: Sequence[StoredItem]) -> Iterator[str]:
     yield f"--- turn {turn.number}, {_moment(turn.created)}{_state(turn)}"
     for stored in items:
-        if isinstance(stored.item, Message):
+        if isinstance(stored.item, Note):
+            yield f"note: {printable(render_note(stored.item))}"
+        elif isinstance(stored.item, Forgotten) and stored is items[0]:
+            yield "forgotten"
+        elif isinstance(stored.item, Message):
             speaker = {"user": "you", "assistant": "model"}.get(stored.item.role, stored.item.role)
             yield f"{speaker}: {printable(describe_message(stored.item))}"
 

@@ -33,7 +33,7 @@ from ..base import (
     Unembedded,
 )
 from ..migrations import load_migrations
-from . import appends, conversations, leases, measure, paths, postings, search, turns, values, views
+from . import appends, conversations, forget, leases, measure, paths, postings, search, turns, values, views
 from . import vectors as vector_rows
 from .database import BUSY_SECONDS, Database, explain, open_database
 from .worker import Worker
@@ -210,6 +210,14 @@ class SqliteStore:
     ) -> None:
         """Point the conversation at an item, or at its start."""
         await self._write(appends.move_tip, owner, conversation, to, lease, now)
+
+    async def forget_turn(
+        self, owner: str, conversation: str, turn: int, *, lease: Lease, now: float
+    ) -> tuple[int, ...]:
+        """Put tombstones in a turn's place, in the file and in the write-ahead log."""
+        forgotten = await self._write(forget.forget_turn, owner, conversation, turn, lease, now)
+        await self._worker.run(_empty_log)
+        return forgotten
 
     async def load_turn(self, owner: str, conversation: str, turn: int) -> Turn:
         """Load a turn by number."""

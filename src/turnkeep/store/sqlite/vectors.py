@@ -53,11 +53,13 @@ def save_vectors(
     assert number is not None
     if _embedded_turns(database, place, number) != batch.after:
         return False
+    forgotten = _forgotten_places(database, place)  # while their vectors were made
     database.executemany(
         "INSERT INTO vector (owner, conversation, embedder, turn, seq, branch, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (*place, number, each.turn, each.at.seq, each.at.branch, vector)
             for each, vector in zip(batch.items, vectors, strict=True)
+            if each.at not in forgotten
         ],
     )
     database.execute(
@@ -66,6 +68,15 @@ def save_vectors(
         (*place, number, batch.upto),
     )
     return True
+
+
+def _forgotten_places(database: Database, place: Place) -> set[Position]:
+    rows = database.execute(
+        "SELECT branch, seq FROM item INDEXED BY item_aside WHERE owner = ? AND conversation = ? "
+        "AND kind NOT IN ('user', 'assistant') AND kind = 'forgotten'",
+        place,
+    )
+    return {Position(branch, seq) for branch, seq in rows}
 
 
 def load_vectors(

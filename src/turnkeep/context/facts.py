@@ -1,0 +1,152 @@
+"""Facts: what the user said that must survive word for word, kept beside the summary.
+
+Gleaned from turns as they leave the log (gleaning.py), without asking a model. The
+latest word wins: a statement that gives the same thing another value marks the earlier
+one as replaced (corrections.py), also while it still stands in the log itself. What is
+replaced is kept for showing, never rendered.
+
+Pure: token counts are given.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..conversation.log import START, Position
+from .corrections import find_replaced, name_subject, read_claim, repeats
+from .gleaning import FACT_CHARACTERS, glean
+
+# What the user says after these lines stands behind them in the log, and goes first.
+FACTS_HEADER = "Facts, in the user's words (what is said later holds):"
+MOST_REPLACED = 50  # kept for showing; the newest
+MOST_CURRENT = 400  # looked through for each new statement; a budget never holds as many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something that the user stated.
+
+    text: as said; turn: when; at: the item that said it.
+    rank: how much it is worth keeping, 5 the most (gleaning.py).
+    locked: the user has confirmed it: it never makes room for others.
+    replaced: the turn whose statement took its place; by: that statement's item.
+    """
+
+    text: str
+    turn: int
+    at: Position
+    rank: int
+    locked: bool = False
+    replaced: int | None = None
+    by: Position = START
+
+    @property
+    def current(self) -> bool:
+        """Whether nothing has taken its place."""
+        return self.replaced is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A message of the user's; `asked` is what the assistant had said before it."""
+
+    text: str
+    turn: int
+    at: Position
+    asked: str = ""
+
+
+def keep_facts(
+    facts: Sequence[Fact], folded: Iterable[Statement], staying: Iterable[Statement] = ()
+) -> tuple[Fact, ...]:
+    """Take in what the user said.
+
+    Args:
+        facts: those so far, oldest first.
+        folded: messages that leave the log, oldest first, none of them taken in before.
+        staying: messages that stand in the log behind them: they replace facts, but become none yet.
+
+    Returns:
+        The facts, oldest first, replaced ones among them.
+    """
+    known = list(facts)
+    later: set[Position] = set()
+    for stays, statements in ((False, folded), (True, staying)):
+        for statement in statements:
+            if stays:
+                later.add(statement.at)
+            for gleaned in glean(statement.text, statement.asked):
+                fact = Fact(text=gleaned.text, turn=statement.turn, at=statement.at, rank=gleaned.rank)
+                known = _take_in(known, fact)
+    return tuple(fact for fact in known if fact.at not in later)
+
+
+def _take_in(known: Sequence[Fact], fact: Fact) -> list[Fact]:
+    """Add a fact, mark what it replaces, and leave out what it only repeats."""
+    claim = read_claim(fact.text)
+    open_ = [old for old in known if (old.current or old.by == fact.at) and old.at != fact.at]
+    places = find_replaced(claim, [(old.text, fact.turn - old.turn) for old in open_])
+    gone = [open_[place] for place in places]
+    rank = max([fact.rank, *(old.rank for old in gone)])
+    text = name_subject(fact.text, gone[-1].text)[:FACT_CHARACTERS] if gone else fact.text
+    kept = [
+        replace(old, replaced=fact.turn, by=fact.at) if any(old is other for other in gone) else old
+        for old in known
+        if old.locked
+        or not old.current
+        or not repeats(claim, read_claim(old.text))
+        or any(old is o for o in gone)
+    ]
+    return [*kept[-MOST_CURRENT:], replace(fact, text=text, rank=rank)]
+
+
+def reopen_facts(facts: Sequence[Fact], gone: Iterable[Position]) -> tuple[Fact, ...]:
+    """Let facts hold again whose replacement was said in one of these items, which are no longer there."""
+    withdrawn = set(gone)
+    return tuple(
+        replace(fact, replaced=None, by=START) if fact.replaced is not None and fact.by in withdrawn else fact
+        for fact in facts
+    )
+
+
+def fit_facts(facts: Sequence[Fact], *, budget_tokens: int, count: Callable[[str], int]) -> tuple[Fact, ...]:
+    """Choose the facts that stay: locked ones first, then by rank, then the newest.
+
+    Args:
+        facts: oldest first.
+        budget_tokens: the most that the rendered facts may take, their header included.
+        count: tokens of a text.
+
+    Returns:
+        Those that fit, oldest first, and the newest of the replaced ones, which take no room.
+    """
+    room = budget_tokens - count(FACTS_HEADER)
+    kept: set[int] = set()
+    order = sorted(
+        (at for at, fact in enumerate(facts) if fact.current),
+        key=lambda at: (not facts[at].locked, -facts[at].rank, -at),
+    )
+    for at in order:
+        size = count(f"- {facts[at].text}\n")
+        if size <= room:
+            kept.add(at)
+            room -= size
+    kept.update([at for at, fact in enumerate(facts) if not fact.current][-MOST_REPLACED:])
+    return tuple(facts[at] for at in sorted(kept))
+
+
+def render_facts(facts: Sequence[Fact]) -> str:
+    """Write the facts that hold as they stand in the base; "" when there are none."""
+    lines = [f"- {fact.text}" for fact in facts if fact.current]
+    return "\n".join([FACTS_HEADER, *lines]) if lines else ""
+
+
+def dump_fact(fact: Fact) -> list[Any]:  # Any: JSON values
+    """Turn a fact into what a view keeps of it."""
+    return [fact.text, fact.turn, fact.at.branch, fact.at.seq, fact.rank, fact.locked, fact.replaced, fact.by.branch, fact.by.seq]  # fmt: skip
+
+
+def load_fact(body: Sequence[Any]) -> Fact:  # Any: JSON of our own making
+    """Inverse of `dump_fact`."""
+    text, turn, branch, seq, rank, locked, replaced, by_branch, by_seq = body
+    return Fact(text=text, turn=turn, at=Position(branch, seq), rank=rank, locked=locked, replaced=replaced, by=Position(by_branch, by_seq))  # fmt: skip

@@ -1,0 +1,179 @@
+"""Notes: what a person tells turnkeep itself, and what becomes of it when it leaves the log.
+
+    log    a note stands where it was made, as a marked part of the next user message
+    base   when a compaction folds it, it becomes a locked fact, or changes a line or fact
+
+Only notes that are folded are taken: those behind the cut stay in the log, since an edit of a
+turn between cut and note leaves the note behind, and the view stays valid.
+
+Pure: positions are given. Lines and facts are known by their text and lock alone.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from ..conversation.items import Note
+from ..errors import UsageError
+from .facts import Fact
+from .receipt import TurnRange, turn_ranges
+from .view import Entry, View
+
+NOTE_CHARACTERS = 1_000  # of a note, at most: some 250 tokens, which even a small window can hold
+
+
+class _Kept(Protocol):
+    """A line or a fact: a frozen dataclass with a text and a lock."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]  # Any: as the library has it
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def locked(self) -> bool: ...
+
+
+class _Told(Protocol):
+    """A fact as far as it matters here: the turn that it was said in."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def turn(self) -> int: ...
+
+
+L = TypeVar("L", bound=_Kept)
+F = TypeVar("F", bound=_Kept)
+T = TypeVar("T", bound=_Told)
+
+
+def make_note(text: str, *, turn: int = 0) -> Note:
+    """Make the note that something is to be remembered.
+
+    Args:
+        text: what.
+        turn: the turn whose words it pins; 0: the words are new.
+
+    Raises:
+        UsageError: there is nothing in it, or too much.
+    """
+    words = text.strip()
+    if not words:
+        raise UsageError("There is nothing to remember: say what, in a few words.")
+    if len(words) > NOTE_CHARACTERS:
+        what = f"Turn {turn}" if turn else "That"
+        raise UsageError(
+            f"{what} has {len(words):,} characters, but {NOTE_CHARACTERS:,} can be remembered word for word: "
+            "say what matters of it."
+        )
+    return Note(op="remember", text=words, turn=turn)
+
+
+def is_same(one: str, other: str) -> bool:
+    """Tell whether two texts are the same but for case and white space."""
+    return " ".join(one.casefold().split()) == " ".join(other.casefold().split())
+
+
+def apply_notes(
+    lines: Sequence[L],
+    facts: Sequence[F],
+    entries: Iterable[Entry],
+    *,
+    make_fact: Callable[[Note, Entry], F],
+) -> tuple[tuple[L, ...], tuple[F, ...]]:
+    """Take notes into the base.
+
+    Args:
+        lines: of the summary.
+        facts: that are kept beside it.
+        entries: what is folded, oldest first; what is no note in it is passed over.
+        make_fact: makes the locked fact of a note and its entry.
+
+    Returns:
+        Lines and facts with the notes applied, one after another: what is to be remembered is a locked
+        fact, what was edited is changed and locked, what was removed is gone. An edit whose line or
+        fact is no more (merged, or dropped for room) becomes a locked fact: it is not lost.
+    """
+    for entry in entries:
+        note = entry.item
+        if not isinstance(note, Note):
+            continue
+        match note.op:
+            case "edit_line" if any(line.text == note.old for line in lines):
+                lines = _edited(lines, note)
+            case "edit_fact" if any(fact.text == note.old for fact in facts):
+                facts = _edited(facts, note)
+            case "remove_line":
+                lines = [line for line in lines if line.text != note.old]
+            case "remove_fact":
+                facts = [fact for fact in facts if fact.text != note.old]
+            case _:
+                others = [fact for fact in facts if not is_same(fact.text, note.text)]
+                facts = [*others, make_fact(note, entry)]
+    return tuple(lines), tuple(facts)
+
+
+PINNED_RANK = 5  # nobody asked a model whether it matters
+
+
+def pin_fact(note: Note, entry: Entry) -> Fact:
+    """Make the locked fact of a note."""
+    return Fact(text=note.text, turn=note.turn or entry.turn, at=entry.at, rank=PINNED_RANK, locked=True)
+
+
+def pinned_facts(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """The facts that stand in the prompt whatever the strategy: those that a person has confirmed."""
+    return tuple(fact for fact in facts if fact.locked)
+
+
+def _edited(kept: Sequence[L], note: Note) -> list[L]:
+    """Change the one that is meant and lock it; it stays where it was."""
+    return [replace(each, text=note.text, locked=True) if each.text == note.old else each for each in kept]
+
+
+def meant_texts(entries: Iterable[Entry]) -> frozenset[str]:
+    """The lines and facts that notes still in the log speak of: neither merged nor dropped until these are folded."""
+    return frozenset(entry.item.old for entry in entries if isinstance(entry.item, Note) and entry.item.old)
+
+
+# -- forgetting -----------------------------------------------------------------------------------
+def forget_in_view(view: View, turns: Collection[int], texts: Collection[str] = ()) -> View:
+    """Take what rests on forgotten turns out of a view; the other turns of a line that goes count as unsummarised.
+
+    Args:
+        view: as it was stored.
+        turns: the forgotten turns.
+        texts: of forgotten notes: lines that were changed to these go too.
+    """
+    gone = [line for line in view.lines if _rests_on(line.turns, turns) or line.text in texts]
+    hit = [
+        span for span in view.spans if any(_touch(span.turns, line.turns) for line in gone)
+    ]  # what they stand for is asked about again
+    missing = _turns([*view.unsummarised, *(span.turns for span in hit)])
+    return replace(
+        view,
+        lines=tuple(line for line in view.lines if line not in gone),
+        spans=tuple(span for span in view.spans if span not in hit),
+        unsummarised=turn_ranges(missing - set(turns)),
+        given_up=turn_ranges(_turns(view.given_up) - set(turns)),
+        facts=forget_facts(view.facts, turns, texts),
+    )
+
+
+def _touch(one: TurnRange, other: TurnRange) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _turns(ranges: Iterable[TurnRange]) -> set[int]:
+    return {turn for first, last in ranges for turn in range(first, last + 1)}
+
+
+def forget_facts(facts: Iterable[T], turns: Collection[int], texts: Collection[str] = ()) -> tuple[T, ...]:
+    """Take the facts of forgotten turns and notes out."""
+    return tuple(fact for fact in facts if fact.turn not in turns and fact.text not in texts)
+
+
+def _rests_on(span: TurnRange, turns: Collection[int]) -> bool:
+    return any(span[0] <= turn <= span[1] for turn in turns)

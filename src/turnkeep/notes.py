@@ -1,0 +1,88 @@
+"""Keep notes, and tell turns of talk from turns that hold only a note.
+
+A note is a done turn of its own for which no engine is called. Such turns, and forgotten ones, are
+no turns of talk: "the last turn" passes them over, and when that is taken back or said again,
+the notes behind it are carried along.
+"""
+
+import time
+from collections.abc import Sequence
+
+from .conversation.items import Forgotten, Item, Message, Note
+from .conversation.log import START, Position
+from .errors import Conflict
+from .prompt import Desk
+from .store.base import Lease, Turn
+
+LOOK_BACK = 8  # items loaded at first when looking for the last turn of talk
+
+
+def is_talk(item: Item) -> bool:
+    """Tell whether an item belongs to a turn of talk."""
+    return not isinstance(item, Note | Forgotten)
+
+
+async def holds_talk(desk: Desk, number: int) -> bool:
+    """Tell whether anything was said in a turn."""
+    rows = await desk.store.load_turn_items(desk.owner, desk.conversation, number)
+    return any(is_talk(row.item) for row in rows)
+
+
+async def find_talk_before(desk: Desk, number: int) -> int:
+    """The newest turn of talk of a number up to this one, on whatever branch; 0 when there is none."""
+    while number > 0 and not await holds_talk(desk, number):
+        number -= 1
+    return number
+
+
+async def find_talk_tip(desk: Desk, tip: Position) -> tuple[Position, int]:
+    """The last item of the last turn of talk on the path to `tip`, and the turn's number; `START` and 0 without one."""
+    most = LOOK_BACK
+    while True:
+        items = await desk.store.load_log(desk.owner, desk.conversation, tip=tip, limit=most)
+        for stored in reversed(items):
+            if is_talk(stored.item):
+                return stored.at, stored.turn
+        if len(items) < most:
+            return START, 0
+        most *= LOOK_BACK
+
+
+async def load_carried(desk: Desk, tip: Position, old: Turn, *, same_words: bool) -> list[Item]:
+    """Load the notes that go along when a turn is said again, otherwise, or taken back.
+
+    Args:
+        desk: the conversation.
+        tip: its tip.
+        old: the turn.
+        same_words: False leaves the pins of its own words behind.
+
+    Returns:
+        Notes that the turn carried itself, then those made since; none of these where further
+        turns of talk are left behind with it.
+    """
+    store, owner, key = desk.store, desk.owner, desk.conversation
+    own = [row.item for row in await store.load_turn_items(owner, key, old.number)]
+    on_path = await store.is_ancestor(owner, key, old.tip, tip)
+    behind = await store.load_log(owner, key, tip=tip, after=(old.tip if on_path else old.after).seq)
+    since = [row.item for row in behind] if not any(isinstance(row.item, Message) for row in behind) else []
+    said = {item.text.strip() for item in own if isinstance(item, Message) and item.role == "user"}
+    return [
+        item
+        for item in (*own, *since)
+        if isinstance(item, Note) and (same_words or not (item.turn and item.text in said))
+    ]
+
+
+async def append_notes(desk: Desk, notes: Sequence[Item], *, after: Position, lease: Lease) -> Turn:
+    """Append notes as a done turn of their own behind `after`, durable when this returns; the tip moves there.
+
+    Raises:
+        Conflict: the model waits for the results of its tools there.
+    """
+    store, owner, key = desk.store, desk.owner, desk.conversation
+    last = await store.load_log(owner, key, tip=after, limit=1)
+    if last and isinstance(last[-1].item, Message) and last[-1].item.tool_calls:
+        raise Conflict("The model waits for the results of its tools: give them first.")
+    turn = await store.begin_turn(owner, key, notes, after=after, lease=lease, now=time.time())
+    return await store.finish_turn(owner, key, turn.number, state="done", lease=lease, now=time.time())
