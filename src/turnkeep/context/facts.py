@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..conversation.log import START, Position
-from .corrections import find_replaced, name_subject, read_claim, repeats
+from .claims import read_claim
+from .corrections import find_replaced, name_subject, repeats
 from .gleaning import FACT_CHARACTERS, glean
 
 # What the user says after these lines stands behind them in the log, and goes first.
