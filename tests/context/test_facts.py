@@ -89,7 +89,7 @@ def test_the_latest_word_wins_and_the_one_before_is_marked(old, new):
         ("my flight is on 4 June", "my flight back is on 10 June"),
         ("the meeting starts at 3 pm", "the meeting ends at 4 pm"),
         ("I owe Ben €30", "I owe Ada €50"),
-        ("I take 5 mg of one thing", "I also take 5 mg of another thing"),
+        ("I take 5 mg of metformin", "I also take 8 mg of ramipril"),
         ("my room is 214", "my bike has 21 gears"),
         ("the wifi password is heron42", "call me Ann instead"),
         ("I met Ana at the gym on Monday", "I met Bob at the gym on Friday"),

