@@ -160,7 +160,9 @@ def test_facts_fit_their_share_whatever_the_instructions_take():
     engine = ScriptedEngine(talker(USELESS), window=1024)
 
     async def script(chat):
-        for n, thing in enumerate("shed bike safe gate desk boat barn attic garage cellar".split()):
+        for n, thing in enumerate(
+            ("shed", "bike", "safe", "gate", "desk", "boat", "barn", "attic", "garage")
+        ):
             await chat.ask(f"The code of the {thing} is {1000 + 7 * n}.")
             await chat.idle()
         return await chatter(chat, 2)

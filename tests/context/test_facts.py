@@ -123,7 +123,9 @@ def test_an_answer_is_about_what_was_asked():
 
 
 def test_every_statement_of_the_old_value_is_replaced():
-    kept = keep_facts((), say("my room is 214", "the hotel room number is 214", "they moved me to room 380, not 214"))
+    kept = keep_facts(
+        (), say("my room is 214", "the hotel room number is 214", "they moved me to room 380, not 214")
+    )
     assert current(kept) == [kept[-1].text]
     kept = keep_facts((), say("the hotel room is 214", "our room 214 is loud", "they moved us to room 380"))
     assert current(kept) == [kept[-1].text]
@@ -207,7 +209,9 @@ def test_a_fact_is_loaded_as_it_was_dumped():
 
 def test_a_claim_reads_what_is_said_of_what():
     claim = read_claim("The rent was 900 and is 950 now")
-    assert (claim.denied, claim.values, claim.cue) == ({"900"}, {"figure": {"950"}}, True)
+    assert claim.denied == {"900"}
+    assert claim.values == {"figure": {"950"}}
+    assert claim.cue
     assert claim.corrects
     assert not read_claim("what a day").corrects
     assert read_claim("Gate PIN: 4711").subject == read_claim("the gate PIN is 4712").subject

@@ -48,7 +48,9 @@ def test_a_sentence_has_its_rank(rank, text):
 
 
 def test_questions_code_and_quotations_are_no_facts():
-    assert texts("```\nmy room is 214\n```\n> my room is 214\n    my room is 214\nWhere is my room 214?") == []
+    assert (
+        texts("```\nmy room is 214\n```\n> my room is 214\n    my room is 214\nWhere is my room 214?") == []
+    )
 
 
 def test_a_pasted_text_counts_only_for_what_it_says_of_its_sender():

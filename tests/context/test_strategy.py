@@ -24,6 +24,16 @@ def test_what_is_not_clear_is_refused(text):
         parse_strategy(text)
 
 
-@pytest.mark.parametrize("text", ["window", "summary", "recall", "window,summary", "window:7,summary,recall", "facts,window,summary,recall"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "window",
+        "summary",
+        "recall",
+        "window,summary",
+        "window:7,summary,recall",
+        "window,summary,recall,facts",
+    ],
+)
 def test_a_strategy_is_written_as_it_is_read(text):
     assert str(parse_strategy(text)) == text
