@@ -79,7 +79,7 @@ def test_how_turns_are_found_is_read_as_its_kind(tmp_path: Path) -> None:
         ("window", "255", "--window must be a whole number of tokens, 256 or more, not '255'."),
         ("engine", "", "--engine must be a text that is not empty"),
         ("gguf", "a\0b", "--gguf must be the path of a file"),
-        ("strategy", "facts", "There is no strategy 'facts'"),
+        ("strategy", "factoids", "There is no strategy 'factoids'"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused_in_one_sentence(

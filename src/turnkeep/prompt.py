@@ -4,6 +4,7 @@ Shared by turns, upkeep and everybody who shows what the model reads. Decisions 
 made by context/; sizes come from meter.py; this is the thin edge between them.
 """
 
+import asyncio
 import datetime
 import time
 from collections import deque
@@ -250,11 +251,14 @@ class Desk:
         facts = view.facts
         if wanted:
             new = [statement for statement in said.folded if statement.at.seq > view.facts_upto]
-            facts = keep_facts(facts, new, said.staying)
+            facts = await asyncio.to_thread(keep_facts, facts, new, said.staying)
         notes = [entry for entry in said.notes if entry.at.seq > view.notes_upto]
         lines, facts = apply_notes(view.lines, facts, notes, make_fact=pin_fact)
         facts = fit_facts(
-            facts, budget_tokens=budget.facts, count=lambda text: self.meter.estimate(info, text)
+            facts,
+            budget_tokens=budget.facts,
+            locked_tokens=budget.locked,
+            count=lambda text: self.meter.estimate(info, text),
         )
         upto = said.upto.seq
         return replace(

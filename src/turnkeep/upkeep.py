@@ -16,6 +16,7 @@ from typing import TypedDict
 
 from .context.budget import Budget
 from .context.compaction import NO_SUMMARY, Summary, describe_cut, fill_view, fold_view
+from .context.notes import lock_meant
 from .context.plan import choose_cut, is_due
 from .context.recall import is_crowded
 from .context.view import View, awaits_results, dump_view
@@ -201,10 +202,10 @@ class Upkeep:
         summary = NO_SUMMARY
         if desk.options.strategy.summary:
             summary = await self._summariser.ask_within(scene.info, budget, material, cut, seen=scene.row.tip)
-        day = day_of(time.time())
+        day, before = day_of(time.time()), lock_meant(material.view, material.entries)
         view = await compute(
-            _line_characters(material.view, summary),
-            lambda: fold_view(material.view, cut, summary, day=day, **self._fitting(scene)),
+            _line_characters(before, summary),
+            lambda: fold_view(before, cut, summary, day=day, **self._fitting(scene)),
         )
         view = await desk.keep_facts(scene.info, view, budget, scene.row.tip)
         # The prompt is read anew from the cut on: the moment to drop what was only quoted from earlier.

@@ -76,3 +76,16 @@ def test_a_slow_engine_keeps_less_so_that_reading_it_again_is_quick():
 
 def test_without_window_little_stays_verbatim():
     assert share_window(4_096, keep_turns=False).low < share_window(4_096).low
+
+
+@given(window=st.integers(SMALLEST_WINDOW, 1 << 20), system_tokens=st.integers(0, 1 << 18))
+def test_summary_and_facts_fit_what_the_instructions_leave_of_the_base(window, system_tokens):
+    budget = share_window(window, system_tokens=system_tokens)
+    assert system_tokens + budget.summary + budget.facts <= max(budget.base, system_tokens)
+    assert budget.summary <= budget.prompt * 0.10
+    assert budget.facts <= budget.prompt * 0.08
+
+
+def test_facts_may_take_8_percent_of_what_the_reply_leaves():
+    budget = share_window(10_000, max_tokens=2_000)
+    assert (budget.base, budget.summary, budget.facts) == (2_000, 800, 640)

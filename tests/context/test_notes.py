@@ -13,8 +13,8 @@ from turnkeep.context.notes import (
     forget_facts,
     forget_in_view,
     is_same,
+    lock_meant,
     make_note,
-    meant_texts,
 )
 from turnkeep.context.view import Entry, Line, Span, View
 from turnkeep.conversation.items import Note, user
@@ -106,9 +106,11 @@ def test_what_is_no_note_is_passed_over():
     )
 
 
-def test_what_notes_in_the_log_speak_of_is_known():
+def test_what_notes_in_the_log_speak_of_is_locked_until_they_are_folded():
     entries = [entry(make_note("x")), entry(Note(op="remove_line", old="b", text="")), entry(user("y"))]
-    assert meant_texts(entries) == {"b"}
+    view = View(lines=(Line(text="a", turns=(1, 1)), Line(text="b", turns=(2, 2))))
+    assert [line.locked for line in lock_meant(view, entries).lines] == [False, True]
+    assert lock_meant(view, entries[:1]) is view
 
 
 @given(st.text(), st.text())

@@ -32,7 +32,7 @@ def test_what_is_not_clear_is_refused(text):
         "recall",
         "window,summary",
         "window:7,summary,recall",
-        "facts,window,summary,recall",
+        "window,summary,recall,facts",
     ],
 )
 def test_a_strategy_is_written_as_it_is_read(text):

@@ -206,7 +206,15 @@ def test_a_view_leaves_older_copies_and_what_was_forgotten_out_of_its_log():
 
 def test_notes_are_grouped_with_the_turn_that_follows_and_the_last_with_the_one_before():
     note = Note(op="remember", text="x")
-    turns: list[tuple[int, Item]] = [(1, note), (2, note), (3, user("a")), (3, assistant("b")), (4, user("c")), (5, note), (6, note)]
+    turns: list[tuple[int, Item]] = [
+        (1, note),
+        (2, note),
+        (3, user("a")),
+        (3, assistant("b")),
+        (4, user("c")),
+        (5, note),
+        (6, note),
+    ]
     entries = [Entry(at=Position(0, n), turn=turn, item=item) for n, (turn, item) in enumerate(turns, 1)]
     assert [[entry.turn for entry in group] for group in group_turns(entries)] == [[1, 2, 3, 3], [4, 5, 6]]
     assert [len(group) for group in group_turns(entries[:2])] == [2]

@@ -30,6 +30,9 @@ class Budget:
     base: int  # instructions, summary and facts together, at most
     summary: int  # the summary's lines, at most
     facts: int = 0  # facts in the user's words, at most
+    locked: int = (
+        0  # the same with those that the user asked to be kept: all that instructions and summary leave
+    )
     recall: int = 0  # lines recalled for one turn, at most
     notice: str | None = None  # a sentence for the person, when the reserve had to be cut
 
@@ -86,6 +89,7 @@ def share_window(
         base=base,
         summary=summary,
         facts=facts,
+        locked=max(facts, base - system_tokens - summary),
         recall=min(prompt // RECALL_SHARE, RECALL_MOST),
         notice=notice,
     )

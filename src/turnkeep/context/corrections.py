@@ -7,188 +7,15 @@ the same kind; with one, what shares enough of its words; with nothing but a val
 the 5th"), the newest one of that kind just said.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 
-from .gleaning_words import (
-    CONTRACTED_IS,
-    CUES,
-    IS,
-    SAID_IN_MANY_WAYS,
-    SEVERAL,
-    WORDED_THINGS,
-    compile_rows,
-    fold_stem,
-)
-from .tokens import split_tokens
-from .typos import mend_typos
-from .values import Value, ValueKind, find_values
+from .claims import OF, Claim, read_claim
+from .gleaning_words import SEVERAL
+from .values import ValueKind, find_values
 
 BARE_TURNS = 3  # "actually it's the 5th" speaks of something said this many turns before at most
-OVERLAP = 0.5  # of the shorter one's words of content, with a word of correction
-OF, ASKED = " (of: ", " (asked: "  # what a statement that cannot stand alone refers to
-
-# What stands before a value that is said to hold no more.
-_DENYING = re.compile(
-    r"(?:\b(?:not|no longer|instead of|rather than|isn['’]?t|aren['’]?t|don['’]?t use|forget|statt|nicht|pas|no es|ya no|en vez de|non|invece di|em vez de|niet|не|вместо)\s+(?:\w+\s+)?[€$£#]?|不是)$",
-    re.IGNORECASE,
-)
-_KEYS = {key: compile_rows({key: f"(?:{form})"}) for key, form in SAID_IN_MANY_WAYS.items()}
-_CUE, _IS = compile_rows(CUES), re.compile(rf"{compile_rows(IS).pattern}|{CONTRACTED_IS}", re.IGNORECASE)
-# Words that only open or fill a sentence.
-_FILLING = re.compile(
-    r"\b(?:btw|by the way|fyi|update|well|oh|hey|ok(?:ay)?|lol|haha|yeah|ugh|anyway|hm+|ah|called|named|name[’']?s|name|please)\b:?",
-    re.IGNORECASE,
-)
-_BEFORE = re.compile(
-    r"\b(?:(?:i|we) (?:said|told you|wrote|thought)|used to be|was|were|had been|from(?: the)?) [€$£#]?(?:\w+ )?$",
-    re.IGNORECASE,
-)
-_MORE = re.compile(
-    r"\b(?:also|too|as well|another one|second|other|auch|aussi|también|anche|também|ook|тоже)\b|也",
-    re.IGNORECASE,
-)
-_BACK = re.compile(
-    r"\b(?:back|return|next|last|first|second|third|other|another|outbound|inbound|work|home|old)\b",
-    re.IGNORECASE,
-)
-_END = re.compile(r"\b(?:ends?|arrives?|lands?|closes?|runs out|expires?|over)\b", re.IGNORECASE)
-_FIRST = re.compile(r"^\W*(?:i|we|i'm|we're|i've|we've|ich|wir|je|j'\w+)\b", re.IGNORECASE)
-_WORD_ENDS = re.compile(
-    r"[,.;:!?()–—]|\s(?:with|now|instead|and|but|because|from|these|since|in|at|by|so|mit|jetzt|und|avec|et|con|y|e)\b",
-    re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """What a statement says of what.
-
-    about: stems of its words of content, values and words of correction apart.
-    subject: those before its verb, or before its first value.
-    values: by kind, written alike; denied: values that it says hold no more.
-    key: what it is about, for things that are said in many ways ("home"); word: their value.
-    cue: it holds a word of correction; more: it says "also"; ends: it tells when something ends.
-    """
-
-    about: frozenset[str]
-    subject: frozenset[str]
-    values: Mapping[ValueKind, frozenset[str]]
-    denied: frozenset[str]
-    key: str
-    word: str
-    cue: bool
-    more: bool
-    ends: bool
-    personal: bool  # its subject is who speaks
-
-    @property
-    def corrects(self) -> bool:
-        """Whether it may well correct something."""
-        return self.cue and bool(self.values or self.denied or self.key)
-
-
-@lru_cache(maxsize=4_096)
-def read_claim(text: str) -> Claim:
-    """Read what a statement says of what."""
-    own, _, context = text.partition(OF)
-    own, _, question = own.partition(ASKED)
-    claim = _read_plain(own)
-    if context or question:  # what it refers to says of what it speaks
-        of = _read_plain(context or question)
-        values = (
-            {kind: claim.values.get(kind, frozenset()) | same for kind, same in of.values.items()}
-            if context
-            else {}
-        )
-        return Claim(
-            about=claim.about | of.about, subject=of.subject or claim.subject, values={**claim.values, **values},
-            denied=claim.denied, key=of.key or claim.key, word=claim.word or of.word, cue=claim.cue, more=claim.more,
-            ends=of.ends, personal=of.personal,
-        )  # fmt: skip
-    return claim
-
-
-def _read_plain(said: str) -> Claim:
-    text = mend_typos(said)
-    found = find_values(text)
-    verb = _find_verb(text, found)
-    bare = _blank(text, ()).strip()
-    first = next((value.start for value in found if value.kind != "name"), len(text))
-    named = next((value.start for value in found), len(text))
-    ends_at = verb.start() if verb is not None and verb.start() <= first else named
-    denied = [value for value in found if _is_denied(text, value, found)]
-    stated = [value for value in found if value not in denied and value.end > ends_at]
-    about = _stems(_blank(text, [*stated, *denied]))
-    subject = _stems(_blank(text[:ends_at], denied))
-    if not about and _FIRST.match(bare):  # "I get up at 6:10" has small words only
-        about = frozenset(word.lower() for word in _blank(text[:ends_at], ()).split() if len(word) > 1)
-    key, word = _read_key(text, subject, verb)
-    values: dict[ValueKind, frozenset[str]] = {}
-    for value in stated:
-        values[value.kind] = values.get(value.kind, frozenset()) | {value.same}
-    return Claim(
-        about=about, subject=subject | _stems_of(_BACK, text[:ends_at]), values=values,
-        denied=frozenset(value.same for value in denied), key=key, word=word,
-        cue=bool(denied) or _CUE.search(text) is not None, more=_MORE.search(text) is not None,
-        ends=_END.search(text) is not None, personal=_FIRST.match(bare) is not None,
-    )  # fmt: skip
-
-
-def _find_verb(text: str, found: Sequence[Value]) -> re.Match[str] | None:
-    """Find what parts a subject from its value: a verb, or a colon right before a value."""
-    verb = _IS.search(text)
-    colon = next(
-        (match for match in re.finditer(r": ?", text) if any(value.start == match.end() for value in found)),
-        None,
-    )
-    return min(
-        (match for match in (verb, colon) if match is not None), key=lambda match: match.start(), default=None
-    )
-
-
-def _is_denied(text: str, value: Value, found: Sequence[Value]) -> bool:
-    """Tell whether a value is said to hold no more: "not 241", "was 900, is 950 now", "from 3 to 5"."""
-    before = text[: value.start]
-    if _DENYING.search(before):
-        return True
-    later = any(other.kind == value.kind and other.start > value.start for other in found)
-    return later and _BEFORE.search(before) is not None and _CUE.search(text) is not None
-
-
-def _read_key(text: str, subject: frozenset[str], verb: re.Match[str] | None) -> tuple[str, str]:
-    for key, form in _KEYS.items():
-        if (match := form.search(text)) is not None:
-            who = " ".join(sorted(subject)) if "works" in match.group() else ""
-            return f"{key} {who}".strip(), _first_words(text[match.end() :])
-    if verb is not None and not subject.isdisjoint(WORDED_THINGS):
-        return "its " + " ".join(sorted(subject)), _first_words(text[verb.end() :])
-    return "", ""
-
-
-def _first_words(text: str) -> str:
-    text = _CUE.sub(" ", text).strip()
-    end = _WORD_ENDS.search(text)
-    return " ".join((text[: end.start()] if end else text).lower().split()[:3])
-
-
-def _blank(text: str, values: Sequence[Value]) -> str:
-    for value in values:
-        text = text[: value.start] + " " * (value.end - value.start) + text[value.end :]
-    return _FILLING.sub(" ", _CUE.sub(" ", text))
-
-
-def _stems(text: str) -> frozenset[str]:
-    text = text.replace("go-to", "goto")
-    return frozenset(
-        fold_stem(token.stem) for token, _ in split_tokens(text) if token.kind == "word" and token.stem
-    )
-
-
-def _stems_of(form: re.Pattern[str], text: str) -> frozenset[str]:
-    return frozenset(match.lower() for match in form.findall(text))
+OVERLAP = 0.3  # of the shorter one's words of content, with a word of correction
+SAME = 0.75  # the same without a word of correction, where two words and more are shared
 
 
 def find_replaced(claim: Claim, earlier: Sequence[tuple[str, int]]) -> list[int]:
@@ -202,26 +29,36 @@ def find_replaced(claim: Claim, earlier: Sequence[tuple[str, int]]) -> list[int]
         Their places in `earlier`.
     """
     claims = [read_claim(text) for text, _ in earlier]
-    found = {at for at, old in enumerate(claims) if _says_otherwise(claim, old)}
-    if not claim.cue:
-        return sorted(found)
-    denied = [at for at, old in enumerate(claims) if claim.denied & _all_values(old)]
-    if denied:
-        most = max(len(claim.about & claims[at].about) for at in denied)
-        best = [at for at in denied if len(claim.about & claims[at].about) == most]
-        return sorted(found.union(best if most else best[-1:]))
-    if found:
-        return sorted(found)
-    if not claim.about and not claim.key:
-        near = [
-            at for at, (_, turns) in enumerate(earlier) if turns <= BARE_TURNS and _differs(claim, claims[at])
-        ]
-        return near[-1:]
-    return _best_match(claim, claims)
+    found = [at for at, old in enumerate(claims) if _says_otherwise(claim, old)]
+    if claim.cue and (not found or claim.denied):
+        denied = [at for at, old in enumerate(claims) if claim.denied & _all_values(old)]
+        alike = [at for at in denied if claim.about & claims[at].about]
+        found += alike or denied[-1:]
+    if claim.cue and not found:
+        if claim.about or claim.key:
+            found = _best_match(claim, claims)
+        else:
+            near = (
+                at
+                for at, (_, turns) in enumerate(earlier)
+                if turns <= BARE_TURNS and _differs(claim, claims[at])
+            )
+            found = list(near)[-1:]
+    return sorted({*found, *(at for place in found for at in _find_same(claim, place, claims))})
+
+
+def _find_same(claim: Claim, place: int, claims: Sequence[Claim]) -> Iterator[int]:
+    """Find what says the same as an earlier statement, and speaks of what the new one speaks of."""
+    kinds = _common_kinds(claim, claims[place])
+    for at, old in enumerate(claims):
+        if claim.about & old.about and any(
+            old.values.get(kind) == claims[place].values[kind] for kind in kinds
+        ):
+            yield at
 
 
 def _best_match(claim: Claim, claims: Sequence[Claim]) -> list[int]:
-    """With a word of correction: the statement that shares most words, and all that say the same as that one."""
+    """With a word of correction: the statement that shares most words, the newest of equals."""
     if claim.key:
         return []
     alike = {at: old for at, old in enumerate(claims) if _differs(claim, old) and claim.about & old.about}
@@ -232,13 +69,7 @@ def _best_match(claim: Claim, claims: Sequence[Claim]) -> list[int]:
     best = max(shares.values(), default=0.0)
     if best < OVERLAP:
         return []
-    at = max(place for place, share in shares.items() if share == best)
-    kinds = _common_kinds(claim, claims[at])
-    return [
-        other
-        for other in shares
-        if other == at or any(claims[other].values.get(kind) == claims[at].values[kind] for kind in kinds)
-    ]
+    return [max(place for place, share in shares.items() if share == best)]
 
 
 def _share(claim: Claim, old: Claim, others: Sequence[Claim]) -> float:
@@ -263,6 +94,10 @@ def _says_otherwise(claim: Claim, old: Claim) -> bool:
         return same and bool(claim.word and old.word) and claim.word != old.word
     if not _differs(claim, old) or _is_another_one(claim, old):
         return False
+    shared = len(claim.about & old.about)
+    told = claim.personal and (claim.past or old.past)  # one may meet somebody in the same place twice
+    if not told and shared > 1 and shared >= SAME * min(len(claim.about), len(old.about)):
+        return True
     if claim.personal or old.personal:
         return claim.about == old.about and bool(claim.about) and "name" not in _common_kinds(claim, old)
     wider = len(old.subject) > 1 and old.subject < claim.subject
@@ -274,7 +109,8 @@ def _is_another_one(claim: Claim, old: Claim) -> bool:
     names, before = claim.values.get("name", frozenset()), old.values.get("name", frozenset())
     if not names or not before or names & before or claim.cue:
         return False
-    return len(_common_kinds(claim, old)) > 1 or not SEVERAL.isdisjoint(claim.subject)
+    several = claim.personal and len(_common_kinds(claim, old)) > 1
+    return several or not SEVERAL.isdisjoint(claim.subject)
 
 
 def _common_kinds(claim: Claim, old: Claim) -> list[ValueKind]:

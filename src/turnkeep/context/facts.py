@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..conversation.log import START, Position
-from .corrections import find_replaced, name_subject, read_claim, repeats
+from .claims import read_claim
+from .corrections import find_replaced, name_subject, repeats
 from .gleaning import FACT_CHARACTERS, glean
 
 # What the user says after these lines stands behind them in the log, and goes first.
@@ -109,28 +110,30 @@ def reopen_facts(facts: Sequence[Fact], gone: Iterable[Position]) -> tuple[Fact,
     )
 
 
-def fit_facts(facts: Sequence[Fact], *, budget_tokens: int, count: Callable[[str], int]) -> tuple[Fact, ...]:
+def fit_facts(
+    facts: Sequence[Fact], *, budget_tokens: int, locked_tokens: int, count: Callable[[str], int]
+) -> tuple[Fact, ...]:
     """Choose the facts that stay: locked ones first, then by rank, then the newest.
 
     Args:
         facts: oldest first.
         budget_tokens: the most that the rendered facts may take, their header included.
+        locked_tokens: the same for locked ones, which have more room.
         count: tokens of a text.
 
     Returns:
         Those that fit, oldest first, and the newest of the replaced ones, which take no room.
     """
-    room = budget_tokens - count(FACTS_HEADER)
-    kept: set[int] = set()
+    taken, kept = count(FACTS_HEADER), set[int]()
     order = sorted(
         (at for at, fact in enumerate(facts) if fact.current),
         key=lambda at: (not facts[at].locked, -facts[at].rank, -at),
     )
     for at in order:
         size = count(f"- {facts[at].text}\n")
-        if size <= room:
+        if taken + size <= (locked_tokens if facts[at].locked else budget_tokens):
             kept.add(at)
-            room -= size
+            taken += size
     kept.update([at for at, fact in enumerate(facts) if not fact.current][-MOST_REPLACED:])
     return tuple(facts[at] for at in sorted(kept))
 

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .corrections import ASKED, read_claim
+from .claims import ASKED, read_claim
 from .gleaning_words import (
     BIDDING,
     CONTRACTED_IS,
@@ -44,17 +44,12 @@ _CODE_BLOCK = re.compile(r"```.*?(?:```|\Z)|^\s*(?:>|[|{}<]).*$|^(?: {4}|\t).*$"
 _REMEMBER, _BIDDING, _IDENTITY, _STATE = map(compile_rows, (REMEMBER, BIDDING, IDENTITY, STATE))
 _OWN, _THING, _THOUGHT = map(compile_rows, (OWN, THING, THOUGHT))
 _IS = re.compile(rf"{compile_rows(IS).pattern}|{CONTRACTED_IS}", re.IGNORECASE)
-_PAST = re.compile(
-    r"\b(?:\w{2,}ed|went|had|was|were|did|saw|got|made|took|came|met|bought|ate|drank|said|told|ran|won|lost|found|felt|left|gave|spent|read|wrote|thought|heard|began)\b",
-    re.IGNORECASE,
-)
-_PRESENT = re.compile(r"\b(?:is|are|am|has|have|will|lives?|works?)\b|['’](?:m|s|re|ve)\b", re.IGNORECASE)
 _ADDRESS = re.compile(
     r"\b\d{1,4}[a-z]? (?:[A-Z][\w'-]+ ){1,3}(?:Street|St|Road|Rd|Lane|Ln|Avenue|Ave|Drive|Square|Way|Court|Place|Row|Terrace)\b"
     r"|\b\w+(?:straße|strasse|weg|gasse|platz|straat|laan) \d{1,4}\b|\b(?:rue|calle|via|rua|avenue|улица|ул\.) .{2,30}\d|[路街道区區]\d{1,4}[号號]"
 )
 _DEFINITE = re.compile(
-    r"^(?:\W*\w+,?){0,2}\W*\b(?:the|this|that|der|die|das|le|la|el|il|o|a|de|het)\b", re.IGNORECASE
+    r"^(?:\W*\w+,?)?\W*\b(?:the|this|that|der|die|das|le|la|el|il|o|a|de|het)\b", re.IGNORECASE
 )
 _MONEY = re.compile(r"[$€£¥₹] ?\d|\d ?[$€£¥₹]")
 _REFERRING = re.compile(
@@ -89,6 +84,8 @@ def glean(text: str, asked: str = "") -> list[Gleaned]:
         whole = _with_context(said, before, asked if len(sentences) <= 2 else "")
         rank = max(rank_sentence(said), rank_sentence(whole)) if len(whole) <= FACT_CHARACTERS else 0
         if rank >= (4 if pasted else 1):
+            if whole != said and found and found[-1][1].text == before:
+                found.pop()  # it is said again in this one
             found.append((place, Gleaned(whole, rank)))
     if not found and len(sentences) == 1:
         return _bare_answer(sentences[0], asked)
@@ -110,7 +107,7 @@ def rank_sentence(text: str) -> int:
     if _IDENTITY.search(text):
         return 5
     if _THOUGHT.search(text[: min([value.start for value in find_values(text)], default=len(text))]):
-        return 1 if _is_written_out(text, sentence) else 0
+        return 0
     if _states_value(text, sentence, values=values):
         return 4
     if _STATE.search(text):
@@ -128,7 +125,8 @@ def _has_values(text: str, sentence: Sentence) -> bool:
 
 def _states_value(text: str, sentence: Sentence, *, values: bool) -> bool:
     """Tell whether a sentence gives something a value: "my room is 214", "the code: 4711-B"."""
-    if _PAST.search(text) is not None and _PRESENT.search(text) is None and not read_claim(text).cue:
+    claim = read_claim(text)
+    if claim.past and not claim.cue:
         return False
     if _ADDRESS.search(text) or any(value.kind == "contact" for value in find_values(text)):
         return True

@@ -165,7 +165,7 @@ CHANGE_VERBS = (
 _CHANGING = f"(?:{'|'.join(CHANGE_VERBS)})(?:ed|ing)"
 # A word of correction or change, language by language.
 CUES: Mapping[str, str] = {
-    "en": r"(?:actually|now(?:adays)?|instead|from now on|no longer|any ?more|these days|correction|sorry|i mean|i meant|scratch that|i said|i told you|wrong|mistyped|typo|turns out|after all|by now|this time"
+    "en": r"(?:actually|now(?:adays)?|instead|from now on|no longer|any ?more|these days|correction|sorry|i mean|i meant|scratch that|update(?=[:,])|i said|i told you|wrong|mistyped|typo|turns out|after all|by now|this time"
     r"|oh wait|no(?:,|(?= (?:no|it|its|that|my|the|\d)))|nope|make (?:that|it)|used to be|as it is|rather|(?:can|could) only|only works|change of plans?|starting|as of|new|another|different"
     rf"|{_CHANGING}"
     r"|got a raise|reset|put off|brought forward|upped|went (?:up|down)|quit|stretch|yet again|forget)",

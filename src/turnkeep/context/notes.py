@@ -133,9 +133,16 @@ def _edited(kept: Sequence[L], note: Note) -> list[L]:
     return [replace(each, text=note.text, locked=True) if each.text == note.old else each for each in kept]
 
 
-def meant_texts(entries: Iterable[Entry]) -> frozenset[str]:
-    """The lines and facts that notes still in the log speak of: neither merged nor dropped until these are folded."""
-    return frozenset(entry.item.old for entry in entries if isinstance(entry.item, Note) and entry.item.old)
+def lock_meant(view: View, entries: Iterable[Entry]) -> View:
+    """Lock the lines and facts that notes still in the log speak of, so that they stay until these are folded."""
+    meant = {entry.item.old for entry in entries if isinstance(entry.item, Note) and entry.item.old}
+    if not meant:
+        return view
+    return replace(
+        view,
+        lines=tuple(replace(line, locked=line.locked or line.text in meant) for line in view.lines),
+        facts=tuple(replace(fact, locked=fact.locked or fact.text in meant) for fact in view.facts),
+    )
 
 
 # -- forgetting -----------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ _FORMS: tuple[tuple[ValueKind, str], ...] = (
     ("day", rf"\b(?:{_PLAIN_MONTH}|{_WEEKDAY})s?\b|[周週]?星期[一二三四五六日天]"),
     ("day", r"\bthe \d{1,2}(?:st|nd|rd|th)\b(?! (?:floor|street|avenue|grade|edition|place|time|row|attempt))"),
     ("figure", r"\+?\d[\d ()/-]{6,}\d\b"),
-    ("figure", r"(?:[$€£¥₹#] ?)?\b[A-Za-z]{0,4}[-_/]?\d+(?:[.,:/_-]?[A-Za-z0-9]+)*(?: ?[€$£%]| ?(?:mg|g|kg|ml|cl|l|km|cm|mm|m|min)\b)?|\b[A-Za-z]\w*\d\w*(?:[-_!]\w+)*"),
+    ("figure", r"(?:[$€£¥₹#] ?)?(?<![A-Za-z0-9])[A-Za-z]{0,4}[-_/]?\d+(?:[.,:/_-]?[A-Za-z0-9]+)*(?: ?[€$£%]| ?(?:mg|g|kg|ml|cl|l|km|cm|mm|m|min)\b)?|\b[A-Za-z]\w*\d\w*(?:[-_!]\w+)*"),
     ("figure", rf"\b(?:{_NUMBER_WORD})\b"),
 )  # fmt: skip
 _VALUE = re.compile("|".join(f"(?P<_{n}>{form})" for n, (_, form) in enumerate(_FORMS)), re.IGNORECASE)
