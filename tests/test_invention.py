@@ -309,7 +309,7 @@ THOUGHTS = ["the user owes 7777 zloty", "I should invent Zebulon here", "let me 
 
 def converse(rng: random.Random, facts: list[Fact]) -> list[list[tuple[str, str]]]:
     """Say the facts among small talk, a turn each; what the assistant says stands behind the user's words."""
-    turns = []
+    turns: list[list[tuple[str, str]]] = []
     for fact in facts:
         for speaker, text in fact.said:
             if speaker == "assistant":

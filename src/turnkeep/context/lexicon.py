@@ -29,12 +29,12 @@ STOP_WORDS = _words(
     d ll m ve hey hi hello oh wow um uh hmm gonna wanna gotta
     der die das den dem des ein eine einen einem einer und oder ist sind ich du er sie es wir ihr mein dein sein zu
     im am auf mit von für bei aus nach wie so auch
-    le la les un une des du de et ou est sont je tu il elle nous vous ils mon ma mes ton ta tes sa ses à au aux en
+    le la les un une des du de et ou est sont avons avez ont je tu il elle nous vous ils mon ma mes ton ta tes sa ses à au aux en
     dans sur avec pour par que qui ce cette
-    el los las una unos y o es yo tú él ella mi mis tu su sus al del en con por para que se lo
-    il lo gli uno e è io lei lui mio mia suo sua di da su per che si
-    o os um uma e é eu ele ela meu minha seu sua do da dos das no na em com por para
-    de het een en of is zijn ik jij hij zij mijn jouw van op met voor aan naar die dat
+    el los las una unos y o es tengo tiene tienes yo tú él ella mi mis tu su sus al del en con por para que se lo
+    il lo gli uno e è ho hai ha io lei lui mio mia suo sua di da su per che si
+    o os um uma e é tenho tem eu ele ela meu minha seu sua do da dos das no na em com por para
+    de het een en of is zijn heb heeft hebben ik jij hij zij mijn jouw van op met voor aan naar die dat
     и или я ты он она мы вы мой моя в на с по для от к что это у из
     i lub jest ja ty on ona my mój moja w na z po dla od do że to u""",
 )
@@ -211,7 +211,7 @@ wear wore worn|win won|lose lost loss|find found|hold held|keep kept|leave left|
 build built|sell sold sale|tell told|make made|pay paid|stand stood|understand understood|get got gotten|forget forgot forgotten|
 know knew known|grow grew grown growth|throw threw thrown|draw drew drawn|fly flew flown flight|come came|become became|
 sit sat|read|hear heard|lead led|sleep slept|steal stole stolen|wake woke woken|fall fell fallen|rise rose risen|do did done|
-child kid|children kids|man men|woman women|person people|foot feet|tooth teeth|mouse mice|wife wives|
+child kid|children kids|man men|woman women|person people|foot feet|tooth teeth|mouse mice|haben habe hast hat hatte hatten|wife wives|
 good better best|bad worse worst|mom mother mum|dad father|photo picture pic photograph image|bike bicycle cycling|
 movie film|job work career|begin start|great awesome amazing|friend buddy|doctor dr|tv television|fridge refrigerator|phone telephone mobile|
 color colour|favorite favourite|neighbor neighbour|theater theatre|center centre|gray grey|usa us america american|uk britain british|adopt adoption|marry marriage married wedding|died dead death die passed|born birth birthday|
