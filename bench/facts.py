@@ -7,8 +7,8 @@ follow the last fact. Recall is off, so that nothing else can bring a fact back.
 
 Prints for each file of phrasings which share of the facts that hold stands in the prompt word for word
 (bar: 95 %), which superseded values stand among the facts as if they held (bar: 0), and how many facts
-nobody planted. bench/phrasings/held.txt was set aside before the program's rules were written, and
-open.txt is what they were tried on.
+nobody planted. bench/phrasings/held.txt was set aside before the program's rules were written, and only its
+totals were looked at since; open.txt is what they were tried on. About 1.3 s for each conversation.
 """
 
 import argparse

@@ -229,3 +229,9 @@ def test_a_claim_reads_what_is_said_of_what():
     assert not read_claim("what a day").corrects
     assert read_claim("Gate PIN: 4711").subject == read_claim("the gate PIN is 4712").subject
     assert find_replaced(read_claim("what a day"), [("my room is 214", 1)]) == []
+
+
+def test_a_single_word_that_several_facts_share_says_not_which_one_is_corrected():
+    said = ["the hotel room is 214", "the meeting room is 12", "they moved my sofa to room 3"]
+    assert tell(*said) == said
+    assert tell(said[0], said[2])[0].startswith(said[2]), "where one alone can be meant, it is"

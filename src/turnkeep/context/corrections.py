@@ -14,8 +14,8 @@ from .gleaning_words import SEVERAL
 from .values import ValueKind, find_values
 
 BARE_TURNS = 3  # "actually it's the 5th" speaks of something said this many turns before at most
-OVERLAP = 0.3  # of the shorter one's words of content, with a word of correction
-SAME = 0.75  # the same without a word of correction, where two words and more are shared
+OVERLAP = 0.1  # of the shorter one's words of content, with a word of correction
+SAME = 0.5  # the same without a word of correction, where two words and more are shared
 
 
 def find_replaced(claim: Claim, earlier: Sequence[tuple[str, int]]) -> list[int]:
@@ -41,7 +41,7 @@ def find_replaced(claim: Claim, earlier: Sequence[tuple[str, int]]) -> list[int]
             near = (
                 at
                 for at, (_, turns) in enumerate(earlier)
-                if turns <= BARE_TURNS and _differs(claim, claims[at])
+                if turns <= BARE_TURNS and _may_correct(claim, claims[at])
             )
             found = list(near)[-1:]
     return sorted({*found, *(at for place in found for at in _find_same(claim, place, claims))})
@@ -61,7 +61,7 @@ def _best_match(claim: Claim, claims: Sequence[Claim]) -> list[int]:
     """With a word of correction: the statement that shares most words, the newest of equals."""
     if claim.key:
         return []
-    alike = {at: old for at, old in enumerate(claims) if _differs(claim, old) and claim.about & old.about}
+    alike = {at: old for at, old in enumerate(claims) if _may_correct(claim, old) and claim.about & old.about}
     shares = {
         at: _share(claim, old, [other for other in alike.values() if other is not old])
         for at, old in alike.items()
@@ -72,6 +72,11 @@ def _best_match(claim: Claim, claims: Sequence[Claim]) -> list[int]:
     return [max(place for place, share in shares.items() if share == best)]
 
 
+def _may_correct(claim: Claim, old: Claim) -> bool:
+    """Tell whether a word of correction may be meant for an earlier statement: not for a story of what happened."""
+    return _differs(claim, old) and not old.past
+
+
 def _share(claim: Claim, old: Claim, others: Sequence[Claim]) -> float:
     """How much of the shorter one's words both have.
 
@@ -79,7 +84,8 @@ def _share(claim: Claim, old: Claim, others: Sequence[Claim]) -> float:
     """
     shared = claim.about & old.about
     whole = claim.about <= old.about or (bool(old.subject) and old.subject <= claim.about)
-    if len(shared) == 1 and not whole and any(shared <= other.about for other in others):
+    names_only = _common_kinds(claim, old) == ["name"]  # chats are full of names
+    if len(shared) == 1 and not whole and (names_only or any(shared <= other.about for other in others)):
         return 0.0
     return len(shared) / min(len(claim.about), len(old.about)) + len(shared) / 100
 
