@@ -99,7 +99,7 @@ def test_a_log_of_more_items_than_are_held_in_memory_is_read(monkeypatch):
 def test_a_line_that_speaks_of_an_abandoned_turn_never_reaches_the_model():
     def answer(request):
         if asks_for_summary(request):
-            return "- SECRET4711 was said."
+            return "- The user's code is SECRET4711."
         return "I see."
 
     engine = ScriptedEngine(answer, window=512)
@@ -107,7 +107,7 @@ def test_a_line_that_speaks_of_an_abandoned_turn_never_reaches_the_model():
     async def script(chat):
         n = 0
         while not any(asks_for_summary(request) for request in engine.requests):
-            await chat.ask(f"turn {n}: SECRET4711 " + "word " * 15)
+            await chat.ask(f"turn {n}: my code is SECRET4711. " + "word " * 15)
             await chat.idle()
             n += 1
         assert await chat.summary()
@@ -117,7 +117,7 @@ def test_a_line_that_speaks_of_an_abandoned_turn_never_reaches_the_model():
         return lines
 
     assert run(script, engine, max_tokens=40, upkeep=True) == []
-    assert "was said" not in str(engine.requests[-1].messages)
+    assert "The user's code" not in str(engine.requests[-1].messages)
 
 
 def test_regenerating_after_undoing_a_turn_that_was_cut_off_does_not_bring_it_back():
