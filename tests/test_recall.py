@@ -102,7 +102,7 @@ def test_quoted_lines_stay_where_they_are_and_are_not_quoted_again():
 def test_quoted_lines_survive_a_restart(tmp_path):
     async def ask(chat):
         await chat.ask("My locker has the number 4417.")
-        await talk(chat)
+        await talk(chat, 60)
         await chat.ask("Which number does my locker have?")
         return await chat.prompt()
 
@@ -112,8 +112,9 @@ def test_quoted_lines_survive_a_restart(tmp_path):
         return before, await chat.prompt()
 
     path = tmp_path / "chat.db"
-    first = run(ask, store=path, conversation="a")
-    before, after = run(look, store=path, conversation="a")
+    engine = ScriptedEngine(lambda _: "I see.", window=1_024)
+    first = run(ask, store=path, conversation="a", engine=engine)
+    before, after = run(look, store=path, conversation="a", engine=engine)
     assert before == first
     assert after[: len(first)] == first
 

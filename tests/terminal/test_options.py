@@ -45,7 +45,7 @@ def test_further_fields_reach_the_engine_as_given() -> None:
     assert list(describe_options(settings)) == [
         "temperature: left to the engine",
         "max_tokens: left to the engine",
-        "strategy: window,summary",
+        "strategy: window,summary,recall",
         "top_p: 0.9",
         'stop: ["a", "b"]',
     ]
