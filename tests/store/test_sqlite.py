@@ -433,6 +433,9 @@ def test_an_answer_that_comes_after_its_loop_has_closed_is_dropped(
     leave.set()
     asyncio.run(say_hello(store))
     asyncio.run(store.close())
+    for thread in threading.enumerate():
+        if thread.name == "turnkeep-store":
+            thread.join(10)  # it has answered, and is on its way out
     assert store_threads() == 0
 
 
