@@ -213,13 +213,16 @@ def test_the_first_view_is_not_used_before_it_is_warm():
             return await super().warm(request)
 
     warming = asyncio.Event()
-    engine = Slow(lambda request: "- x" if asks_for_summary(request) else "I see.", window=512)
+    engine = Slow(lambda request: "- x" if asks_for_summary(request) else "I see.", window=1_024)
 
     async def script(chat):
         n = 0
         while not warming.is_set():
             await chat.ask(f"turn {n}: " + "word " * 15)
-            await asyncio.sleep(0.05)
+            quiet = {asyncio.ensure_future(each) for each in (chat.idle(), warming.wait())}
+            await asyncio.wait(quiet, return_when=asyncio.FIRST_COMPLETED)
+            for waiting in quiet:
+                waiting.cancel()
             n += 1
         return await chat.ask("quick")
 
