@@ -365,7 +365,7 @@ def test_whatever_is_done_the_prompt_extends_the_last_or_says_why_and_holds_ever
 
     async def script(chat):
         for n in range(60):
-            with contextlib.suppress(NothingToDo, EngineRefused):
+            with contextlib.suppress(NothingToDo, EngineRefused, UsageError):  # no room for more notes
                 await step(chat, n)
         reply = None
         while reply is None:

@@ -187,6 +187,11 @@ class Desk:
         pending = await self._load_valid(row.pending_view, tip) if row.pending_view is not None else None
         return [current] if pending is None else [current, await self._for_tip(pending, tip)]
 
+    async def load_view(self, number: int, tip: Position) -> View | None:
+        """Load a view as far as it is valid for `tip`; None where it folded what does not lead there."""
+        stored = await self._load_valid(number, tip)
+        return None if stored is None else await self._for_tip(stored, tip)
+
     async def _load_valid(self, number: int, tip: Position) -> StoredView | None:
         stored = await self.store.load_view(self.owner, self.conversation, number)
         valid = await self.store.is_ancestor(self.owner, self.conversation, stored.at, tip)

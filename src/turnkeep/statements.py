@@ -58,6 +58,23 @@ async def load_statements(
     return Statements(folded=folded, staying=found[len(folded) :], notes=notes, upto=upto)
 
 
+async def load_notes(
+    store: Store, owner: str, conversation: str, *, after: int, tip: Position
+) -> list[Entry]:
+    """Load the notes behind the item of a seq, up to `tip`, oldest first."""
+    found: list[Entry] = []
+    upto: Position | None = tip
+    while upto is not None:
+        items = await store.load_log(owner, conversation, tip=upto, after=after, limit=MOST_ITEMS + 1)
+        upto = items[0].at if len(items) > MOST_ITEMS else None  # items are loaded from their end
+        found[:0] = [
+            Entry(at=item.at, turn=item.turn, item=item.item)
+            for item in items[upto is not None :]
+            if isinstance(item.item, Note)
+        ]
+    return found
+
+
 def list_statements(items: Sequence[StoredItem]) -> list[Statement]:
     """List what the user said, each with what the assistant had said before."""
     found: list[Statement] = []
