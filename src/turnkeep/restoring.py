@@ -13,7 +13,7 @@ from .errors import Conflict, NothingToDo, UsageError
 from .holding import hold_alone
 from .notes import find_room
 from .prompt import Desk
-from .record import load_summaries
+from .record import load_summaries, read_alike
 
 
 async def restore_summary(desk: Desk, number: int, *, at_once: bool) -> None:
@@ -39,7 +39,7 @@ async def restore_summary(desk: Desk, number: int, *, at_once: bool) -> None:
             raise UsageError(f"There is no version {number} of the summary on this branch: {known}.")
         present = (await desk.views(row, row.tip))[-1]
         view = await _fit(desk, restore_lines(present, earlier, last_turn=await _last_turn(desk, earlier)))
-        if view.lines == present.lines:
+        if read_alike(view.lines, present.lines):
             raise NothingToDo(f"Version {number} says what the model reads already.")
         assert present.number is not None, "where there is a version there is a view"
         key = (await desk.store.load_view(desk.owner, row.id, present.number)).key
