@@ -36,7 +36,7 @@ class Minding(Looking):
         """Have upkeep go on."""
 
     async def remember(self, text: str) -> Turn:
-        """Have something remembered word for word, whatever becomes of the turns; no engine is called.
+        """Have something remembered word for word, whatever becomes of the turns; no reply is asked for.
 
         The model reads it with the next message, and from the next compaction on as a fact.
 
@@ -68,7 +68,7 @@ class Minding(Looking):
         return await self._keep_notes(lambda _: [note])
 
     async def correct(self, old: str, new: str | None) -> Turn:
-        """Correct a line of the summary, or a fact; no engine is called.
+        """Correct a line of the summary, or a fact; no reply is asked for.
 
         The model reads the correction with the next message, and from the next compaction on the new words
         in place of the old. They are locked: no compaction merges or drops them.

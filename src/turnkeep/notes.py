@@ -1,6 +1,6 @@
 """Keep notes, and tell turns of talk from turns that hold only a note.
 
-A note is a done turn of its own for which no engine is called. Such turns, and forgotten ones, are
+A note is a done turn of its own for which no reply is asked. Such turns, and forgotten ones, are
 no turns of talk: "the last turn" passes them over, and when that is taken back or said again,
 the notes behind it are carried along. What notes in the log say holds at once, for whoever looks.
 """
