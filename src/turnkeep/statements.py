@@ -62,17 +62,8 @@ async def load_notes(
     store: Store, owner: str, conversation: str, *, after: int, tip: Position
 ) -> list[Entry]:
     """Load the notes behind the item of a seq, up to `tip`, oldest first."""
-    found: list[Entry] = []
-    upto: Position | None = tip
-    while upto is not None:
-        items = await store.load_log(owner, conversation, tip=upto, after=after, limit=MOST_ITEMS + 1)
-        upto = items[0].at if len(items) > MOST_ITEMS else None  # items are loaded from their end
-        found[:0] = [
-            Entry(at=item.at, turn=item.turn, item=item.item)
-            for item in items[upto is not None :]
-            if isinstance(item.item, Note)
-        ]
-    return found
+    items = await store.load_log(owner, conversation, tip=tip, after=after, kind="note")
+    return [Entry(at=item.at, turn=item.turn, item=item.item) for item in items]
 
 
 def list_statements(items: Sequence[StoredItem]) -> list[Statement]:
