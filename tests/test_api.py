@@ -1,6 +1,7 @@
 """The public names: pinned, sorted, and all of them there."""
 
 import ast
+import inspect
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_type_checkers_and_run_time_know_the_same_names() -> None:
 
 def test_chat_has_the_verbs_of_async_chat() -> None:
     def verbs(kind: type) -> set[str]:
-        return {name for name in vars(kind) if not name.startswith("_")}
+        return {name for name, _ in inspect.getmembers(kind) if not name.startswith("_")}
 
     # Managing many conversations, models and options is for programs with a loop of their own.
     loop_only = {"conversation", "engine_info", "list", "rename", "set_model", "set_options", "switch"}

@@ -83,7 +83,9 @@ def test_every_document_is_linked_from_the_readme() -> None:
 def test_every_public_name_verb_argument_and_receipt_field_is_in_the_reference() -> None:
     text = (ROOT / "docs/reference.md").read_text("utf-8")
     written = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`]+`|^    .*$", text, re.MULTILINE))))
-    verbs = {name for kind in (turnkeep.Chat, turnkeep.AsyncChat) for name in vars(kind) if name[0] != "_"}
+    kinds = (turnkeep.Chat, turnkeep.AsyncChat)
+    verbs = {name for kind in kinds for name, _ in inspect.getmembers(kind) if name[0] != "_"}
+    assert {"ask", "search", "forget"} <= verbs, "of each of the classes that a chat is made of"
     arguments = set(inspect.signature(turnkeep.AsyncChat.__init__).parameters) - {"self"}
     fields = {field.name for field in dataclasses.fields(turnkeep.Receipt)}
     assert (set(turnkeep.__all__) | verbs | arguments | fields) - written - {"__version__"} == set()

@@ -219,7 +219,7 @@ def test_an_upkeep_that_read_it_elsewhere_lets_go_before_it_is_forgotten():
 
 
 def test_a_dead_upkeep_does_not_hold_it_up(monkeypatch):
-    monkeypatch.setattr("turnkeep.forgetting.YIELDED_SECONDS", 0.2)
+    monkeypatch.setattr("turnkeep.holding.YIELDED_SECONDS", 0.2)
 
     async def script(chat):
         await chat.ask("u1")

@@ -347,13 +347,17 @@ def test_whatever_is_done_the_prompt_extends_the_last_or_says_why_and_holds_ever
     engine = ScriptedEngine(lambda _: ["a"] if draw.random() > 0.15 else [EngineRefused("no")], window=window)
 
     async def step(chat, n):
-        match draw.choice(["ask", "ask", "ask", "remember", "pin", "undo", "regenerate", "edit", "forget"]):
+        steps = ["ask"] * 3 + ["remember", "pin", "correct", "undo", "regenerate", "edit", "forget"]
+        match draw.choice(steps):
             case "ask":
                 await chat.ask(f"u{n} " + "word " * draw.randrange(20))
             case "remember":
                 await chat.remember(f"note {n}.")
             case "pin":
                 await chat.pin()
+            case "correct":
+                for fact in (await chat.facts())[-1:]:
+                    await chat.correct(fact.text, draw.choice([None, f"corrected {n}."]))
             case "undo":
                 await chat.undo()
             case "regenerate":
@@ -365,7 +369,7 @@ def test_whatever_is_done_the_prompt_extends_the_last_or_says_why_and_holds_ever
 
     async def script(chat):
         for n in range(60):
-            with contextlib.suppress(NothingToDo, EngineRefused):
+            with contextlib.suppress(NothingToDo, EngineRefused, UsageError):  # no room for more notes
                 await step(chat, n)
         reply = None
         while reply is None:

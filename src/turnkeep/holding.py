@@ -20,6 +20,8 @@ from .store.base import Lease
 
 LEASE_SECONDS = 15.0  # a process that vanished on another machine blocks a conversation no longer than this
 HEARTBEAT_SECONDS = 4.0
+YIELDED_SECONDS = 5.0  # upkeep makes way within a quarter second; one that does not is dead
+LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 90.0  # how long a second writer waits before it is told of the conflict
 
 
@@ -41,6 +43,32 @@ async def hold_conversation(
         desk, f"conversation:{desk.conversation}", note=desk.engine.url, patience=patience, stop=stop
     ) as lease:
         yield lease
+
+
+@contextlib.asynccontextmanager
+async def hold_alone(desk: Desk) -> AsyncIterator[Lease]:
+    """Hold the conversation when no upkeep works on it any more, of whatever process.
+
+    The engine that an upkeep works on is claimed as a turn claims it, and waited for to be let go.
+
+    Raises:
+        Conflict: another writer held the conversation for too long.
+    """
+    busy = await desk.store.held_leases("upkeep:", now=time.time())
+    engine = busy[0].subject.removeprefix("upkeep:") if busy else desk.engine.url
+    async with hold_lease(
+        desk, f"conversation:{desk.conversation}", note=engine, patience=PATIENCE_SECONDS
+    ) as lease:
+        await _wait_for_upkeep(desk, engine)
+        yield lease
+
+
+async def _wait_for_upkeep(desk: Desk, engine: str) -> None:
+    deadline = time.monotonic() + YIELDED_SECONDS
+    while time.monotonic() < deadline:
+        if not await desk.store.held_leases(f"upkeep:{engine}", now=time.time()):
+            return
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 @contextlib.asynccontextmanager

@@ -15,38 +15,26 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from .context.budget import SMALLEST_WINDOW
-from .context.facts import Fact
-from .context.notes import make_note
-from .context.picture import Picture
-from .context.receipt import Receipt
 from .context.strategy import parse_strategy
-from .conversation.items import Item, Message, Note, Part, say_items
+from .conversation.items import Item, Part, say_items
 from .conversation.log import Position
 from .embed.base import Embedder
-from .engine.base import Engine, EngineInfo, WireMessage
+from .engine.base import Engine, EngineInfo
 from .equipment import Equipment
 from .errors import Conflict, ConversationNotFound, UsageError
-from .forgetting import forget_turn
 from .holding import hold_conversation, name_holder
 from .indexing import Indexer
-from .lookup import How, When, look_up, make_limits
+from .minding import Minding
 from .notes import append_notes, load_carried
 from .prepared import Prepared, prepare_turn
 from .prompt import Desk, Options, check_max_tokens
 from .recall import Recaller
 from .record import (
-    Exchange,
-    SummaryVersion,
-    load_history,
     load_last_turn,
-    load_picture,
     load_said,
-    load_summaries,
     load_turn_on_path,
-    load_turn_receipt,
-    rebuild_prompt,
 )
-from .store.base import Conversation, Hit, Store, Turn
+from .store.base import Conversation, Store, Turn
 from .streaming import Streaming
 from .transfer import check_name, check_new_name, check_owner
 from .turn import Emit, Reply, Say, run_turn
@@ -66,7 +54,7 @@ class Opened:
     notices: tuple[str, ...]
 
 
-class AsyncChat:
+class AsyncChat(Minding):
     """One conversation with one engine, remembered across context windows and restarts.
 
     Args:
@@ -366,172 +354,13 @@ class AsyncChat:
         if self._upkeep is not None:
             await self._upkeep.pause()
 
+    @property
+    def _has_upkeep(self) -> bool:
+        return self._upkeep_wanted
+
     def _wake(self) -> None:
         if self._upkeep is not None:
             self._upkeep.wake()
-
-    # -- telling turnkeep itself -------------------------------------------------------------------
-
-    async def remember(self, text: str) -> Turn:
-        """Have something remembered word for word, whatever becomes of the turns; no engine is called.
-
-        The model reads it with the next message, and from the next compaction on as a fact.
-
-        Args:
-            text: what, up to 1,000 characters.
-
-        Returns:
-            The turn that holds the note.
-
-        Raises:
-            UsageError: the text is empty or too long.
-            Conflict: the model waits for the results of its tools.
-        """
-        return await self._keep_note(make_note(text))
-
-    async def pin(self, turn: int | None = None) -> Turn:
-        """Have remembered what the user said in a turn, the last one by default; otherwise as `remember`.
-
-        Raises:
-            NothingToDo: there is no such turn on the way to the last one.
-        """
-        desk, _ = await self._open_desk()
-        said = await (load_last_turn(desk) if turn is None else load_turn_on_path(desk, turn))
-        items = await load_said(desk, said)
-        text = "\n".join(item.text for item in items if isinstance(item, Message) and item.role == "user")
-        return await self._keep_note(make_note(text, turn=said.number))
-
-    async def _keep_note(self, note: Note) -> Turn:
-        desk, _ = await self._open_desk()
-        await self._make_way()
-        try:
-            async with hold_conversation(desk) as lease:
-                await desk.store.settle_turns(self._owner, desk.conversation, lease=lease, now=time.time())
-                return await append_notes(desk, [note], after=(await desk.load()).tip, lease=lease)
-        finally:
-            self._wake()
-
-    async def forget(self, turn: int | None = None) -> tuple[int, ...]:
-        """Forget a turn, the last one by default: its text, and all that was made of it here.
-
-        Its place and the ids of its items stay. Gone are the words and vectors of its items, copies that were
-        recalled later, pins of it, and lines of summaries that rest on it. What the model said
-        elsewhere of the same thing stays.
-
-        Returns:
-            The turns forgotten: this one, and those that were asked with the same words in its place.
-
-        Raises:
-            NothingToDo, ConversationNotFound: there is no such turn.
-            Conflict: it is still being answered.
-        """
-        desk, _ = await self._open_desk()
-        await self._make_way()
-        try:
-            number = (await load_last_turn(desk, failed=True)).number if turn is None else turn
-            turns = await forget_turn(desk, number)
-            desk.learned.read_views.clear()  # what the engine has read begins otherwise now
-            desk.meter.forget()
-            self._equipment.open_searcher().forget(self._owner, desk.conversation)
-        finally:
-            self._wake()
-        return turns
-
-    # -- asking what there is ---------------------------------------------------------------------
-
-    async def history(self, last: int | None = None) -> list[Exchange]:
-        """List the turns that lead to the tip, and failed ones, oldest first; only the `last` ones when given."""
-        desk, _ = await self._open_desk()
-        return await load_history(desk, last)
-
-    async def why(self, turn: int | None = None) -> Receipt:
-        """Show the receipt of a turn, the last one by default.
-
-        Raises:
-            NothingToDo: there is no turn, or it has no receipt.
-        """
-        desk, _ = await self._open_desk()
-        return (await load_turn_receipt(desk, turn))[1]
-
-    async def prompt(self, turn: int | None = None) -> list[WireMessage]:
-        """Show the messages that a turn sent to the engine, rebuilt from the record; the last turn by default.
-
-        Raises:
-            NothingToDo: there is no turn, or it has no receipt.
-        """
-        desk, _ = await self._open_desk()
-        return await rebuild_prompt(desk, turn)
-
-    async def picture(self) -> Picture:
-        """Draw how the window is filled, and what became of every item."""
-        desk, _ = await self._open_desk()
-        return await load_picture(desk)
-
-    async def summary(self) -> list[str]:
-        """List the lines of the summary that the model reads now."""
-        desk, _ = await self._open_desk()
-        row = await desk.load()
-        return [line.text for line in (await desk.views(row, row.tip))[0].lines]
-
-    async def facts(self) -> list[Fact]:
-        """List what the user said of folded turns that is kept word for word, oldest first; replaced ones are marked."""
-        desk, _ = await self._open_desk()
-        row = await desk.load()
-        return list((await desk.views(row, row.tip))[0].facts)
-
-    async def summaries(self, last: int | None = None) -> list[SummaryVersion]:
-        """List the versions of the summary on this branch, oldest first; only the `last` ones when given."""
-        desk, _ = await self._open_desk()
-        return await load_summaries(desk, last)
-
-    async def search(
-        self,
-        text: str = "",
-        *,
-        everywhere: bool = False,
-        by: How = "best",
-        since: When = None,
-        until: When = None,
-        speaker: str | None = None,
-        limit: int = 20,
-    ) -> list[Hit]:
-        """Find what was said.
-
-        Args:
-            text: what to look for; "" lists what was said within the limits below, newest first.
-            everywhere: look into all conversations of the owner.
-            by: "words", "meaning", or "best" for both, the best first; "text" for these very characters,
-                newest first.
-            since: the first day, as "2023-05-01" or a date; or a time.
-            until: the last day, likewise.
-            speaker: "user" or "assistant".
-            limit: hits at most.
-        """
-        desk, _ = await self._open_desk()
-        return await look_up(
-            self._equipment.open_searcher(),
-            self._owner,
-            text,
-            within=None if everywhere else await desk.load(),
-            by=by,
-            limits=make_limits(since, until, speaker),
-            limit=limit,
-            now=time.time(),
-        )
-
-    async def conversation(self) -> Conversation:
-        """Load the conversation's row."""
-        desk, _ = await self._open_desk()
-        return await desk.load()
-
-    async def engine_info(self) -> EngineInfo:
-        """Say what the engine is and has loaded."""
-        desk, _ = await self._open_desk()
-        return await desk.engine.probe()
-
-    async def list(self, limit: int = 100) -> list[Conversation]:
-        """List the owner's conversations, the last used first."""
-        return await self._equipment.open_store().list_conversations(self._owner, limit=limit)
 
     # -- changing ---------------------------------------------------------------------------------
 

@@ -14,16 +14,16 @@ from typing import Any, Self
 
 from .context.budget import SMALLEST_WINDOW, Budget, share_window
 from .context.compaction import cut_view, without_lines
+from .context.cutting import Material, cut_now
 from .context.facts import fit_facts, keep_facts, render_facts, reopen_facts
 from .context.instructions import render_instruction
 from .context.notes import apply_notes, pin_fact, pinned_facts
-from .context.plan import Candidate, choose_cut, choose_view, refuse_overflow
+from .context.plan import Candidate, choose_view
 from .context.strategy import Strategy
 from .context.view import (
     Entry,
     View,
     bare_results,
-    group_turns,
     holds_results,
     is_left_out,
     layout_messages,
@@ -96,30 +96,6 @@ class Learned:
     new_tokens: float = 0.0  # what messages have taken, averaged
     language: str = "english"  # in which the user was last asked for a summary (context/instructions.py)
     limits: deque[int | None] = field(default_factory=lambda: deque(maxlen=8))  # max_tokens of the last turns
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """What a prompt can be made of.
-
-    base: the base as text, and its size, and that of its facts; entries: the log of the view, without the new message.
-    """
-
-    view: View
-    base: str
-    base_tokens: int
-    entries: tuple[Entry, ...]
-    facts_tokens: int = 0
-
-    @property
-    def log_tokens(self) -> int:
-        """Tokens of the log."""
-        return sum(entry.tokens for entry in self.entries)
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of base and log."""
-        return self.base_tokens + self.log_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +186,11 @@ class Desk:
             current = await self._for_tip(stored, tip) if stored else current
         pending = await self._load_valid(row.pending_view, tip) if row.pending_view is not None else None
         return [current] if pending is None else [current, await self._for_tip(pending, tip)]
+
+    async def load_view(self, number: int, tip: Position) -> View | None:
+        """Load a view as far as it is valid for `tip`; None where it folded what does not lead there."""
+        stored = await self._load_valid(number, tip)
+        return None if stored is None else await self._for_tip(stored, tip)
 
     async def _load_valid(self, number: int, tip: Position) -> StoredView | None:
         stored = await self.store.load_view(self.owner, self.conversation, number)
@@ -388,7 +369,7 @@ class Desk:
         recalled: Recollection | None = None
         while True:
             if material.tokens + new_tokens > allowed:
-                material = _cut_now(material, new_tokens, budget, allowed, in_loop=in_loop)
+                material = cut_now(material, new_tokens, budget, allowed, in_loop=in_loop)
                 view = await self.keep_facts(info, material.view, budget, tip)
                 told = await self._lay_out(info, instructions, view, material.entries)
                 if told.tokens + new_tokens <= allowed:  # otherwise they wait for a cut that leaves room
@@ -441,55 +422,6 @@ class Desk:
         total = material.tokens + new_tokens
         read = material.view.number in self.learned.read_views
         return Candidate(prompt_tokens=total, unread_tokens=new_tokens if read else total)
-
-
-def _cut_now(material: Material, new_tokens: int, budget: Budget, allowed: int, *, in_loop: bool) -> Material:
-    """Make room without a summary, since the prompt does not fit and a person waits.
-
-    The oldest turns are folded. Inside one long tool loop, which must not be parted, its oldest
-    results are left out instead.
-    """
-    around = material.base_tokens + new_tokens
-    if not material.entries:
-        raise refuse_overflow(base_tokens=material.base_tokens, new_tokens=new_tokens, budget=budget)
-    # Cut well below what is allowed, so that room is made for many turns, not for one.
-    target = min(allowed, max(budget.low, around + (allowed - around) // 2))
-    groups = group_turns(material.entries)
-    if in_loop and len(groups) == 1:
-        return _bare_oldest(material, material.tokens + new_tokens - target)
-    at = (
-        choose_cut(material.entries, around_tokens=around, limit=target, keep_last=in_loop)
-        or groups[0][-1].at
-    )
-    kept = tuple(entry for entry in material.entries if entry.at.seq > at.seq)
-    folded = material.entries[: len(material.entries) - len(kept)]
-    view = cut_view(material.view, at=at, last_turn=folded[-1].turn)
-    if not in_loop:  # the log is read anew: the moment to drop what was only quoted from earlier
-        view = replace(view, copies_upto=material.entries[-1].at.seq)
-    return replace(
-        material, view=view, entries=tuple(entry for entry in kept if not is_left_out(entry, view))
-    )
-
-
-def _bare_oldest(material: Material, excess: int) -> Material:
-    """Leave out the oldest tool results of the log until `excess` tokens are saved.
-
-    Raises:
-        ContextOverflow: there is no result left to leave out.
-    """
-    entries, upto = list(material.entries), material.view.bare_upto
-    for index, entry in enumerate(entries):
-        if excess <= 0:
-            break
-        if entry.at.seq > upto and holds_results(entry.item):
-            entries[index] = bare_results(entry)
-            excess -= entry.tokens - entries[index].tokens
-            upto = entry.at.seq
-    if upto == material.view.bare_upto:
-        raise ContextOverflow(
-            "The tool calls of this turn alone are too long for the window: start another turn."
-        )
-    return replace(material, view=replace(material.view, number=None, bare_upto=upto), entries=tuple(entries))
 
 
 def _check_base(instructions: str, material: Material, budget: Budget) -> None:

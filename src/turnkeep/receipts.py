@@ -97,7 +97,8 @@ async def why_moved(
     if receipt.tools != describe_tools(options.tools):
         return "other tools"
     if receipt.view != plan.material.view.number:
-        return "compaction"
+        restored = receipt.view is not None and receipt.view == plan.material.view.restored_over
+        return "restored summary" if restored else "compaction"
     return info.template.moves
 
 

@@ -77,8 +77,8 @@ async def load_summaries(desk: Desk, last: int | None = None) -> list[SummaryVer
         ):
             continue
         version = _read_version(stored, current=number == current)
-        if (
-            found and found[-1].lines == version.lines
+        if found and read_alike(
+            found[-1].lines, version.lines
         ):  # the older view made these lines, and later ones kept them
             later = found.pop()
             version = replace(
@@ -91,6 +91,11 @@ async def load_summaries(desk: Desk, last: int | None = None) -> list[SummaryVer
             break
         found.append(version)
     return [version for version in found[::-1] if version.lines or version.refused]
+
+
+def read_alike(lines: Sequence[Line], others: Sequence[Line]) -> bool:
+    """Tell whether lines say the same of the same turns, whoever keeps them."""
+    return [(line.text, line.turns) for line in lines] == [(line.text, line.turns) for line in others]
 
 
 def _read_version(stored: StoredView, *, current: bool) -> SummaryVersion:

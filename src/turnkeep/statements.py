@@ -58,6 +58,14 @@ async def load_statements(
     return Statements(folded=folded, staying=found[len(folded) :], notes=notes, upto=upto)
 
 
+async def load_notes(
+    store: Store, owner: str, conversation: str, *, after: int, tip: Position
+) -> list[Entry]:
+    """Load the notes behind the item of a seq, up to `tip`, oldest first."""
+    items = await store.load_log(owner, conversation, tip=tip, after=after, kind="note")
+    return [Entry(at=item.at, turn=item.turn, item=item.item) for item in items]
+
+
 def list_statements(items: Sequence[StoredItem]) -> list[Statement]:
     """List what the user said, each with what the assistant had said before."""
     found: list[Statement] = []

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from .context.budget import Budget
 from .context.compaction import NO_SUMMARY, Compaction, Summary, read_summary
+from .context.cutting import Material
 from .context.evidence import Utterance
 from .context.instructions import find_language, render_instruction
 from .context.placing import say_entries
@@ -23,7 +24,7 @@ from .conversation.items import Item, Message, user
 from .conversation.log import Position
 from .engine.base import EngineInfo
 from .errors import TurnkeepError
-from .prompt import Desk, Material
+from .prompt import Desk
 from .wire.assemble import Assembler
 
 GIVE_UP_FAILURES = 2  # a model that failed twice in a row to summarise is not asked again for old spans

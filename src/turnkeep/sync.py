@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .context.facts import Fact
     from .context.picture import Picture
     from .context.receipt import Receipt
+    from .context.view import Line
     from .conversation.items import FinishReason, Message, Part, Usage
     from .library import Opened
     from .prepared import Prepared
@@ -157,6 +158,14 @@ class Chat:
         """See `AsyncChat.pin`."""
         return self._loop.run(self._chat.pin(turn))
 
+    def correct(self, old: str, new: str | None) -> Turn:
+        """See `AsyncChat.correct`."""
+        return self._loop.run(self._chat.correct(old, new))
+
+    def restore(self, version: int) -> None:
+        """See `AsyncChat.restore`."""
+        self._loop.run(self._chat.restore(version))
+
     def forget(self, turn: int | None = None) -> tuple[int, ...]:
         """See `AsyncChat.forget`."""
         return self._loop.run(self._chat.forget(turn))
@@ -185,6 +194,10 @@ class Chat:
     def summary(self) -> list[str]:
         """See `AsyncChat.summary`."""
         return self._loop.run(self._chat.summary())
+
+    def summary_lines(self) -> tuple[Line, ...]:
+        """See `AsyncChat.summary_lines`."""
+        return self._loop.run(self._chat.summary_lines())
 
     def facts(self) -> list[Fact]:
         """See `AsyncChat.facts`."""

@@ -16,6 +16,7 @@ from typing import TypedDict
 
 from .context.budget import Budget
 from .context.compaction import NO_SUMMARY, Summary, describe_cut, fill_view, fold_view
+from .context.cutting import Material
 from .context.notes import lock_meant
 from .context.plan import choose_cut, is_due
 from .context.recall import is_crowded
@@ -25,7 +26,7 @@ from .engine.base import EngineInfo
 from .errors import Conflict, ConversationNotFound, EngineError, TurnkeepError
 from .holding import hold_lease
 from .indexing import Indexer
-from .prompt import Desk, Material, day_of
+from .prompt import Desk, day_of
 from .recall import share_log
 from .store.base import Conversation
 from .summarising import Summariser, compute

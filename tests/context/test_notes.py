@@ -14,11 +14,13 @@ from turnkeep.context.notes import (
     forget_in_view,
     is_same,
     lock_meant,
+    make_corrections,
     make_note,
+    pin_fact,
 )
 from turnkeep.context.view import Entry, Line, Span, View
 from turnkeep.conversation.items import Note, user
-from turnkeep.conversation.log import Position
+from turnkeep.conversation.log import START, Position
 from turnkeep.errors import UsageError
 
 
@@ -29,6 +31,7 @@ class Kept:
     text: str
     turn: int = 0
     locked: bool = False
+    by: Position = START
 
 
 def make_fact(note: Note, entry: Entry) -> Kept:
@@ -66,6 +69,46 @@ def test_an_edit_changes_and_locks_what_is_meant_where_it_stands():
     )
     assert lines == (Kept("a"), Kept("B", locked=True), Kept("c"))
     assert facts == (Kept("D", locked=True), Kept("e"))
+
+
+def test_an_edit_of_what_had_been_replaced_before_stands_behind_what_replaced_it():
+    edit = entry(Note(op="edit_fact", old="a", text="b"), 5)
+    for by, expected in (
+        (4, [Kept("a", by=Position(0, 4)), Kept("b", 5, locked=True)]),
+        (6, [Kept("b", locked=True, by=Position(0, 6))]),
+    ):
+        _, facts = apply_notes([], [Kept("a", by=Position(0, by))], [edit], make_fact=make_fact)
+        assert list(facts) == expected
+
+
+def test_corrections_are_made_of_what_reads_so():
+    view = View(
+        lines=(Line(text="Ana likes tea.", turns=(1, 1)),),
+        facts=(pin_fact(Note(op="remember", text="ana  likes TEA."), entry(user("x"))),),
+    )
+    assert make_corrections(view, " ana likes tea. ", " Ana likes cocoa. ") == [
+        Note(op="edit_line", old="Ana likes tea.", text="Ana likes cocoa."),
+        Note(op="edit_fact", old="ana  likes TEA.", text="Ana likes cocoa."),
+    ]
+    assert make_corrections(view, "Ana likes tea.", None) == [
+        Note(op="remove_line", old="Ana likes tea.", text=""),
+        Note(op="remove_fact", old="ana  likes TEA.", text=""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("Bob.", "x", "Neither summary nor facts read 'Bob.'"),
+        ("", None, "Neither summary nor facts read ''"),
+        ("Ana likes tea.", "  ", "no new words"),
+        ("Ana likes tea.", "x" * (NOTE_CHARACTERS + 1), "1,001 characters, but a correction may have 1,000"),
+    ],
+)
+def test_what_is_no_correction_is_refused(old, new, why):
+    view = View(lines=(Line(text="Ana likes tea.", turns=(1, 1)),))
+    with pytest.raises(UsageError, match=why):
+        make_corrections(view, old, new)
 
 
 def test_a_removal_takes_only_what_is_meant():
@@ -187,5 +230,6 @@ def test_forgetting_looks_at_all_that_a_view_can_hold_of_what_was_said():
         "facts",  # words
         "facts_upto",
         "notes_upto",
+        "restored_over",
         "number",
     }

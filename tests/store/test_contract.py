@@ -11,6 +11,7 @@ from turnkeep.conversation.items import (
     Image,
     Item,
     Message,
+    Note,
     Reasoning,
     Recalled,
     Text,
@@ -414,6 +415,24 @@ def test_a_log_is_loaded_after_a_cut_or_its_newest_items_only(on_store: OnStore)
             assert await writer.log(after=6, limit=limit) == whole[6:][-limit:]
         assert await writer.log(limit=0) == []
         assert fork.number == 5
+
+
+def test_the_items_of_one_kind_are_loaded_from_all_branches_of_a_path(on_store: OnStore) -> None:
+    @on_store
+    async def _(writer: Writer) -> None:
+        notes = [Note(op="remember", text=str(n)) for n in range(3)]
+        await writer.say("1")
+        first = await writer.finish(await writer.open(notes[0]))
+        await writer.finish(await writer.open(notes[1]))
+        await writer.say("2", after=first.tip)
+        last = await writer.finish(await writer.open(notes[2]))
+
+        async def load(after: int = 0) -> list[Item]:
+            found = await writer.store.load_log(OWNER, writer.id, tip=last.tip, after=after, kind="note")
+            return [stored.item for stored in found]
+
+        assert await load() == [notes[0], notes[2]]
+        assert await load(first.tip.seq) == [notes[2]]
 
 
 def test_turns_on_a_path_are_loaded_by_where_they_begin(on_store: OnStore) -> None:

@@ -1,7 +1,6 @@
 import asyncio
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -9,10 +8,9 @@ import pytest
 from turnkeep.errors import UsageError
 from turnkeep.terminal.app import TerminalChat
 from turnkeep.terminal.commands import COMMANDS, run_command
-from turnkeep.terminal.screen import ASCII
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "terminal.md").read_text(encoding="utf-8")
-ASKED_FOR = ["help", "model", "context", "why", "summary", "regenerate", "edit", "undo", "remember", "pin", "forget", "new", "switch", "list", "search", "export", "system", "set", "copy", "quit"]  # fmt: skip
+ASKED_FOR = ["help", "model", "context", "why", "summary", "facts", "regenerate", "edit", "undo", "remember", "pin", "forget", "new", "switch", "list", "search", "export", "system", "set", "copy", "quit"]  # fmt: skip
 
 
 def test_the_commands_are_those_that_were_asked_for() -> None:
@@ -40,35 +38,3 @@ def test_an_unknown_command_is_refused_with_the_one_that_is_meant(line: str, wor
         asyncio.run(run_command(nobody, line))
     assert words in str(caught.value)
     assert "//text" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("lines", "left_out", "told"),
-    [
-        ([], (), ["There is no summary: the model reads every turn word for word."]),
-        (["Ana has a dog."], (), ["* Ana has a dog."]),
-        (
-            ["Ana has a dog."],
-            ((3, 5),),
-            [
-                "* Ana has a dog.",
-                "No summary speaks of turns 3-5: left out of what the model reads, kept in the record.",
-            ],
-        ),
-    ],
-)
-def test_the_summary_says_what_it_does_not_speak_of(
-    lines: list[str], left_out: tuple[tuple[int, int], ...], told: list[str]
-) -> None:
-    async def summary() -> list[str]:
-        return lines
-
-    async def picture() -> SimpleNamespace:
-        return SimpleNamespace(left_out=left_out)
-
-    said: list[str] = []
-    app = SimpleNamespace(
-        chat=SimpleNamespace(summary=summary, picture=picture), signs=ASCII, say=said.append
-    )
-    asyncio.run(run_command(cast(TerminalChat, app), "/summary"))
-    assert said == told

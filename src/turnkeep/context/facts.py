@@ -138,6 +138,13 @@ def fit_facts(
     return tuple(facts[at] for at in sorted(kept))
 
 
+def locked_size(facts: Iterable[Fact], count: Callable[[str], int]) -> int:
+    """Tokens of the locked facts that hold, header included; `fit_facts` keeps all of them within `locked_tokens`."""
+    return count(FACTS_HEADER) + sum(
+        count(f"- {fact.text}\n") for fact in facts if fact.locked and fact.current
+    )
+
+
 def render_facts(facts: Sequence[Fact]) -> str:
     """Write the facts that hold as they stand in the base; "" when there are none."""
     lines = [f"- {fact.text}" for fact in facts if fact.current]

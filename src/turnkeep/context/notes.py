@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from ..conversation.items import Note
+from ..conversation.log import START, Position
 from ..errors import UsageError
 from .facts import Fact
 from .receipt import TurnRange, turn_ranges
@@ -44,8 +45,15 @@ class _Told(Protocol):
     def turn(self) -> int: ...
 
 
+class _Replaceable(_Kept, Protocol):
+    """A fact: it may have been replaced by what was said in an item."""
+
+    @property
+    def by(self) -> Position: ...
+
+
 L = TypeVar("L", bound=_Kept)
-F = TypeVar("F", bound=_Kept)
+F = TypeVar("F", bound=_Replaceable)
 T = TypeVar("T", bound=_Told)
 
 
@@ -71,6 +79,41 @@ def make_note(text: str, *, turn: int = 0) -> Note:
     return Note(op="remember", text=words, turn=turn)
 
 
+def make_corrections(view: View, old: str, new: str | None) -> list[Note]:
+    """Make the notes that correct what a view says.
+
+    Args:
+        view: with the notes of the log applied.
+        old: a line of its summary or a fact, case and white space apart.
+        new: the words that stand there from now on; None: it goes.
+
+    Raises:
+        UsageError: nothing reads so, or the new words are none or too many.
+    """
+    lines = dict.fromkeys(line.text for line in view.lines if is_same(line.text, old))
+    facts = dict.fromkeys(fact.text for fact in view.facts if is_same(fact.text, old))
+    if not lines and not facts:
+        raise UsageError(
+            f"Neither summary nor facts read {old.strip()!r}: take one as summary() or facts() show it."
+        )
+    if new is None:
+        return [
+            *(Note(op="remove_line", text="", old=text) for text in lines),
+            *(Note(op="remove_fact", text="", old=text) for text in facts),
+        ]
+    words = new.strip()
+    if not words:
+        raise UsageError("There are no new words: say some, or remove the old ones.")
+    if len(words) > NOTE_CHARACTERS:
+        raise UsageError(
+            f"That has {len(words):,} characters, but a correction may have {NOTE_CHARACTERS:,}: say it shorter."
+        )
+    return [
+        *(Note(op="edit_line", text=words, old=text) for text in lines),
+        *(Note(op="edit_fact", text=words, old=text) for text in facts),
+    ]
+
+
 def is_same(one: str, other: str) -> bool:
     """Tell whether two texts are the same but for case and white space."""
     return " ".join(one.casefold().split()) == " ".join(other.casefold().split())
@@ -94,7 +137,7 @@ def apply_notes(
     Returns:
         Lines and facts with the notes applied, one after another: what is to be remembered is a locked
         fact, what was edited is changed and locked, what was removed is gone. An edit whose line or
-        fact is no more (merged, or dropped for room) becomes a locked fact: it is not lost.
+        fact is no more (merged, dropped for room, or replaced before) becomes a locked fact: it is not lost.
     """
     for entry in entries:
         note = entry.item
@@ -103,7 +146,7 @@ def apply_notes(
         match note.op:
             case "edit_line" if any(line.text == note.old for line in lines):
                 lines = _edited(lines, note)
-            case "edit_fact" if any(fact.text == note.old for fact in facts):
+            case "edit_fact" if any(_is_meant(fact, note, entry) for fact in facts):
                 facts = _edited(facts, note)
             case "remove_line":
                 lines = [line for line in lines if line.text != note.old]
@@ -113,6 +156,11 @@ def apply_notes(
                 others = [fact for fact in facts if not is_same(fact.text, note.text)]
                 facts = [*others, make_fact(note, entry)]
     return tuple(lines), tuple(facts)
+
+
+def _is_meant(fact: F, note: Note, entry: Entry) -> bool:
+    """Tell whether an edit changes a fact where it stands: not where something said before had replaced it."""
+    return fact.text == note.old and (fact.by == START or fact.by.seq > entry.at.seq)
 
 
 PINNED_RANK = 5  # nobody asked a model whether it matters

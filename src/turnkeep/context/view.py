@@ -87,6 +87,7 @@ class View:
     unsummarised: folded turns that none stands for; it is asked for again in a long quiet.
     given_up: folded turns whose lines found no room in the end.
     refused: how many lines of the last summary were dropped, by why.
+    restored_over: the view whose place it took when an earlier summary was restored.
     """
 
     at: Position = START
@@ -101,6 +102,7 @@ class View:
     facts: tuple[Fact, ...] = ()
     facts_upto: int = 0
     notes_upto: int = 0
+    restored_over: int | None = None
     number: int | None = None  # None: the view of a conversation that was never compacted
 
     @property
@@ -140,6 +142,7 @@ def dump_view(view: View) -> dict[str, Any]:  # Any: JSON values
         "facts": [dump_fact(fact) for fact in view.facts],
         "facts_upto": view.facts_upto,
         "notes_upto": view.notes_upto,
+        "restored_over": view.restored_over,
     }
 
 
@@ -167,6 +170,7 @@ def load_view(number: int, at: Position, body: Mapping[str, Any]) -> View:  # An
         facts=tuple(load_fact(fact) for fact in body.get("facts", ())),
         facts_upto=int(body.get("facts_upto", 0)),
         notes_upto=int(body.get("notes_upto", 0)),
+        restored_over=body.get("restored_over"),
     )
 
 

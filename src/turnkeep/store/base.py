@@ -307,9 +307,19 @@ class Store(Protocol):
         ...
 
     async def load_log(
-        self, owner: str, conversation: str, *, tip: Position, after: int = 0, limit: int | None = None
+        self,
+        owner: str,
+        conversation: str,
+        *,
+        tip: Position,
+        after: int = 0,
+        limit: int | None = None,
+        kind: str | None = None,
     ) -> list[StoredItem]:
-        """Load the items on the path to `tip` with seq > `after`, oldest first; with `limit`, the newest ones."""
+        """Load the items on the path to `tip` with seq > `after`, oldest first.
+
+        With `limit`, of the newest ones; with `kind`, those of that kind (as `dump_item` names it) among them.
+        """
         ...
 
     async def is_ancestor(self, owner: str, conversation: str, position: Position, tip: Position) -> bool:

@@ -14,12 +14,13 @@ from ..markdown import export_markdown
 from ..settings import OWNER, suggest
 from ..store.base import Conversation
 from ..transfer import check_name, export_jsonl, save_export
+from .corrections import FACTS_CHANGES, SUMMARY_CHANGES, facts, summary
 from .memory import forget, pin, read_turn, remember
 from .opening import tidy
 from .options import DEFAULT, describe_options, set_option
 from .past import print_past
 from .picture import render_picture
-from .receipts import describe_receipt, describe_turns
+from .receipts import describe_receipt
 from .records import count_path, first_words, saved_line
 from .screen import one_line, plural, printable
 
@@ -67,6 +68,10 @@ async def complete_argument(app: "TerminalChat", command: str) -> list[str]:
             return ["temperature", "max_tokens", "strategy"]
         case "/model":
             return list((await app.chat.engine_info()).models)
+        case "/facts":
+            return [*FACTS_CHANGES]
+        case "/summary":
+            return [*SUMMARY_CHANGES]
     return []
 
 
@@ -117,18 +122,6 @@ async def _why(app: "TerminalChat", argument: str) -> None:
     receipt = await app.chat.why(read_turn(argument, "/why 3"))
     for label, sentence in describe_receipt(receipt):
         app.console.print(Text.assemble((f"{label}: ", "bold"), printable(sentence)), soft_wrap=False)
-
-
-async def _summary(app: "TerminalChat", _argument: str) -> None:
-    lines, left_out = await app.chat.summary(), (await app.chat.picture()).left_out
-    for line in lines:
-        app.say(f"{app.signs.bullet} {line}")
-    if left_out:
-        app.say(
-            f"No summary speaks of {describe_turns(left_out)}: left out of what the model reads, kept in the record."
-        )
-    elif not lines:
-        app.say("There is no summary: the model reads every turn word for word.")
 
 
 async def _list(app: "TerminalChat", _argument: str) -> None:
@@ -258,7 +251,8 @@ COMMANDS = (
     Command("model", "[ID]", "Show the engine and its models, or talk to another one.", _model),
     Command("context", "[all]", "Show how the window is filled, and what became of every item.", _context),
     Command("why", "[TURN]", "Show what the model read for the last turn, and what it cost.", _why),
-    Command("summary", "", "Show the summary that the model reads now.", _summary),
+    Command("summary", "[CHANGE]", "Show the summary; edit N TEXT, remove N, versions, restore V.", summary),
+    Command("facts", "[CHANGE]", "Show what is kept word for word; edit N TEXT, remove N.", facts),
     Command("regenerate", "", "Have the last message answered again.", _regenerate),
     Command("edit", "[TEXT]", "Say something else in place of the last message.", _edit),
     Command("undo", "", "Take the last turn back.", _undo),

@@ -234,10 +234,17 @@ class SqliteStore:
         return await self._read(turns.load_turn_items, owner, conversation, turn)
 
     async def load_log(
-        self, owner: str, conversation: str, *, tip: Position, after: int = 0, limit: int | None = None
+        self,
+        owner: str,
+        conversation: str,
+        *,
+        tip: Position,
+        after: int = 0,
+        limit: int | None = None,
+        kind: str | None = None,
     ) -> list[StoredItem]:
-        """Load the items on the path to `tip` with seq > `after`, oldest first."""
-        return await self._read(paths.load_log, owner, conversation, tip, after, limit)
+        """Load the items on the path to `tip` with seq > `after`, oldest first, all or those of a kind."""
+        return await self._read(paths.load_log, owner, conversation, tip, after, limit, kind)
 
     async def is_ancestor(self, owner: str, conversation: str, position: Position, tip: Position) -> bool:
         """Tell whether `position` lies on the path to `tip`."""

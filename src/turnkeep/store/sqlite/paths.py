@@ -54,18 +54,24 @@ class Parents(dict[int, Position]):
 
 
 def load_log(
-    database: Database, owner: str, conversation: str, tip: Position, after: int, limit: int | None
+    database: Database,
+    owner: str,
+    conversation: str,
+    tip: Position,
+    after: int,
+    limit: int | None,
+    kind: str | None = None,
 ) -> list[StoredItem]:
-    """Load the items on the path to `tip` with seq > `after`, at most the `limit` newest, oldest first."""
+    """Load the items on the path to `tip` with seq > `after`, oldest first: of the `limit` newest, those of a kind."""
     place, key = find_place(database, owner, conversation)
     if limit is not None:
         after = max(after, tip.seq - limit)  # seq rises by one along a path
     items: list[StoredItem] = []
     for part in Parents(database, place).path(tip, after):
         rows = database.execute(
-            SELECT_ITEMS
-            + "WHERE owner = ? AND conversation = ? AND branch = ? AND seq > ? AND seq <= ? ORDER BY seq",
-            (*place, part.branch, part.after, part.upto),
+            SELECT_ITEMS + "WHERE owner = ? AND conversation = ? AND branch = ? AND seq > ? AND seq <= ? "
+            "AND (? IS NULL OR kind = ?) ORDER BY seq",
+            (*place, part.branch, part.after, part.upto, kind, kind),
         )
         items.extend(load_stored(key, row) for row in rows)
     return items
