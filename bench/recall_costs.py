@@ -20,6 +20,7 @@ from turnkeep.conversation.items import assistant, user
 from turnkeep.conversation.log import START, Position
 from turnkeep.embed.base import pack_vector
 from turnkeep.embed.builtin import find_model
+from turnkeep.recall import CANDIDATE_LINES
 from turnkeep.search import Searcher
 from turnkeep.store.base import Lease
 from turnkeep.store.sqlite import SqliteStore, appends
@@ -114,6 +115,10 @@ class Long:
             "INSERT INTO vector (owner, conversation, embedder, turn, seq, branch, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [(*row, self._vectors[number % 997]) for number, row in enumerate(rows)],
         )
+        database.execute(
+            "INSERT INTO embedded (owner, conversation, embedder, turn) VALUES (?, ?, ?, ?)",
+            (*rows[-1][:3], max(turn for _, _, _, turn, *_ in rows)),
+        )
 
 
 def measure_queries(
@@ -125,7 +130,7 @@ def measure_queries(
 
     async def ask(query: str) -> None:
         asked = make_query(query, now=1.7e9)
-        await searcher.find(OWNER, key, asked, tip=tip, upto=tip.seq - 40, most=24)
+        await searcher.find(OWNER, key, asked, tip=tip, upto=tip.seq - 40, most=CANDIDATE_LINES)
 
     for _ in range(6):  # the first loads the vectors
         for number, query in enumerate(queries):

@@ -34,7 +34,7 @@ from .engine.base import EngineInfo
 from .meter import Meter
 from .search import Findings, Searcher
 
-CANDIDATE_LINES = 24  # 512 tokens hold some twelve lines
+CANDIDATE_LINES = 16  # 512 tokens hold some twelve lines
 NO_ROOM = "Nothing is quoted: lines recalled for earlier turns take the room there is for them."
 ELSEWHERE = 0  # stands for the turn of a line from another conversation
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, TypeAlias
 
 from .context.ranking import (
@@ -32,7 +33,7 @@ from .conversation.items import Message
 from .conversation.log import Position
 from .embed.base import Embedder
 from .errors import TurnkeepError
-from .store.base import Elsewhere, Store, StoredItem
+from .store.base import Elsewhere, Index, Store, StoredItem
 from .vectors import VectorIndex
 
 By: TypeAlias = Literal["words", "meaning", "best"]
@@ -100,6 +101,41 @@ class _Heard:
         return Findings(matches=matches, weight=weigh_evidence(evidence, self.meaning), by=by, why=self.why)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ranked:
+    """What came of ranking: the best items with the scores of their places, and the best places by themselves."""
+
+    heard: _Heard
+    items: Sequence[StoredItem]
+    scores: Scores
+    anchors: Sequence[int]
+
+
+def _rank(
+    heard: _Heard, query: Query, index: Index, *, upto: int, most: int, words: bool, explicit: bool
+) -> _Ranked:
+    """Ask the index for what the best places need further, rank them, and load the best."""
+    if words and heard.postings.left:
+        heard = _add_further(heard, query, index)
+    mixed = heard.mix(explicit=explicit)
+    anchors = best_places(mixed, ANCHORS)
+    scores = mixed
+    if not explicit:
+        scores = share_with_neighbours(mixed, anchors, index.gaps(around(anchors)))
+    places = [place for place in best_places(scores, int(most * SPARE) + 1) if place <= upto]
+    return _Ranked(heard=heard, items=index.items(places), scores=scores, anchors=anchors)
+
+
+def _add_further(heard: _Heard, query: Query, index: Index) -> _Heard:
+    """Look the common words up where the rare ones and the meaning have found something."""
+    candidates = {*best_places(heard.words, CANDIDATES), *(heard.meaning.cosines if heard.meaning else ())}
+    further = index.postings_at(heard.postings.left, sorted(candidates))
+    words = {place: heard.words[place] for place in candidates if place in heard.words}
+    for place, score in rank_words(replace(heard.postings, found=further), query.weights).items():
+        words[place] = words.get(place, 0.0) + score
+    return replace(heard, postings=add_found(heard.postings, further), words=words)
+
+
 class Searcher:
     """Searches conversations.
 
@@ -145,18 +181,14 @@ class Searcher:
         if upto <= 0 or not (query.text or query.weights):
             return Findings()
         heard = await self._hear(owner, conversation, query, tip, upto, by, explicit)
-        mixed = heard.mix(explicit=explicit)
-        anchors = best_places(mixed, ANCHORS)
-        shared = mixed
-        if not explicit:
-            gaps = await self.store.load_gaps(owner, conversation, around(anchors), tip=tip)
-            shared = share_with_neighbours(mixed, anchors, gaps)
-        places = [place for place in best_places(shared, int(most * SPARE) + 1) if place <= upto]
-        items = await self.store.load_places(owner, conversation, places, tip=tip)
+        look = partial(_rank, heard, query, upto=upto, most=most, words=by != "meaning", explicit=explicit)
+        ranked = await self.store.consult(owner, conversation, look, tip=tip)
         matches = [
-            match for item in items if (match := _match(conversation, None, item, shared[item.at.seq]))
+            match
+            for item in ranked.items
+            if (match := _match(conversation, None, item, ranked.scores[item.at.seq]))
         ]
-        return heard.report(_best(matches, most), query, anchors)
+        return ranked.heard.report(_best(matches, most), query, ranked.anchors)
 
     async def _hear(
         self,
@@ -170,22 +202,20 @@ class Searcher:
     ) -> "_Heard":
         """Ask the index for the words and the vectors for the meaning, at the same time."""
         asked = self._ask_vector(query) if by != "words" else None
-        keys = list(query.weights)
-        postings = await self.store.load_postings(owner, conversation, keys, tip=tip, upto=upto)
-        words = rank_words(postings, query.weights) if by != "meaning" else {}
+        name, keys = self.embedder.name if self.embedder else "", list(query.weights)
+        postings, embedded = await self.store.consult(
+            owner,
+            conversation,
+            lambda index: (index.postings(keys, upto=upto), index.embedded(name) if asked else 0),
+            tip=tip,
+        )
         vector, why = await self._wait_for(asked, None if explicit else self.seconds)
         meaning = None
         if vector is not None and self._vectors is not None:
-            meaning = await self._vectors.search(owner, conversation, vector, postings.path, upto=upto)
-        if postings.left and by != "meaning":
-            candidates = {*best_places(words, CANDIDATES), *(meaning.cosines if meaning else ())}
-            further = await self.store.load_postings_at(
-                owner, conversation, postings.left, sorted(candidates), tip=tip
+            meaning = await self._vectors.search(
+                owner, conversation, vector, postings.path, upto=upto, embedded=embedded
             )
-            words = {place: words[place] for place in candidates if place in words}
-            for place, score in rank_words(replace(postings, found=further), query.weights).items():
-                words[place] = words.get(place, 0.0) + score
-            postings = add_found(postings, further)
+        words = rank_words(postings, query.weights) if by != "meaning" else {}
         return _Heard(postings=postings, words=words, meaning=meaning, why=why)
 
     async def find_elsewhere(

@@ -71,7 +71,14 @@ class VectorIndex:
             del self._held[key]
 
     async def search(
-        self, owner: str, conversation: str, vector: bytes, path: Sequence[Range], *, upto: int
+        self,
+        owner: str,
+        conversation: str,
+        vector: bytes,
+        path: Sequence[Range],
+        *,
+        upto: int,
+        embedded: int | None = None,
     ) -> Meaning | None:
         """Find the items nearest to a vector.
 
@@ -81,11 +88,15 @@ class VectorIndex:
             vector: of the query.
             path: the ranges that lead to the tip.
             upto: the last place to look at.
+            embedded: the last turn that has vectors, where that was looked up just now: what is held up to
+                there need not be brought up to date.
 
         Returns:
             Cosines of the nearest places; None when nothing is embedded there.
         """
-        held = await self._load(owner, conversation, len(vector))
+        held = self._held.get((owner, conversation, self._embedder.name))
+        if held is None or held.turn != embedded:
+            held = await self._load(owner, conversation, len(vector))
         if held is None:
             return None
         if held.size > IN_THREAD_ABOVE:
@@ -166,11 +177,19 @@ def _nearest(held: _Held, vector: bytes, path: Sequence[Range], upto: int, basel
     import numpy as np
     import simsimd
 
-    seqs = held.seqs[: held.size]
+    alone = (
+        len(path) == 1 and held.single == path[0].branch
+    )  # then seqs rise: compare only those up to `upto`
+    size = held.size
+    if alone:
+        size = int(np.searchsorted(held.seqs[:size], min(upto, path[0].upto), side="right"))
+    if not size:
+        return None
+    seqs = held.seqs[:size]
     query = np.frombuffer(vector, np.int8).reshape(1, -1)
-    dots = np.asarray(simsimd.cdist(query, held.bodies[: held.size], metric="dot")).ravel()
-    on_path = _on_path(held, path, upto)
-    if on_path is not None:
+    dots = np.asarray(simsimd.cdist(query, held.bodies[:size], metric="dot")).ravel()
+    if not alone:
+        on_path = _on_path(held, path, upto)
         dots, seqs = dots[on_path], seqs[on_path]
     if not len(seqs):
         return None
@@ -183,14 +202,11 @@ def _nearest(held: _Held, vector: bytes, path: Sequence[Range], upto: int, basel
     return Meaning(cosines=cosines, covered=int(seqs.max()))
 
 
-def _on_path(held: _Held, path: Sequence[Range], upto: int) -> "NDArray[np.bool_] | None":
-    """Which vectors are of items on the path up to `upto`; None: all."""
+def _on_path(held: _Held, path: Sequence[Range], upto: int) -> "NDArray[np.bool_]":
+    """Which vectors are of items on the path up to `upto`."""
     import numpy as np
 
     seqs = held.seqs[: held.size]
-    if len(path) == 1 and held.single == path[0].branch:
-        last = min(upto, path[0].upto)
-        return None if not len(seqs) or int(seqs[-1]) <= last else seqs <= last
     if not path:
         return np.zeros(held.size, np.bool_)
     branches = held.branches[: held.size]

@@ -150,10 +150,10 @@ def _stretch(scores: Scores, floor: float) -> Scores:
 
 def best_places(scores: Scores, most: int) -> list[int]:
     """The best places, best first; of equals the later one."""
-    pairs = zip(scores.values(), scores, strict=True)
     if len(scores) > SORTED_TIMES * most:
-        return [place for _, place in heapq.nlargest(most, pairs)]
-    return [place for _, place in sorted(pairs, reverse=True)[:most]]
+        return [place for _, place in heapq.nlargest(most, zip(scores.values(), scores, strict=True))]
+    # Two sorts that compare numbers only: half the time of one that compares pairs.
+    return sorted(sorted(scores, reverse=True), key=scores.__getitem__, reverse=True)[:most]
 
 
 def share_with_neighbours(

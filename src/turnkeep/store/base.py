@@ -5,9 +5,9 @@ pointers to tip and view, a conversation's name, and leases.
 All times are seconds since the epoch (UTC), given by the caller.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ..context.ranking import Found, Postings
 from ..conversation.items import Item, TurnState
@@ -151,6 +151,33 @@ class StoreStats:
     wal_bytes: int
     index_bytes: int | None = None
     tables: Mapping[str, int] = field(default_factory=dict)  # rows of each table
+
+
+Looked = TypeVar("Looked")
+
+
+class Index(Protocol):
+    """What a conversation's index says at one moment, along one path; see the methods of `Store` of like names."""
+
+    def postings(self, keys: Sequence[int], *, upto: int) -> Postings:
+        """The postings of the rarest of these terms, of items up to place `upto`."""
+        ...
+
+    def postings_at(self, holding: Mapping[int, int], places: Sequence[int]) -> dict[int, Found]:
+        """The postings of further terms at these places only."""
+        ...
+
+    def gaps(self, places: Sequence[int]) -> set[int]:
+        """Which of these places hold no message of user or assistant."""
+        ...
+
+    def items(self, places: Sequence[int]) -> list[StoredItem]:
+        """The items at these places, in any order."""
+        ...
+
+    def embedded(self, embedder: str) -> int:
+        """Up to which turn the conversation has vectors of that embedder."""
+        ...
 
 
 class Store(Protocol):
@@ -377,6 +404,15 @@ class Store(Protocol):
         self, owner: str, conversation: str, keys: Sequence[int], *, tip: Position, upto: int
     ) -> Postings:
         """Load postings of the rarest of these terms, of items on the path to `tip` up to place `upto`."""
+        ...
+
+    async def consult(
+        self, owner: str, conversation: str, look: Callable[["Index"], Looked], *, tip: Position
+    ) -> Looked:
+        """Let `look` ask the index of the path to `tip`, all in one reading; returns what it returns.
+
+        It should be quick, since nothing else is read or written meanwhile.
+        """
         ...
 
     async def load_postings_at(

@@ -113,82 +113,91 @@ def _index_rows(database: Database, place: Place, turn: int, rows: _Rows) -> Non
 
 
 # -- reading ----------------------------------------------------------------------------------------
-def load_postings(
-    database: Database, owner: str, conversation: str, keys: Sequence[int], tip: Position, upto: int
-) -> Postings:
-    """Load the postings of the rarest of these terms, of items on the path to `tip` up to seq `upto`."""
-    place, _ = find_place(database, owner, conversation)
-    items, words = _totals(database, place)
-    keys, holding = _padded(keys), {}
-    if items:  # or there is no index, or one of other terms
+class PathIndex:
+    """The index of the items on the path to a tip; valid within one transaction. Implements `Index`.
+
+    Raises:
+        ConversationNotFound: when made, where the owner has no conversation of that id.
+    """
+
+    def __init__(self, database: Database, owner: str, conversation: str, tip: Position) -> None:
+        self._database = database
+        self._place, self._key = find_place(database, owner, conversation)
+        self._path = _load_path(database, self._place, tip)
+
+    def postings(self, keys: Sequence[int], *, upto: int) -> Postings:
+        """Load the postings of the rarest of these terms, of items up to seq `upto`."""
+        items, words = _totals(self._database, self._place)
+        keys, holding = _padded(keys), {}
+        if items:  # or there is no index, or one of other terms
+            select = f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(keys)})"  # noqa: S608 - marks only
+            holding = dict(self._database.execute(select, (*self._place, *keys)))
+        path = _cut_path(self._path, upto)
+        rare, others = choose_terms(holding, items)
+        return Postings(
+            items=items,
+            words=words,
+            found={
+                key: Found(items=holding[key], rows=_load_rows(self._database, self._place, key, path))
+                for key in rare
+            },
+            left={key: holding[key] for key in others},
+            path=path,
+        )
+
+    def postings_at(self, holding: Mapping[int, int], places: Sequence[int]) -> dict[int, Found]:
+        """Load the postings of these terms at these places."""
+        places = _padded(places)
         select = (
-            f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(keys)})"  # noqa: S608 - marks only
+            "SELECT seq, count, length, branch FROM posting WHERE owner = ? AND conversation = ? AND term = ? "  # noqa: S608 - marks only
+            f"AND seq IN ({_marks(places)})"
         )
-        holding = dict(database.execute(select, (*place, *keys)))
-    path = _load_path(database, place, tip, upto)
-    rare, others = choose_terms(holding, items)
-    return Postings(
-        items=items,
-        words=words,
-        found={key: Found(items=holding[key], rows=_load_rows(database, place, key, path)) for key in rare},
-        left={key: holding[key] for key in others},
-        path=path,
-    )
+        return {
+            key: Found(
+                items=items,
+                rows=_on_path(self._database.execute(select, (*self._place, key, *places)), self._path),
+            )
+            for key, items in holding.items()
+        }
 
+    def gaps(self, places: Sequence[int]) -> set[int]:
+        """Find which of these places hold no message of user or assistant."""
+        gaps: set[int] = set()
+        for branch, seqs in self._by_branch(places):
+            rows = self._database.execute(
+                "SELECT seq FROM item INDEXED BY item_aside WHERE owner = ? AND conversation = ? AND branch = ? "  # noqa: S608 - marks only
+                f"AND kind NOT IN ('user', 'assistant') AND seq IN ({_marks(seqs)})",
+                (*self._place, branch, *seqs),
+            )
+            gaps.update(seq for (seq,) in rows)
+        return gaps
 
-def load_postings_at(
-    database: Database,
-    owner: str,
-    conversation: str,
-    holding: Mapping[int, int],
-    places: Sequence[int],
-    tip: Position,
-) -> dict[int, Found]:
-    """Load the postings of these terms at these places on the path to `tip`."""
-    place, _ = find_place(database, owner, conversation)
-    path = _load_path(database, place, tip, max(places, default=0))
-    places = _padded(places)
-    select = (
-        "SELECT seq, count, length, branch FROM posting WHERE owner = ? AND conversation = ? AND term = ? "  # noqa: S608 - marks only
-        f"AND seq IN ({_marks(places)})"
-    )
-    return {
-        key: Found(
-            items=items, rows=_on_path(database.execute(select, (*place, key, *places)).fetchall(), path)
-        )
-        for key, items in holding.items()
-    }
+    def items(self, places: Sequence[int]) -> list[StoredItem]:
+        """Load the items at these places; a place behind the tip gives none."""
+        items: list[StoredItem] = []
+        for branch, seqs in self._by_branch(places):
+            rows = self._database.execute(
+                SELECT_ITEMS
+                + f"WHERE owner = ? AND conversation = ? AND branch = ? AND seq IN ({_marks(seqs)})",
+                (*self._place, branch, *seqs),
+            )
+            items.extend(load_stored(self._key, row) for row in rows)
+        return items
 
+    def embedded(self, embedder: str) -> int:
+        """Load up to which turn the conversation has vectors of that embedder."""
+        row = self._database.execute(
+            "SELECT turn FROM embedded WHERE owner = ? AND conversation = ? "
+            "AND embedder = (SELECT number FROM embedder WHERE name = ?)",
+            (*self._place, plain(embedder)),
+        ).fetchone()
+        return 0 if row is None else int(row[0])
 
-def load_gaps(
-    database: Database, owner: str, conversation: str, places: Sequence[int], tip: Position
-) -> set[int]:
-    """Find which of these places on the path to `tip` hold no message of user or assistant."""
-    place, _ = find_place(database, owner, conversation)
-    gaps: set[int] = set()
-    for branch, seqs in _by_branch(database, place, places, tip):
-        rows = database.execute(
-            "SELECT seq FROM item INDEXED BY item_aside WHERE owner = ? AND conversation = ? AND branch = ? "  # noqa: S608 - marks only
-            f"AND kind NOT IN ('user', 'assistant') AND seq IN ({_marks(seqs)})",
-            (*place, branch, *seqs),
-        )
-        gaps.update(seq for (seq,) in rows)
-    return gaps
-
-
-def load_places(
-    database: Database, owner: str, conversation: str, places: Sequence[int], tip: Position
-) -> list[StoredItem]:
-    """Load the items at these places on the path to `tip`; a place behind it gives none."""
-    place, key = find_place(database, owner, conversation)
-    items: list[StoredItem] = []
-    for branch, seqs in _by_branch(database, place, places, tip):
-        rows = database.execute(
-            SELECT_ITEMS + f"WHERE owner = ? AND conversation = ? AND branch = ? AND seq IN ({_marks(seqs)})",
-            (*place, branch, *seqs),
-        )
-        items.extend(load_stored(key, row) for row in rows)
-    return items
+    def _by_branch(self, places: Sequence[int]) -> list[tuple[int, list[int]]]:
+        parts = [
+            (part.branch, [seq for seq in places if part.after < seq <= part.upto]) for part in self._path
+        ]
+        return [(branch, _padded(seqs)) for branch, seqs in parts if seqs]
 
 
 def load_elsewhere(database: Database, owner: str, keys: Sequence[int], apart: str | None) -> list[Elsewhere]:
@@ -235,7 +244,7 @@ def _load_one(
         "SELECT key, name, tip_branch, tip_seq FROM conversation WHERE owner = ? AND number = ?", place
     ).fetchone()
     tip = Position(branch, seq)
-    path = _load_path(database, place, tip, tip.seq)
+    path = _load_path(database, place, tip)
     found = {
         term: Found(items=count, rows=_load_rows(database, place, term, path))
         for term, count in holding.items()
@@ -256,13 +265,17 @@ def _totals(database: Database, place: Place) -> tuple[int, int]:
     return row or (0, 0)
 
 
-def _load_path(database: Database, place: Place, tip: Position, upto: int) -> tuple[Range, ...]:
-    """The ranges that lead to `tip`, as far as seq `upto`."""
+def _load_path(database: Database, place: Place, tip: Position) -> tuple[Range, ...]:
+    """The ranges that lead to `tip`."""
     parents = Parents(database, place)
     if tip.branch:
         parents.load_all()  # the whole path is asked for: one statement instead of one a fork
-    ranges = parents.path(tip)
-    return tuple(Range(r.branch, r.after, min(r.upto, upto)) for r in ranges if r.after < upto)
+    return parents.path(tip)
+
+
+def _cut_path(path: Sequence[Range], upto: int) -> tuple[Range, ...]:
+    """The ranges as far as seq `upto`."""
+    return tuple(Range(part.branch, part.after, min(part.upto, upto)) for part in path if part.after < upto)
 
 
 def _load_rows(
@@ -293,14 +306,6 @@ def _on_path(rows: Iterable[tuple[int, int, int, int]], path: Sequence[Range]) -
         for seq, count, length, branch in rows
         if (part := parts.get(branch)) is not None and part.after < seq <= part.upto
     ]
-
-
-def _by_branch(
-    database: Database, place: Place, places: Sequence[int], tip: Position
-) -> list[tuple[int, list[int]]]:
-    path = _load_path(database, place, tip, max(places, default=0))
-    parts = [(part.branch, [seq for seq in places if part.after < seq <= part.upto]) for part in path]
-    return [(branch, _padded(seqs)) for branch, seqs in parts if seqs]
 
 
 def _padded(values: Sequence[int]) -> list[int]:
