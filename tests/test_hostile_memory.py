@@ -1,0 +1,71 @@
+"""What once broke a promise of recall, facts, summaries, notes or forgetting, and must not again."""
+
+import asyncio
+
+from turnkeep import AsyncChat
+from turnkeep.conversation.items import ToolResult
+from turnkeep.engine.base import ToolCallDelta
+from turnkeep.testing import EphemeralStore, ScriptedEngine
+
+SECRET = "zebra4711"
+SAID = f"The alarm code of the boathouse is {SECRET}."
+ASKED = "What is the alarm code of the boathouse?"
+FILLER = "filler words about nothing at all " * 4
+
+
+def run(script, engine, store=None, **options):
+    async def main():
+        kept = store or EphemeralStore()
+        chat = AsyncChat(engine, db=kept, **{"upkeep": False, **options})
+        try:
+            return await script(chat)
+        finally:
+            await chat.close()
+            await kept.close()
+
+    return asyncio.run(main())
+
+
+def prompt_of(engine):
+    return str(engine.requests[-1].messages)
+
+
+async def talk_until(chat, reached):
+    """Talk of nothing until a receipt is as wanted."""
+    for n in range(60):
+        reply = await chat.ask(f"turn {n}: {FILLER}")
+        if reached(reply.receipt):
+            return reply
+        await chat.idle()
+    raise AssertionError("sixty turns did not do it")
+
+
+def test_what_a_sibling_recalls_stays_in_its_prompt_though_copies_were_dropped_on_the_branch_left():
+    engine = ScriptedEngine(lambda _: "I see.", window=1_024)
+
+    async def script(chat):
+        await chat.ask(SAID)
+        reply = await talk_until(chat, lambda receipt: receipt.moved == "compaction")
+        kept = reply.receipt.verbatim[0][0]
+        edited = await chat.edit(ASKED, kept)
+        assert edited.receipt.recalled == (1,)
+        assert SECRET in prompt_of(engine)
+        assert (await chat.ask("Thank you.")).receipt.moved is None
+        assert SECRET in prompt_of(engine)
+
+    run(script, engine, upkeep=True, max_tokens=40, strategy="window,recall")
+
+
+def test_results_left_out_on_a_branch_that_was_left_are_not_left_out_on_its_sibling():
+    call = ToolCallDelta(index=0, call_id="c", name="look", arguments="{}")
+    engine = ScriptedEngine(lambda _: [call], window=512)
+
+    async def script(chat):
+        await chat.ask("Look it up.")
+        while "left out]" not in prompt_of(engine):
+            await chat.ask([ToolResult(call_id="c", text="word " * 80)])
+        await chat.edit([ToolResult(call_id="c", text=SECRET)], 2)
+        await chat.ask([ToolResult(call_id="c", text="found")])
+        assert SECRET in prompt_of(engine)
+
+    run(script, engine, max_tokens=40)
