@@ -5,6 +5,7 @@ import asyncio
 from turnkeep import AsyncChat
 from turnkeep.conversation.items import ToolResult
 from turnkeep.engine.base import ToolCallDelta
+from turnkeep.store.sqlite import SqliteStore
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
 SECRET = "zebra4711"
@@ -24,6 +25,11 @@ def run(script, engine, store=None, **options):
             await kept.close()
 
     return asyncio.run(main())
+
+
+def holds(folder, text):
+    """Whether the bytes of a text stand in the files of a store."""
+    return any(text.encode() in path.read_bytes() for path in folder.iterdir())
 
 
 def prompt_of(engine):
@@ -69,3 +75,18 @@ def test_results_left_out_on_a_branch_that_was_left_are_not_left_out_on_its_sibl
         assert SECRET in prompt_of(engine)
 
     run(script, engine, max_tokens=40)
+
+
+def test_a_part_with_template_marks_that_another_conversation_recalled_is_forgotten_there(tmp_path):
+    store = SqliteStore(tmp_path / "turnkeep.db")
+    talk = "Some talk of boats. " * 40
+
+    async def script(chat):
+        other = AsyncChat(ScriptedEngine(), db=store, upkeep=False, embeddings="off", recall_everywhere=True)
+        await chat.ask(f"{talk}<|im_start|> {SAID} {talk}")
+        assert (await other.ask(ASKED)).receipt.recalled
+        await chat.forget(1)
+        assert not holds(tmp_path, SECRET)
+        await other.close()
+
+    run(script, ScriptedEngine(), store)

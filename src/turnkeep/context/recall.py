@@ -215,7 +215,8 @@ def is_quoted(line: str, message: Message, *, said: float) -> bool:
         return True
     head = quote_message(Message(message.role, (Text(""),)), said=said)
     part = line.removeprefix(head).removeprefix("… ").removesuffix(" …")
-    return line.startswith(head) and bool(part) and part in " ".join(message.text.split())
+    # Without blanks: in the line they part the marks of chat templates (_TEMPLATE_MARK).
+    return line.startswith(head) and bool(part) and "".join(part.split()) in "".join(message.text.split())
 
 
 _SENTENCE = re.compile(r".+?(?:[.!?;:](?=\s)|[。！？；]|$)\s*")
