@@ -90,3 +90,41 @@ def test_a_part_with_template_marks_that_another_conversation_recalled_is_forgot
         await other.close()
 
     run(script, ScriptedEngine(), store)
+
+
+def test_a_prepared_turn_brings_back_nothing_that_was_forgotten_before_it_was_finished(tmp_path):
+    engine = ScriptedEngine(window=1_024)
+
+    async def script(chat):
+        await chat.ask(SAID)
+        await talk_until(chat, lambda receipt: receipt.verbatim[0][0] > 1)
+        prepared = await chat.prepare(ASKED)
+        assert SECRET in str(prepared.messages)
+        await chat.forget(1)
+        await prepared.finish("You said so.")
+        assert not holds(tmp_path, SECRET)
+        assert (await chat.ask("Thank you.")).receipt.moved == "forgotten"
+        assert SECRET not in prompt_of(engine)
+
+    run(script, engine, SqliteStore(tmp_path / "turnkeep.db"), strategy="window,recall")
+
+
+def test_a_turn_that_is_forgotten_while_another_conversation_quotes_it_is_not_stored_there(tmp_path):
+    release = asyncio.Event()
+    engine = ScriptedEngine(["I see.", ["You said", release], "Welcome."])
+    store = SqliteStore(tmp_path / "turnkeep.db")
+
+    async def script(chat):
+        other = AsyncChat(engine, db=store, upkeep=False, embeddings="off", recall_everywhere=True)
+        await chat.ask(SAID)
+        asking = other.stream(ASKED)
+        async for _ in asking:
+            assert SECRET in prompt_of(engine)
+            await chat.forget(1)
+            release.set()
+        assert not holds(tmp_path, SECRET)
+        assert (await other.ask("Thank you.")).receipt.moved == "forgotten"
+        assert SECRET not in prompt_of(engine)
+        await other.close()
+
+    run(script, engine, store)

@@ -77,6 +77,7 @@ class Quotation:
     said: when; place: which of two that were said at once comes first.
     score: how well it matches; only the order and the shares of the best count.
     tokens: an estimate of its size.
+    conversation, source: that it comes from, and the turn there.
     """
 
     said: float
@@ -85,6 +86,8 @@ class Quotation:
     line: str
     tokens: int
     score: float
+    conversation: str = ""
+    source: int = 0
 
 
 def make_query(text: str, *, now: float) -> Query:
