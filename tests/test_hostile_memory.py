@@ -1,10 +1,12 @@
 """What once broke a promise of recall, facts, summaries, notes or forgetting, and must not again."""
 
 import asyncio
+import time
 
 from turnkeep import AsyncChat
 from turnkeep.conversation.items import ToolResult
 from turnkeep.engine.base import ToolCallDelta
+from turnkeep.holding import hold_lease
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
@@ -128,3 +130,29 @@ def test_a_turn_that_is_forgotten_while_another_conversation_quotes_it_is_not_st
         await other.close()
 
     run(script, engine, store)
+
+
+def test_upkeep_on_every_engine_lets_go_before_a_turn_is_forgotten():
+    order = []
+
+    async def upkeep(desk, engine, began):
+        async with hold_lease(desk, f"upkeep:{engine}", note="", patience=1):
+            began.set()
+            while not await desk.store.held_leases("conversation:", now=time.time(), note=engine):
+                await asyncio.sleep(0.01)  # as upkeep.py does: make way when a turn is open on its engine
+            order.append("made way")
+
+    async def script(chat):
+        await chat.ask("hello")
+        began = [asyncio.Event() for _ in range(3)]
+        busy = [
+            asyncio.ensure_future(upkeep(chat._desk, f"engine {n}", event)) for n, event in enumerate(began)
+        ]
+        for event in began:
+            await event.wait()
+        await chat.forget()
+        order.append("forgotten")
+        await asyncio.wait_for(asyncio.gather(*busy), 2)
+
+    run(script, ScriptedEngine())
+    assert order == ["made way"] * 3 + ["forgotten"]
