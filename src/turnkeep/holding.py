@@ -49,24 +49,31 @@ async def hold_conversation(
 async def hold_alone(desk: Desk) -> AsyncIterator[Lease]:
     """Hold the conversation when no upkeep works on it any more, of whatever process.
 
-    The engine that an upkeep works on is claimed as a turn claims it, and waited for to be let go.
+    Every engine that upkeep works on is claimed as a turn claims it, and waited for to be let go.
 
     Raises:
         Conflict: another writer held the conversation for too long.
     """
-    busy = await desk.store.held_leases("upkeep:", now=time.time())
-    engine = busy[0].subject.removeprefix("upkeep:") if busy else desk.engine.url
-    async with hold_lease(
-        desk, f"conversation:{desk.conversation}", note=engine, patience=PATIENCE_SECONDS
-    ) as lease:
-        await _wait_for_upkeep(desk, engine)
+    subject = f"conversation:{desk.conversation}"
+    async with contextlib.AsyncExitStack() as held:
+        lease = await held.enter_async_context(
+            hold_lease(desk, subject, note=desk.engine.url, patience=PATIENCE_SECONDS)
+        )
+        for upkeep in await desk.store.held_leases("upkeep:", now=time.time()):
+            engine = upkeep.subject.removeprefix("upkeep:")
+            claim = hold_lease(desk, f"{subject}/{engine}", note=engine, patience=PATIENCE_SECONDS)
+            await held.enter_async_context(claim)
+        await _wait_for_upkeep(desk)
         yield lease
 
 
-async def _wait_for_upkeep(desk: Desk, engine: str) -> None:
+async def _wait_for_upkeep(desk: Desk) -> None:
+    """Wait until whoever does upkeep now has let go; others that begin meanwhile see what is held."""
+    holders = {lease.holder for lease in await desk.store.held_leases("upkeep:", now=time.time())}
     deadline = time.monotonic() + YIELDED_SECONDS
     while time.monotonic() < deadline:
-        if not await desk.store.held_leases(f"upkeep:{engine}", now=time.time()):
+        busy = await desk.store.held_leases("upkeep:", now=time.time())
+        if holders.isdisjoint(lease.holder for lease in busy):
             return
         await asyncio.sleep(LOOK_SECONDS)
 

@@ -16,7 +16,8 @@ from .engine.base import EngineInfo
 from .errors import Conflict, UsageError
 from .holding import hold_conversation
 from .prompt import Desk, Options, Plan
-from .receipts import draft_receipt, why_moved, with_usage
+from .recall import without_forgotten
+from .receipts import draft_receipt, load_forgotten, why_moved, with_usage
 from .store.base import Turn
 from .turn import save_view
 from .wire.chat_completions import parse_reply, parse_usage
@@ -38,6 +39,8 @@ class Prepared:
     _after: Position
     _plan: Plan
     _info: EngineInfo
+    _turns: int  # there were
+    _forgotten: frozenset[int]  # since the newest receipt
     _wake: Callable[[], None]
 
     async def finish(
@@ -68,14 +71,17 @@ class Prepared:
             turn = await desk.store.begin_turn(
                 desk.owner, desk.conversation, self._items, after=self._after, lease=lease, now=time.time()
             )
+            recalled, gone = await without_forgotten(desk.store, desk.owner, self._plan.recalled)
+            since = await load_forgotten(desk, row.turns, first=self._turns) - self._forgotten
+            receipt = replace(self.receipt, forgotten=tuple(sorted({*gone, *since})))
             state: TurnState = "cut_off" if finish_reason in ("length", "cancelled") else "done"
             turn = await desk.store.finish_turn(
                 desk.owner,
                 desk.conversation,
                 turn.number,
                 state=state,
-                items=[*self._plan.recalled.items, message] if message.parts else [],
-                receipt=dump_receipt(with_usage(self.receipt, counted, finish_reason)),
+                items=[*recalled, message] if message.parts else [],
+                receipt=dump_receipt(with_usage(receipt, counted, finish_reason)),
                 lease=lease,
                 now=time.time(),
             )
@@ -103,6 +109,7 @@ async def prepare_turn(
         wake: is called when the turn is recorded.
     """
     row, info = await desk.load(), await desk.engine.probe()
+    forgotten = frozenset(await load_forgotten(desk, row.turns, first=row.turns))
     plan = await desk.plan(info, row, row.tip, items, options)
     view = plan.material.view
     if plan.cut_now:
@@ -120,5 +127,7 @@ async def prepare_turn(
         _after=row.tip,
         _plan=plan,
         _info=info,
+        _turns=row.turns,
+        _forgotten=forgotten,
         _wake=wake,
     )

@@ -263,12 +263,24 @@ class Desk:
             older = [item for item in items if item.turn == items[0].turn]
             items = items[len(older) :]
             view = cut_view(view, at=older[-1].at, last_turn=older[-1].turn)
+        view = await self._for_sibling(view, items, tip)
         entries = tuple(
             bare_results(entry) if entry.at.seq <= view.bare_upto and holds_results(entry.item) else entry
             for entry in await self._measure(info, items, tip=tip, after=view.at.seq)
             if not is_left_out(entry, view)
         )
         return await self._lay_out(info, instructions, view, entries)
+
+    async def _for_sibling(self, view: View, items: Sequence[StoredItem], tip: Position) -> View:
+        """Leave out only what stood in the log for which the view was made: what a sibling says and quotes stays."""
+        if max(view.bare_upto, view.copies_upto) <= view.at.seq or view.tip in (START, tip):
+            return view
+        if await self.store.is_ancestor(self.owner, self.conversation, view.tip, tip):
+            return view
+        before = await self.store.load_log(self.owner, self.conversation, tip=view.tip, after=view.at.seq)
+        known = {item.at for item in before}
+        shared = max((item.at.seq for item in items if item.at in known), default=view.at.seq)
+        return replace(view, bare_upto=min(view.bare_upto, shared), copies_upto=min(view.copies_upto, shared))
 
     async def _lay_out(
         self, info: EngineInfo, instructions: str, view: View, entries: tuple[Entry, ...]

@@ -8,6 +8,7 @@ search.py's.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 from .context.budget import Budget
 from .context.recall import (
@@ -28,11 +29,13 @@ from .context.recall import (
 )
 from .context.view import Entry, render_recalled
 from .context.words import split_terms
-from .conversation.items import Item, Message, Recalled
+from .conversation.items import Forgotten, Item, Message, Recalled
 from .conversation.log import Position
 from .engine.base import EngineInfo
+from .errors import ConversationNotFound
 from .meter import Meter
 from .search import Findings, Searcher
+from .store.base import Store
 
 CANDIDATE_LINES = 16  # 512 tokens hold some twelve lines
 NO_ROOM = "Nothing is quoted: lines recalled for earlier turns take the room there is for them."
@@ -47,12 +50,14 @@ class Recollection:
     tokens: of these lines.
     by: what found them: "words", "words and meaning"; "" when nothing was looked for.
     why: a sentence, where the meaning should have helped and could not.
+    sources: conversation and turn of each line.
     """
 
     item: Recalled | None = None
     tokens: int = 0
     by: str = ""
     why: str | None = None
+    sources: tuple[tuple[str, int], ...] = ()
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -127,9 +132,14 @@ class Recaller:
             for line in self._quote(info, each, query, text, said, room)
         ]
         known = quoted_lines(entry.item for entry in log)
-        item, tokens = await self._fit(info, choose_lines(lines, room=room, known=known), room)
-        why = NO_ROOM if lines and item is None else found[0].why
-        return Recollection(item=item, tokens=tokens, by=found[0].by, why=why)
+        chosen, tokens = await self._fit(info, choose_lines(lines, room=room, known=known), room)
+        return Recollection(
+            item=make_recalled(chosen) if chosen else None,
+            tokens=tokens,
+            by=found[0].by,
+            why=NO_ROOM if lines and not chosen else found[0].why,
+            sources=tuple((each.conversation, each.source) for each in chosen),
+        )
 
     async def _search(
         self, text: str, said: Sequence[str], tip: Position, upto: int, now: float
@@ -187,19 +197,45 @@ class Recaller:
                     line=line,
                     tokens=self._meter.estimate(info, f"- {line}\n"),
                     score=findings.weight * match.score / best,
+                    conversation=match.conversation,
+                    source=stored.turn,
                 )
             )
         return lines
 
-    async def _fit(self, info: EngineInfo, chosen: list[Quotation], room: int) -> tuple[Recalled | None, int]:
+    async def _fit(self, info: EngineInfo, chosen: list[Quotation], room: int) -> tuple[list[Quotation], int]:
         """Count the lines as they will stand in the prompt; leave out the weakest while they take too much."""
         while chosen:
-            item = make_recalled(chosen)
-            tokens = await self._meter.text_size(info, render_recalled(item))
+            tokens = await self._meter.text_size(info, render_recalled(make_recalled(chosen)))
             if tokens <= room:
-                return item, tokens
+                return chosen, tokens
             chosen = drop_weakest(chosen)
-        return None, 0
+        return [], 0
+
+
+async def without_forgotten(
+    store: Store, owner: str, recalled: Recollection
+) -> tuple[tuple[Item, ...], tuple[int, ...]]:
+    """What of a recollection may be stored: turns may have been forgotten since they were looked up.
+
+    Returns:
+        The item, if anything is left of it, and the turns of the lines that are gone, as `Recalled` names them.
+    """
+    if recalled.item is None:
+        return (), ()
+    kept = [await _is_there(store, owner, *source) for source in recalled.sources]
+    lines, turns = recalled.item.lines, recalled.item.turns
+    gone = tuple(dict.fromkeys(turn for turn, there in zip(turns, kept, strict=True) if not there))
+    left = Recalled(tuple(compress(lines, kept)), tuple(compress(turns, kept)))
+    return (left,) if left.lines else (), gone
+
+
+async def _is_there(store: Store, owner: str, conversation: str, turn: int) -> bool:
+    try:
+        items = await store.load_turn_items(owner, conversation, turn)
+    except ConversationNotFound:
+        return False
+    return not any(isinstance(stored.item, Forgotten) for stored in items)
 
 
 def share_log(log: Sequence[Entry], base_tokens: int, budget: Budget) -> dict[str, int]:

@@ -114,6 +114,17 @@ async def _look_back(desk: Desk, last: int) -> tuple[int, bool]:
     return last, forgotten
 
 
+async def load_forgotten(desk: Desk, last: int, *, first: int) -> set[int]:
+    """The turns forgotten since the newest receipt that a turn up to `first` has, as of turn `last`; 0: elsewhere."""
+    found: set[int] = set()
+    for number in range(last, 0, -1):
+        receipt = await desk.store.load_receipt(desk.owner, desk.conversation, number)
+        found.update(receipt.get("forgotten", ()) if receipt else ())
+        if receipt and number <= first:
+            break
+    return found
+
+
 def describe_tools(tools: Sequence[Mapping[str, object]]) -> str:
     """Describe the tools of a request, shortly and always alike, so that a change shows; "" for none."""
     if not tools:

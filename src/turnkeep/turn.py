@@ -22,6 +22,7 @@ from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta
 from .errors import ContextOverflow, LeaseLost, TurnkeepError
 from .holding import hold_conversation
 from .prompt import Desk, Options, Plan
+from .recall import without_forgotten
 from .receipts import draft_receipt, why_moved, with_usage
 from .store.base import Conversation, Lease, Turn
 from .wire.assemble import Assembler
@@ -310,7 +311,8 @@ async def _keep_reply(course: _Course) -> Reply:
     finish: FinishReason = course.assembler.end.finish_reason if course.assembler.end else "cancelled"
     state: TurnState = "cut_off" if finish in ("cancelled", "length") else "done"
     _notice_silent_cut(course)
-    receipt = _receipt(course, finish)
+    recalled, forgotten = await _recalled(course)
+    receipt = replace(_receipt(course, finish), forgotten=forgotten)
     if course.assembler.end is not None:
         _learn(course, course.assembler.end)
     await desk.store.finish_turn(
@@ -318,7 +320,7 @@ async def _keep_reply(course: _Course) -> Reply:
         desk.conversation,
         course.turn.number,
         state=state,
-        items=[*_recalled(course), message] if said or state == "done" else [],
+        items=[*recalled, message] if said or state == "done" else [],
         receipt=dump_receipt(receipt),
         lease=course.lease,
         now=time.time(),
@@ -357,6 +359,7 @@ async def _fail(course: _Course, why: str) -> None:
     """Mark the turn failed; what was said so far stays in the record, not in the prompt."""
     desk, message = course.desk, course.assembler.message
     receipt = _receipt(course, None) if course.plan is not None else None
+    recalled, _ = await _recalled(course)
     with contextlib.suppress(
         LeaseLost
     ):  # then it is kept beside the other writer's, and the first error tells more
@@ -366,7 +369,7 @@ async def _fail(course: _Course, why: str) -> None:
             course.turn.number,
             state="failed",
             items=[
-                *_recalled(course),
+                *recalled,
                 *([message] if message.text or message.reasoning or message.tool_calls else []),
             ],
             receipt=dump_receipt(receipt) if receipt else None,
@@ -376,9 +379,14 @@ async def _fail(course: _Course, why: str) -> None:
         )
 
 
-def _recalled(course: _Course) -> tuple[Item, ...]:
-    """The lines that were quoted before the message; stored with the turn, so that the next prompt extends this one."""
-    return course.plan.recalled.items if course.plan is not None else ()
+async def _recalled(course: _Course) -> tuple[tuple[Item, ...], tuple[int, ...]]:
+    """The lines that were quoted before the message; stored with the turn, so that the next prompt extends this one.
+
+    And the turns of those that are not stored, since they were forgotten meanwhile.
+    """
+    if course.plan is None:
+        return (), ()
+    return await without_forgotten(course.desk.store, course.desk.owner, course.plan.recalled)
 
 
 def _notice_silent_cut(course: _Course) -> None:

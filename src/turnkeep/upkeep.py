@@ -210,12 +210,12 @@ class Upkeep:
         )
         view = await desk.keep_facts(scene.info, view, budget, scene.row.tip)
         # The prompt is read anew from the cut on: the moment to drop what was only quoted from earlier.
-        view = await self._save_pending(scene, replace(view, copies_upto=scene.row.tip.seq))
+        view = await self._save_pending(scene, _without_copies(view, scene.row.tip))
         return await self._gather(scene, view)
 
     async def _drop_copies(self, scene: _Scene, material: Material) -> Material:
         """Make room for lines that later turns recall: what earlier ones recalled leaves the prompt."""
-        view = replace(material.view, number=None, copies_upto=scene.row.tip.seq)
+        view = _without_copies(replace(material.view, number=None), scene.row.tip)
         return await self._gather(scene, await self._save_pending(scene, view))
 
     def _fitting(self, scene: _Scene) -> _Fitting:
@@ -269,6 +269,11 @@ class Upkeep:
             await self._save_pending(scene, filled)
         desk.learned.read_views.clear()  # the side request may have taken the chat's place in the engine's cache
         return await self._compact_and_warm() and not summariser.gave_up
+
+
+def _without_copies(view: View, tip: Position) -> View:
+    """Leave out what was recalled up to the tip."""
+    return replace(view, copies_upto=tip.seq, tip=tip)
 
 
 def _line_characters(view: View, summary: Summary) -> int:

@@ -227,6 +227,7 @@ def test_forgetting_looks_at_all_that_a_view_can_hold_of_what_was_said():
         "day",
         "bare_upto",
         "copies_upto",
+        "tip",
         "facts",  # words
         "facts_upto",
         "notes_upto",

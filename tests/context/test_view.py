@@ -146,6 +146,7 @@ def test_a_view_survives_the_store():
         day="22 Nov 2026",
         bare_upto=3,
         copies_upto=9,
+        tip=Position(2, 11),
     )
     assert load_view(4, Position(1, 9), json.loads(json.dumps(dump_view(view)))) == view
 

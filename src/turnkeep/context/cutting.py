@@ -60,7 +60,8 @@ def cut_now(material: Material, new_tokens: int, budget: Budget, allowed: int, *
     folded = material.entries[: len(material.entries) - len(kept)]
     view = cut_view(material.view, at=at, last_turn=folded[-1].turn)
     if not in_loop:  # the log is read anew: the moment to drop what was only quoted from earlier
-        view = replace(view, copies_upto=material.entries[-1].at.seq)
+        last = material.entries[-1].at
+        view = replace(view, copies_upto=last.seq, tip=last)
     return replace(
         material, view=view, entries=tuple(entry for entry in kept if not is_left_out(entry, view))
     )
@@ -84,4 +85,5 @@ def _bare_oldest(material: Material, excess: int) -> Material:
         raise ContextOverflow(
             "The tool calls of this turn alone are too long for the window: start another turn."
         )
-    return replace(material, view=replace(material.view, number=None, bare_upto=upto), entries=tuple(entries))
+    view = replace(material.view, number=None, bare_upto=upto, tip=entries[-1].at)
+    return replace(material, view=view, entries=tuple(entries))

@@ -77,6 +77,7 @@ class Quotation:
     said: when; place: which of two that were said at once comes first.
     score: how well it matches; only the order and the shares of the best count.
     tokens: an estimate of its size.
+    conversation, source: that it comes from, and the turn there.
     """
 
     said: float
@@ -85,6 +86,8 @@ class Quotation:
     line: str
     tokens: int
     score: float
+    conversation: str = ""
+    source: int = 0
 
 
 def make_query(text: str, *, now: float) -> Query:
@@ -215,7 +218,8 @@ def is_quoted(line: str, message: Message, *, said: float) -> bool:
         return True
     head = quote_message(Message(message.role, (Text(""),)), said=said)
     part = line.removeprefix(head).removeprefix("… ").removesuffix(" …")
-    return line.startswith(head) and bool(part) and part in " ".join(message.text.split())
+    # Without blanks: in the line they part the marks of chat templates (_TEMPLATE_MARK).
+    return line.startswith(head) and bool(part) and "".join(part.split()) in "".join(message.text.split())
 
 
 _SENTENCE = re.compile(r".+?(?:[.!?;:](?=\s)|[。！？；]|$)\s*")

@@ -80,6 +80,7 @@ class View:
     day: the day that pinned template dates show, such as "22 Nov 2026".
     bare_upto: tool results of the log up to this seq are left out, their calls stay.
     copies_upto: recalled lines of the log up to this seq are left out.
+    tip: the last item of the log for which these two were set: items of a sibling may stand at the same seqs.
     facts: what the user said of the folded turns that must survive; facts_upto: items up to this seq were
         gleaned for them, which are all folded ones unless many were folded at once.
     notes_upto: notes up to this seq were taken into lines and facts; folded ones, as with facts_upto.
@@ -99,6 +100,7 @@ class View:
     day: str = ""
     bare_upto: int = 0
     copies_upto: int = 0
+    tip: Position = START
     facts: tuple[Fact, ...] = ()
     facts_upto: int = 0
     notes_upto: int = 0
@@ -139,6 +141,7 @@ def dump_view(view: View) -> dict[str, Any]:  # Any: JSON values
         "day": view.day,
         "bare_upto": view.bare_upto,
         "copies_upto": view.copies_upto,
+        "tip": [view.tip.branch, view.tip.seq],
         "facts": [dump_fact(fact) for fact in view.facts],
         "facts_upto": view.facts_upto,
         "notes_upto": view.notes_upto,
@@ -167,6 +170,7 @@ def load_view(number: int, at: Position, body: Mapping[str, Any]) -> View:  # An
         day=str(body.get("day", "")),
         bare_upto=int(body.get("bare_upto", 0)),
         copies_upto=int(body.get("copies_upto", 0)),
+        tip=Position(*body.get("tip", (0, 0))),
         facts=tuple(load_fact(fact) for fact in body.get("facts", ())),
         facts_upto=int(body.get("facts_upto", 0)),
         notes_upto=int(body.get("notes_upto", 0)),
