@@ -148,7 +148,12 @@ def _import(name: str) -> ModuleType:
 async def _chat(name: str, client: Any, script: Any, db: Path, strategy: str) -> Result:
     result = Result(name=name)
     async with AsyncChat(
-        client.url, conversation="bench", db=db, system=script.system, strategy=strategy
+        client.url,
+        conversation="bench",
+        db=db,
+        system=script.system,
+        strategy=strategy,
+        embedding_seconds=None,  # counts must not depend on how busy the machine is
     ) as chat:
         await chat.open()
         for number, (user, reply_tokens) in enumerate(script.turns):

@@ -382,7 +382,10 @@ def check_files(source: Path, claim: Path) -> int:
 @click.option("--turns", default=120, show_default=True, help="Messages before the questions.")
 @click.option("--seed", default=1, show_default=True, help="Draws other facts.")
 @click.option(
-    "--strategies", default="naive window summary window,summary", show_default=True, help="What to compare."
+    "--strategies",
+    default="naive window summary recall facts window,summary,recall,facts",
+    show_default=True,
+    help="What to compare.",
 )
 @click.option(
     "--picture", type=click.Path(dir_okay=False, path_type=Path), help="Also draw it, into an SVG file."

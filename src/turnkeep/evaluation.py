@@ -16,7 +16,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from html import escape
 
-from .context.strategy import parse_strategy
+from .context.strategy import NAMES, Strategy, parse_strategy
 from .conversation.items import Message, assistant, user
 from .engine.base import Engine, Request
 from .errors import ContextOverflow, TurnkeepError
@@ -28,6 +28,7 @@ from .wire.chat_completions import render_messages
 REPLY_TOKENS = 48  # an answer is one sentence
 NAIVE_MESSAGES = 40  # the naive way asks for a summary beyond this many messages
 NAIVE = "naive"
+STRATEGIES = (NAIVE, *NAMES, str(Strategy()))  # each by itself, and all of them
 
 _NAMES = ("Priya", "Tobias", "Ines", "Marek", "Salma", "Jonas", "Leila", "Ruben", "Freya", "Otto")
 _PETS = ("Biscuit", "Pepper", "Mango", "Luna", "Rocky", "Nala", "Oscar", "Misty")
@@ -156,7 +157,14 @@ async def _talk(
     progress: Progress,
 ) -> None:
     store = EphemeralStore()
-    chat = AsyncChat(engine, db=store, strategy=strategy, temperature=0, max_tokens=REPLY_TOKENS)
+    chat = AsyncChat(
+        engine,
+        db=store,
+        strategy=strategy,
+        temperature=0,
+        max_tokens=REPLY_TOKENS,
+        embedding_seconds=None,  # what is measured must not depend on how busy the machine is
+    )
     try:
         for number, (text, fact) in enumerate(_questions(said, facts)):
             progress(score.name, number, len(said) + len(facts))
