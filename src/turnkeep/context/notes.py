@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from ..conversation.items import Note
 from ..conversation.log import START, Position
 from ..errors import UsageError
+from .claims import ASKED, OF
 from .facts import Fact
 from .receipt import TurnRange, turn_ranges
 from .view import Entry, View
@@ -194,13 +195,16 @@ def lock_meant(view: View, entries: Iterable[Entry]) -> View:
 
 
 # -- forgetting -----------------------------------------------------------------------------------
-def forget_in_view(view: View, turns: Collection[int], texts: Collection[str] = ()) -> View:
+def forget_in_view(
+    view: View, turns: Collection[int], texts: Collection[str] = (), said: Collection[str] = ()
+) -> View:
     """Take what rests on forgotten turns out of a view; the other turns of a line that goes count as unsummarised.
 
     Args:
         view: as it was stored.
         turns: the forgotten turns.
         texts: of forgotten notes: lines that were changed to these go too.
+        said: what was said in the turns: corrections of it do not name it any more.
     """
     gone = [line for line in view.lines if _rests_on(line.turns, turns) or line.text in texts]
     hit = [
@@ -213,7 +217,7 @@ def forget_in_view(view: View, turns: Collection[int], texts: Collection[str] = 
         spans=tuple(span for span in view.spans if span not in hit),
         unsummarised=turn_ranges(missing - set(turns)),
         given_up=turn_ranges(_turns(view.given_up) - set(turns)),
-        facts=forget_facts(view.facts, turns, texts),
+        facts=_forget_corrected(view.facts, forget_facts(view.facts, turns, texts), said),
     )
 
 
@@ -228,6 +232,38 @@ def _turns(ranges: Iterable[TurnRange]) -> set[int]:
 def forget_facts(facts: Iterable[T], turns: Collection[int], texts: Collection[str] = ()) -> tuple[T, ...]:
     """Take the facts of forgotten turns and notes out."""
     return tuple(fact for fact in facts if fact.turn not in turns and fact.text not in texts)
+
+
+def _forget_corrected(
+    before: Sequence[Fact], left: Iterable[Fact], said: Collection[str]
+) -> tuple[Fact, ...]:
+    """Let facts hold again that a forgotten one replaced, and take its words out of those that replaced it."""
+    kept = tuple(left)
+    gone = [fact for fact in before if fact not in kept]
+    texts = [_squeeze(text) for text in said]
+    return tuple(_without_reference(_follow(fact, gone), texts) for fact in kept)
+
+
+def _follow(fact: Fact, gone: Sequence[Fact]) -> Fact:
+    """Where what replaced a fact is forgotten, the fact is replaced by what replaced that, or holds again."""
+    while not fact.current and (after := [each for each in gone if each.at == fact.by]):
+        last = max(after, key=lambda each: each.by.seq)
+        fact = replace(fact, replaced=last.replaced, by=last.by)
+    return fact
+
+
+def _without_reference(fact: Fact, said: Collection[str]) -> Fact:
+    """Cut what a fact answers or corrects (claims.py) where that was said in one of these texts."""
+    for mark in (OF, ASKED):
+        text, _, rest = fact.text.partition(mark)
+        pieces = [piece for part in rest.removesuffix(")").split("…") if (piece := _squeeze(part))]
+        if pieces and any(all(piece in each for piece in pieces) for each in said):
+            fact = replace(fact, text=text)
+    return fact
+
+
+def _squeeze(text: str) -> str:
+    return "".join(text.casefold().split())
 
 
 def _rests_on(span: TurnRange, turns: Collection[int]) -> bool:

@@ -205,7 +205,12 @@ def quote_message(
     day = day_at(said)
     mark = f"[{day.day} {_MONTHS[day.month - 1]} {day.year}] " if day else ""
     text = cut_excerpt(" ".join(message.text.split()), keys, most)
-    return f"{mark}{message.role}: {_TEMPLATE_MARK.sub(_add_blank, text)}"
+    return f"{mark}{message.role}: {disarm(text)}"
+
+
+def disarm(text: str) -> str:
+    """Put blanks into the marks of chat templates, so that engines read them as text. Example: "<s>" → "< s>"."""
+    return _TEMPLATE_MARK.sub(_add_blank, text)
 
 
 def _add_blank(mark: re.Match[str]) -> str:

@@ -29,6 +29,7 @@ from ..conversation.items import (
 from ..conversation.log import START, Position
 from .facts import Fact, dump_fact, load_fact, render_facts
 from .instructions import SUMMARY_HEADER
+from .recall import disarm
 from .receipt import TurnRange, merge_ranges
 
 # Whoever said an instruction long ago did not say it now: what is quoted is marked as quotation.
@@ -188,8 +189,15 @@ def _load_ranges(stored: Iterable[Sequence[int]]) -> tuple[TurnRange, ...]:
 
 def render_base(instructions: str, view: View) -> str:
     """Write the base: the instructions, then summary and facts where there are any; "" when all are missing."""
-    summary = "\n".join([SUMMARY_HEADER, *(f"- {line.text}" for line in view.lines)]) if view.lines else ""
-    return "\n\n".join(text for text in (instructions, summary, render_facts(view.facts)) if text)
+    lines = [f"- {_quote(line.text)}" for line in view.lines]
+    summary = "\n".join([SUMMARY_HEADER, *lines]) if lines else ""
+    facts = render_facts([replace(fact, text=_quote(fact.text)) for fact in view.facts if fact.current])
+    return "\n\n".join(text for text in (instructions, summary, facts) if text)
+
+
+def _quote(text: str) -> str:
+    """Keep a text that may hold anything within its line of the base: it stands among the instructions."""
+    return "\n  ".join(disarm(text).splitlines())
 
 
 def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: bool = False) -> list[Message]:

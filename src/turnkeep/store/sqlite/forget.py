@@ -157,14 +157,16 @@ def _forget_in_views(
     database: Database, place: Place, turns: Collection[int], items: Iterable[StoredItem]
 ) -> set[str]:
     """Strip what rests on the turns from all views; returns the texts of the lines that went."""
+    items = list(items)
     noted = {each.item.text for each in items if isinstance(each.item, Note) and each.item.text}
+    said = [each.item.text for each in items if isinstance(each.item, Message)]
     gone: set[str] = set()
     rows = database.execute(
         "SELECT number, at_branch, at_seq, body FROM view WHERE owner = ? AND conversation = ?", place
     ).fetchall()
     for number, branch, seq, body in rows:
         view = load_view(number, Position(branch, seq), load_mapping(body))
-        stripped = forget_in_view(view, turns, noted)
+        stripped = forget_in_view(view, turns, noted, said)
         if stripped != view:
             gone |= {line.text for line in view.lines} - {line.text for line in stripped.lines}
             database.execute(
