@@ -42,3 +42,39 @@ def test_the_model_is_asked_in_the_language_of_the_conversation():
         return lines
 
     assert asyncio.run(main()) == ["Der Nutzer hat zwei Hunde."]
+
+
+def test_a_turn_that_no_request_can_hold_does_not_keep_those_behind_it_waiting():
+    opening = render_instruction()[:25]
+    useful: list[int] = []
+
+    def answer(request):
+        if not request.messages[-1]["content"].startswith(opening):
+            return "I see."
+        asked = str(request.messages)
+        return ("- The user's garden is old." if "garden" in asked else "- The user likes tea.") if useful else ""
+
+    async def main():
+        store = EphemeralStore()
+        chat = AsyncChat(
+            ScriptedEngine(answer, window=512), db=store, max_tokens=40, strategy="window,summary"
+        )
+        await chat.ask("My garden is old. " + "long " * 240)
+        for n in range(20):
+            await chat.ask(f"{n}: I like tea. " + "word " * 12)
+            await chat.idle()
+        useful.append(1)
+        upkeep = chat._upkeep
+        assert upkeep is not None
+        upkeep._summariser.failures = 0
+        while await upkeep._summarise_missing():
+            pass
+        lines = await chat.summary()
+        left_out = (await chat.ask("More.")).receipt.left_out
+        await chat.close()
+        await store.close()
+        return lines, left_out
+
+    lines, left_out = asyncio.run(main())
+    assert lines == ["The user's garden is old.", "The user likes tea."]
+    assert left_out == ()

@@ -20,15 +20,17 @@ from .context.instructions import find_language, render_instruction
 from .context.placing import say_entries
 from .context.receipt import TurnRange
 from .context.view import Entry, View
-from .conversation.items import Item, Message, user
+from .conversation.items import Item, Message, Role, Text, user
 from .conversation.log import Position
 from .engine.base import EngineInfo
 from .errors import TurnkeepError
 from .prompt import Desk
+from .store.base import StoredItem
 from .wire.assemble import Assembler
 
 GIVE_UP_FAILURES = 2  # a model that failed twice in a row to summarise is not asked again for old spans
 # What is placed on more than that is placed in a thread: a thousand characters take some 6 ms.
+CHARACTERS_A_TOKEN = 2  # fewer than in nearly all texts: what is shortened by it fits
 MOST_CHARACTERS_AT_ONCE = 3_000
 
 T = TypeVar("T")
@@ -103,10 +105,13 @@ class Summariser:
                 for item in await desk.store.load_turn_items(desk.owner, desk.conversation, number)
                 if isinstance(item.item, Message)  # not what was only quoted from earlier
             ]
-            room -= sum(await desk.meter.item_sizes(info, stored, tip=turn.tip, after=turn.after.seq))
-            if room < 0 and entries:
+            sizes = await desk.meter.item_sizes(info, stored, tip=turn.tip, after=turn.after.seq)
+            if sum(sizes) > room and entries:
                 return (first, number - 1), entries
+            if sum(sizes) > room:  # what no request can hold must not keep the turns behind it waiting
+                return (first, number), [_shortened(item, room // len(stored)) for item in stored]
             entries += [Entry(at=item.at, turn=item.turn, item=item.item) for item in stored]
+            room -= sum(sizes)
         return (first, last), entries
 
     async def _ask(
@@ -153,6 +158,15 @@ class Summariser:
             )
         self.failures = 0 if summary.lines or summary.whole else self.failures + 1
         return summary
+
+
+def _shortened(stored: StoredItem, tokens: int) -> Entry:
+    """Keep the beginning of a long message: some two characters a token, whatever the language."""
+    message = stored.item
+    assert isinstance(message, Message)
+    text = message.text[: CHARACTERS_A_TOKEN * tokens]
+    role: Role = "user" if message.role == "user" else "assistant"
+    return Entry(at=stored.at, turn=stored.turn, item=Message(role, (Text(text),)))
 
 
 async def compute(characters: int, function: Callable[[], T]) -> T:

@@ -19,7 +19,7 @@ STOP_WORDS = _words(
     are around as at away back be became because become been before being below both but by came can come could did
     do does doing done down during each either else enough etc even ever every everyone everything few for from
     further get gets getting give given go goes going gone got had has have having he her here hers herself him
-    himself his how however i if in instead into is it its itself just keep kind let like lot made make makes making many
+    himself his how however i if in instead into is it its itself just keep kind let lot made make makes making many
     may maybe me might mine more most much must my myself near need next nor now of off often ok okay on once one ones
     only onto or other others our ours ourselves out over own perhaps please put quite rather re really s said same say
     says see seem shall she should since so some someone something sometimes soon still such t than thank thanks that
