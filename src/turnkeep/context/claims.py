@@ -19,7 +19,7 @@ from .gleaning_words import (
 )
 from .tokens import split_tokens
 from .typos import mend_typos
-from .values import Value, ValueKind, find_values
+from .values import Value, ValueKind, find_values, shape_of
 
 OF, ASKED = " (of: ", " (asked: "  # what a statement that cannot stand alone refers to
 
@@ -32,7 +32,7 @@ _KEYS = {key: compile_rows({key: f"(?:{form})"}) for key, form in SAID_IN_MANY_W
 _CUE, _IS = compile_rows(CUES), re.compile(rf"{compile_rows(IS).pattern}|{CONTRACTED_IS}", re.IGNORECASE)
 # Words that only open or fill a sentence.
 _FILLING = re.compile(
-    r"\b(?:btw|by the way|fyi|update|well|oh|hey|ok(?:ay)?|lol|haha|yeah|ugh|anyway|hm+|ah|(?:by |since )?(?:next|this|last) (?:week|month|year)|today|lately|tomorrow|called|named|name[’']?s|name|please)\b:?",
+    r"\b(?:btw|by the way|fyi|update|well|oh|hey|ok(?:ay)?|lol|haha|yeah|ugh|anyway|hm+|ah|(?:by |since )?(?:next|this|last) (?:week|month|year)|today|lately|tomorrow|called|named|name[’']?s|name|please|er+|u[hm]+|eh|oops|typo|whoops|wait|hold on|my (?:bad|mistake)|nah|no|yes|right|noted)\b:?",
     re.IGNORECASE,
 )
 _BEFORE = re.compile(
@@ -54,6 +54,10 @@ _PAST = re.compile(
     re.IGNORECASE,
 )
 _PRESENT = re.compile(r"\b(?:is|are|am|has|have|will|lives?|works?)\b|['’](?:m|s|re|ve)\b", re.IGNORECASE)
+_EVENT = re.compile(
+    r"\b(?:last|this past|the other) (?:mon|tue|wed|thu|fri|sat|sun|week|month|year|summer|winter|spring|fall|autumn|night|time|day)|\bago\b|\byesterday\b|\bone (?:day|time)\b|\bjust (?:got|came) back\b",
+    re.IGNORECASE,
+)
 _WORD_ENDS = re.compile(
     r"[,.;:!?()–—]|\s(?:with|now|instead|and|but|because|from|these|since|in|at|by|so|mit|jetzt|und|avec|et|con|y|e)\b",
     re.IGNORECASE,
@@ -66,7 +70,8 @@ class Claim:
 
     about: stems of its words of content, values and words of correction apart.
     subject: those before its verb, or before its first value.
-    values: by kind, written alike; denied: values that it says hold no more.
+    values: by kind, written alike; denied: values that it says hold no more; shapes: what the values look like.
+    given: names that follow its verb, in whatever it says is somebody or somewhere.
     key: what it is about, for things that are said in many ways ("home"); word: their value.
     cue: it holds a word of correction; more: it says "also"; ends: it tells when something ends.
     """
@@ -75,6 +80,8 @@ class Claim:
     subject: frozenset[str]
     values: Mapping[ValueKind, frozenset[str]]
     denied: frozenset[str]
+    shapes: frozenset[str]
+    given: frozenset[str]
     key: str
     word: str
     cue: bool
@@ -82,6 +89,7 @@ class Claim:
     ends: bool
     personal: bool  # its subject is who speaks
     past: bool  # it tells of what has happened
+    event: bool  # it says when: "last Friday", "three days ago"
 
     @property
     def corrects(self) -> bool:
@@ -104,8 +112,9 @@ def read_claim(text: str) -> Claim:
         )
         return Claim(
             about=claim.about | of.about, subject=of.subject or claim.subject, values={**claim.values, **values},
-            denied=claim.denied, key=of.key or claim.key, word=claim.word or of.word, cue=claim.cue, more=claim.more,
-            ends=of.ends, personal=of.personal, past=of.past,
+            denied=claim.denied, shapes=claim.shapes | (of.shapes if context else frozenset()), given=claim.given | of.given,
+            key=of.key or claim.key, word=claim.word or of.word, cue=claim.cue, more=claim.more,
+            ends=of.ends, personal=of.personal, past=of.past, event=claim.event or of.event,
         )  # fmt: skip
     return claim
 
@@ -130,10 +139,13 @@ def _read_plain(said: str) -> Claim:
         values[value.kind] = values.get(value.kind, frozenset()) | {value.same}
     return Claim(
         about=about, subject=subject | _stems_of(_BACK, text[:ends_at]), values=values,
-        denied=frozenset(value.same for value in denied), key=key, word=word,
+        denied=frozenset(value.same for value in denied), shapes=frozenset(shape_of(value, text) for value in stated),
+        given=frozenset(value.same for value in stated if value.kind == "name" and verb is not None and value.start >= verb.end()),
+        key=key, word=word,
         cue=bool(denied) or _CUE.search(text) is not None, more=_MORE.search(text) is not None,
         ends=_END.search(text) is not None, personal=_FIRST.match(bare) is not None,
         past=_PAST.search(bare) is not None and _PRESENT.search(bare) is None,
+        event=_EVENT.search(text) is not None,
     )  # fmt: skip
 
 

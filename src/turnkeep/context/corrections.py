@@ -74,7 +74,19 @@ def _best_match(claim: Claim, claims: Sequence[Claim]) -> list[int]:
 
 def _may_correct(claim: Claim, old: Claim) -> bool:
     """Tell whether a word of correction may be meant for an earlier statement: not for a story of what happened."""
-    return _differs(claim, old) and not old.past
+    if claim.shapes and old.shapes and not _look_alike(claim, old):
+        return False
+    return _differs(claim, old) and not old.past and not old.event and not claim.event
+
+
+def _look_alike(claim: Claim, old: Claim) -> bool:
+    """Tell whether values of both may be of one thing: a plain figure may turn into anything but not a phone number into money."""
+    plain = {"figure", "code"}
+    return bool(claim.shapes & old.shapes) or bool(plain & claim.shapes and _has_figures(old)) or bool(plain & old.shapes and _has_figures(claim))
+
+
+def _has_figures(claim: Claim) -> bool:
+    return "figure" in claim.values
 
 
 def _share(claim: Claim, old: Claim, others: Sequence[Claim]) -> float:
@@ -101,7 +113,10 @@ def _says_otherwise(claim: Claim, old: Claim) -> bool:
     if not _differs(claim, old) or _is_another_one(claim, old):
         return False
     shared = len(claim.about & old.about)
+    if claim.event or old.event:
+        return False  # a story of another day
     told = claim.personal and (claim.past or old.past)  # one may meet somebody in the same place twice
+    told = told and not (len(old.about) > 1 and old.about <= claim.about)
     if not told and shared > 1 and shared >= SAME * min(len(claim.about), len(old.about)):
         return True
     if claim.personal or old.personal:

@@ -8,17 +8,19 @@ replaced is kept for showing, never rendered.
 Pure: token counts are given.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..conversation.log import START, Position
-from .claims import read_claim
+from .claims import Claim, read_claim
 from .corrections import find_replaced, name_subject, repeats
 from .gleaning import FACT_CHARACTERS, glean
+from .suspicion import find_doubted
 
 # What the user says after these lines stands behind them in the log, and goes first.
 FACTS_HEADER = "Facts, in the user's words (what is said later holds):"
+DOUBTED = "(said earlier, may have changed) "
 MOST_REPLACED = 50  # kept for showing; the newest
 MOST_CURRENT = 400  # looked through for each new statement; a budget never holds as many
 
@@ -31,6 +33,8 @@ class Fact:
     rank: how much it is worth keeping, 5 the most (gleaning.py).
     locked: the user has confirmed it: it never makes room for others.
     replaced: the turn whose statement took its place; by: that statement's item.
+    doubt: the turn of a statement that may have taken its place; `by` is its item then. It is rendered with
+        a mark, the other right behind it.
     """
 
     text: str
@@ -40,6 +44,7 @@ class Fact:
     locked: bool = False
     replaced: int | None = None
     by: Position = START
+    doubt: int | None = None
 
     @property
     def current(self) -> bool:
@@ -78,34 +83,49 @@ def keep_facts(
                 later.add(statement.at)
             for gleaned in glean(statement.text, statement.asked):
                 fact = Fact(text=gleaned.text, turn=statement.turn, at=statement.at, rank=gleaned.rank)
-                known = _take_in(known, fact)
+                known = _take_in(known, fact, statement.asked)
     return tuple(fact for fact in known if fact.at not in later)
 
 
-def _take_in(known: Sequence[Fact], fact: Fact) -> list[Fact]:
-    """Add a fact, mark what it replaces, and leave out what it only repeats."""
+def _take_in(known: Sequence[Fact], fact: Fact, asked: str) -> list[Fact]:
+    """Add a fact, mark what it replaces or may replace, and leave out what it only repeats."""
     claim = read_claim(fact.text)
     open_ = [old for old in known if (old.current or old.by == fact.at) and old.at != fact.at]
-    places = find_replaced(claim, [(old.text, fact.turn - old.turn) for old in open_])
-    gone = [open_[place] for place in places]
-    rank = max([fact.rank, *(old.rank for old in gone)])
+    earlier = [(old.text, fact.turn - old.turn) for old in open_]
+    gone = [open_[place] for place in find_replaced(claim, earlier)]
+    doubted = [] if gone else [open_[place] for place in find_doubted(claim, earlier, asked)]
+    meant = [*gone, *doubted]
+    if fact.rank == 0 and not meant:
+        return list(known)
+    kept = [_mark(old, fact, gone, doubted) for old in known if _stays(old, claim, meant)]
+    rank = max([fact.rank, *(old.rank for old in meant)])
     text = name_subject(fact.text, gone[-1].text)[:FACT_CHARACTERS] if gone else fact.text
-    kept = [
-        replace(old, replaced=fact.turn, by=fact.at) if any(old is other for other in gone) else old
-        for old in known
-        if old.locked
-        or not old.current
-        or not repeats(claim, read_claim(old.text))
-        or any(old is o for o in gone)
-    ]
     return [*kept[-MOST_CURRENT:], replace(fact, text=text, rank=rank)]
+
+
+def _stays(old: Fact, claim: Claim, meant: Sequence[Fact]) -> bool:
+    """Tell whether an earlier fact is kept: not where the new one only says it again."""
+    known = old.locked or not old.current or any(old is other for other in meant)
+    return known or not repeats(claim, read_claim(old.text))
+
+
+def _mark(old: Fact, fact: Fact, gone: Sequence[Fact], doubted: Sequence[Fact]) -> Fact:
+    """Mark what a new fact replaces or puts in doubt, and what was in doubt already by one of these."""
+    if any(old is other for other in gone):
+        return replace(old, replaced=fact.turn, by=fact.at, doubt=None)
+    inherits = old.doubt is not None and any(old.by == other.at for other in (*gone, *doubted))
+    if inherits or any(old is other for other in doubted):
+        return replace(old, doubt=fact.turn, by=fact.at, replaced=None)
+    return old
 
 
 def reopen_facts(facts: Sequence[Fact], gone: Iterable[Position]) -> tuple[Fact, ...]:
     """Let facts hold again whose replacement was said in one of these items, which are no longer there."""
     withdrawn = set(gone)
     return tuple(
-        replace(fact, replaced=None, by=START) if fact.replaced is not None and fact.by in withdrawn else fact
+        replace(fact, replaced=None, doubt=None, by=START)
+        if (fact.replaced, fact.doubt) != (None, None) and fact.by in withdrawn
+        else fact
         for fact in facts
     )
 
@@ -139,17 +159,34 @@ def fit_facts(
 
 
 def render_facts(facts: Sequence[Fact]) -> str:
-    """Write the facts that hold as they stand in the base; "" when there are none."""
-    lines = [f"- {fact.text}" for fact in facts if fact.current]
+    """Write the facts that hold as they stand in the base; "" when there are none.
+
+    One that is in doubt bears a mark and stands right before what was said later.
+    """
+    lines = [
+        f"- {DOUBTED if fact.doubt is not None else ''}{fact.text}" for fact in _order_facts(facts) if fact.current
+    ]
     return "\n".join([FACTS_HEADER, *lines]) if lines else ""
+
+
+def _order_facts(facts: Sequence[Fact]) -> Iterator[Fact]:
+    doubted = [fact for fact in facts if fact.current and fact.doubt is not None]
+    sayers = {fact.at for fact in facts if fact.current and fact.doubt is None}
+    for fact in facts:
+        if fact.doubt is None:
+            yield from (old for old in doubted if old.by == fact.at and fact.at in sayers)
+            sayers.discard(fact.at)
+            yield fact
+        elif fact.by not in sayers:
+            yield fact
 
 
 def dump_fact(fact: Fact) -> list[Any]:  # Any: JSON values
     """Turn a fact into what a view keeps of it."""
-    return [fact.text, fact.turn, fact.at.branch, fact.at.seq, fact.rank, fact.locked, fact.replaced, fact.by.branch, fact.by.seq]  # fmt: skip
+    return [fact.text, fact.turn, fact.at.branch, fact.at.seq, fact.rank, fact.locked, fact.replaced, fact.by.branch, fact.by.seq, fact.doubt]  # fmt: skip
 
 
 def load_fact(body: Sequence[Any]) -> Fact:  # Any: JSON of our own making
     """Inverse of `dump_fact`."""
-    text, turn, branch, seq, rank, locked, replaced, by_branch, by_seq = body
-    return Fact(text=text, turn=turn, at=Position(branch, seq), rank=rank, locked=locked, replaced=replaced, by=Position(by_branch, by_seq))  # fmt: skip
+    text, turn, branch, seq, rank, locked, replaced, by_branch, by_seq, *doubt = body
+    return Fact(text=text, turn=turn, at=Position(branch, seq), rank=rank, locked=locked, replaced=replaced, by=Position(by_branch, by_seq), doubt=next(iter(doubt), None))  # fmt: skip

@@ -12,6 +12,7 @@ are no facts. A sentence that cannot stand alone ("It's 4711.") takes along what
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from .claims import ASKED, read_claim
@@ -60,7 +61,7 @@ _REFERRING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Gleaned:
-    """A sentence worth keeping, and how much: 5 is the most."""
+    """A sentence worth keeping, and how much: 5 is the most, 0 only if it corrects something."""
 
     text: str
     rank: int
@@ -83,7 +84,7 @@ def glean(text: str, asked: str = "") -> list[Gleaned]:
         before = sentences[place - 1] if place else ""
         whole = _with_context(said, before, asked if len(sentences) <= 2 else "")
         rank = max(rank_sentence(said), rank_sentence(whole)) if len(whole) <= FACT_CHARACTERS else 0
-        if rank >= (4 if pasted else 1):
+        if rank >= (4 if pasted else 1) or (not pasted and _may_correct(whole)):
             if whole != said and found and found[-1][1].text == before:
                 found.pop()  # it is said again in this one
             found.append((place, Gleaned(whole, rank)))
@@ -93,6 +94,13 @@ def glean(text: str, asked: str = "") -> list[Gleaned]:
     return [gleaned for _, gleaned in sorted(best, key=lambda each: each[0])]
 
 
+def _may_correct(text: str) -> bool:
+    """Tell whether a sentence that is nothing in itself may correct what was said: it states a value."""
+    asks = text.rstrip("\"'”’)").endswith(QUESTION_MARKS)
+    return len(text) <= FACT_CHARACTERS and not asks and bool(read_claim(text).values)
+
+
+@lru_cache(maxsize=4_096)
 def rank_sentence(text: str) -> int:
     """Say how much a sentence is worth keeping; 0 for not at all."""
     text = mend_typos(text)

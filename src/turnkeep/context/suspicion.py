@@ -1,0 +1,87 @@
+"""Tell whether a statement may well replace an earlier one, though it does not say so: "the shed opens with 4712".
+
+Where corrections.py is sure, the old statement goes. Here both stay, the old one marked, with the new one right
+behind it. So a wrong guess loses nothing, and a right one leaves no old value standing as if it held.
+What counts: values that look alike (a phone number never takes the place of an amount), words that both share
+and few others have, a word of correction, and that one follows the other.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from .claims import Claim, read_claim
+from .values import find_values
+
+ENOUGH = 1.0  # points; a word that no other statement has with such a value is worth one
+CUE, UNIQUE, NEAR, ECHOED = 0.5, 0.5, 0.5, 1.0
+NEAR_TURNS = 2
+# What there is mostly one of: without more ado, a change speaks of that one.
+SINGULAR = frozenset(("phone", "address", "contact"))
+# Words that say as little as small ones do about which thing is meant.
+VAGUE_SHARE = 3  # a word that more statements hold says nothing
+
+
+def find_doubted(claim: Claim, earlier: Sequence[tuple[str, int]], asked: str = "") -> list[int]:
+    """Find the statement that a new one may well replace.
+
+    Args:
+        claim: the new statement.
+        earlier: statements that hold, oldest first: the text, and how many turns before it was said.
+        asked: what the assistant had said right before.
+
+    Returns:
+        Its place in `earlier`, and those of others that say the same of the same; or nothing.
+    """
+    if claim.more or claim.event or not claim.values:
+        return []
+    olds = {at: read_claim(text) for at, (text, _) in enumerate(earlier)}
+    olds = {at: old for at, old in olds.items() if _may_be_meant(claim, old)}
+    if not olds:
+        return []
+    held = Counter(stem for old in olds.values() for stem in claim.about & old.about)
+    heard = frozenset(value.same for value in find_values(asked)) if asked else frozenset()
+    points = {
+        at: _points(claim, old, earlier[at][1], held, heard, alone=len(olds) == 1) for at, old in olds.items()
+    }
+    best = max(points.values())
+    if best < ENOUGH:
+        return []
+    place = max(at for at, score in points.items() if score == best)
+    return [
+        at
+        for at, old in olds.items()
+        if at == place or (old.about & olds[place].about & claim.about and _same_values(old, olds[place]))
+    ]
+
+
+def _may_be_meant(claim: Claim, old: Claim) -> bool:
+    """Tell whether an earlier statement gives something another value that looks like this one."""
+    if old.past or old.event or claim.ends != old.ends or not claim.shapes & old.shapes:
+        return False
+    if claim.shapes & old.shapes == {"name"}:
+        return bool(claim.given and old.given) and not claim.given & old.given and bool(old.subject & claim.about)
+    return any(
+        claim.values[kind] != same
+        for kind, same in old.values.items()
+        if kind != "name" and kind in claim.values and not claim.values[kind] & same
+    )
+
+
+def _points(
+    claim: Claim, old: Claim, turns: int, held: Counter[str], heard: frozenset[str], *, alone: bool
+) -> float:
+    shared = [stem for stem in claim.about & old.about if held[stem] <= VAGUE_SHARE]
+    points = sum(1 / held[stem] for stem in shared)
+    follows = turns <= NEAR_TURNS
+    echoed = follows and any(same & heard for same in old.values.values())
+    if not claim.about or echoed:
+        points += NEAR * follows + ECHOED * echoed + NEAR * (turns <= 1)
+    if claim.cue:
+        points += CUE + UNIQUE * (alone and bool(claim.shapes & old.shapes & SINGULAR))
+    return points
+
+
+def _same_values(one: Claim, other: Claim) -> bool:
+    return any(one.values.get(kind) == same for kind, same in other.values.items())
+
+
