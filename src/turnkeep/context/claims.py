@@ -18,8 +18,9 @@ from .gleaning_words import (
     fold_stem,
 )
 from .tokens import split_tokens
+from .topics import find_topics
 from .typos import mend_typos
-from .values import Value, ValueKind, find_values, shape_of
+from .values import IS_SOMEBODY, Value, ValueKind, find_values, shape_of
 
 OF, ASKED = " (of: ", " (asked: "  # what a statement that cannot stand alone refers to
 
@@ -50,10 +51,15 @@ _BACK = re.compile(
 _END = re.compile(r"\b(?:ends?|arrives?|lands?|closes?|runs out|expires?|over)\b", re.IGNORECASE)
 _FIRST = re.compile(r"^\W*(?:i|we|i'm|we're|i've|we've|ich|wir|je|j'\w+)\b", re.IGNORECASE)
 _PAST = re.compile(
-    r"\b(?:\w{2,}ed|went|had|was|were|did|saw|got|made|took|came|met|bought|ate|drank|said|told|ran|won|lost|found|felt|left|gave|spent|read|wrote|thought|heard|began)\b",
+    r"\b(?:(?!need\b|indeed\b|feed\b|speed\b|breed\b)\w{2,}ed|went|had|was|were|did|saw|got|made|took|came|met|bought|ate|drank|said|told|ran|won|lost|found|felt|left|gave|spent|read|wrote|thought|heard|began)\b",
     re.IGNORECASE,
 )
 _PRESENT = re.compile(r"\b(?:is|are|am|has|have|will|lives?|works?)\b|['’](?:m|s|re|ve)\b", re.IGNORECASE)
+GIVEN_WORDS = 2  # between "is" and a name: "is called Farid", "is going to be Ann" has one "be"
+_SENTENCE = re.compile(r"[.!?:;]")
+_IS_OWN = re.compile(r"[’']?s? (?:is |are )?(?:is|are|took over|will be|has|teaches|drives|moved in)\b|[’']s (?:my|our)\b", re.IGNORECASE)
+_GIVING = re.compile(r"(?:\b(?:call|calls|see|have|got|to|named|called|now|it’s|it's|with|as|by|in|at|prefer|like|meet|us|me)[,:]?|[,:]) (?:the |my |our )?$", re.IGNORECASE)
+_REPORT = re.compile(r"^\W*(?:\w+ ){1,3}(?:called|wrote|rang|said|says|phoned|texted|e-?mailed|decided|told (?:me|us)|asked(?: (?:me|us))?)\b[,:;]? ", re.IGNORECASE)
 _EVENT = re.compile(
     r"\b(?:last|this past|the other) (?:mon|tue|wed|thu|fri|sat|sun|week|month|year|summer|winter|spring|fall|autumn|night|time|day)|\bago\b|\byesterday\b|\bone (?:day|time)\b|\bjust (?:got|came) back\b",
     re.IGNORECASE,
@@ -71,6 +77,7 @@ class Claim:
     about: stems of its words of content, values and words of correction apart.
     subject: those before its verb, or before its first value.
     values: by kind, written alike; denied: values that it says hold no more; shapes: what the values look like.
+    topics: what it speaks of, in whatever words (topics.py).
     given: names that follow its verb, in whatever it says is somebody or somewhere.
     key: what it is about, for things that are said in many ways ("home"); word: their value.
     cue: it holds a word of correction; more: it says "also"; ends: it tells when something ends.
@@ -82,6 +89,7 @@ class Claim:
     denied: frozenset[str]
     shapes: frozenset[str]
     given: frozenset[str]
+    topics: frozenset[str]
     key: str
     word: str
     cue: bool
@@ -112,7 +120,7 @@ def read_claim(text: str) -> Claim:
         )
         return Claim(
             about=claim.about | of.about, subject=of.subject or claim.subject, values={**claim.values, **values},
-            denied=claim.denied, shapes=claim.shapes | (of.shapes if context else frozenset()), given=claim.given | of.given,
+            denied=claim.denied, shapes=claim.shapes | (of.shapes if context else frozenset()), given=claim.given | of.given, topics=claim.topics | of.topics,
             key=of.key or claim.key, word=claim.word or of.word, cue=claim.cue, more=claim.more,
             ends=of.ends, personal=of.personal, past=of.past, event=claim.event or of.event,
         )  # fmt: skip
@@ -131,22 +139,38 @@ def _read_plain(said: str) -> Claim:
     stated = [value for value in found if value not in denied and value.end > ends_at]
     about = _stems(_blank(text, [*stated, *denied]))
     subject = _stems(_blank(text[:ends_at], denied))
+    turned = IS_SOMEBODY.match(text, found[0].end) if found and found[0].kind == "name" else None
+    if turned is not None:  # "Ann is my boss" says of the boss that it is Ann
+        stated = [found[0], *(value for value in stated if value is not found[0])]
+        subject = _stems(_blank(text[turned.end() :], ()))
     if not about and _FIRST.match(bare):  # "I get up at 6:10" has small words only
         about = frozenset(word.lower() for word in _blank(text[:ends_at], ()).split() if len(word) > 1)
     key, word = _read_key(text, subject, verb)
+    told = _REPORT.sub("", bare)
     values: dict[ValueKind, frozenset[str]] = {}
     for value in stated:
         values[value.kind] = values.get(value.kind, frozenset()) | {value.same}
     return Claim(
         about=about, subject=subject | _stems_of(_BACK, text[:ends_at]), values=values,
         denied=frozenset(value.same for value in denied), shapes=frozenset(shape_of(value, text) for value in stated),
-        given=frozenset(value.same for value in stated if value.kind == "name" and verb is not None and value.start >= verb.end()),
+        given=frozenset(value.same for value in stated if value.kind == "name" and _is_given(text, value)), topics=find_topics(text),
         key=key, word=word,
         cue=bool(denied) or _CUE.search(text) is not None, more=_MORE.search(text) is not None,
         ends=_END.search(text) is not None, personal=_FIRST.match(bare) is not None,
-        past=_PAST.search(bare) is not None and _PRESENT.search(bare) is None,
+        past=_PAST.search(told) is not None and _PRESENT.search(told) is None,
         event=_EVENT.search(text) is not None,
     )  # fmt: skip
+
+
+def _is_given(text: str, value: Value) -> bool:
+    """Tell whether a name is what somebody or something is said to be: "is called Farid", "is in Porto", "Ann is my boss"."""
+    before, after = text[: value.start], text[value.end :]
+    verb = None
+    for verb in _IS.finditer(before):
+        pass
+    if verb is not None and len(before[verb.end() :].split()) <= GIVEN_WORDS and not _SENTENCE.search(before[verb.end() :]):
+        return True
+    return _IS_OWN.match(after) is not None or _GIVING.search(before) is not None
 
 
 def _find_verb(text: str, found: Sequence[Value]) -> re.Match[str] | None:

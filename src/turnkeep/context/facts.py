@@ -16,7 +16,7 @@ from ..conversation.log import START, Position
 from .claims import Claim, read_claim
 from .corrections import find_replaced, name_subject, repeats
 from .gleaning import FACT_CHARACTERS, glean
-from .suspicion import find_doubted
+from .suspicion import find_doubted, speak_alike
 
 # What the user says after these lines stands behind them in the log, and goes first.
 FACTS_HEADER = "Facts, in the user's words (what is said later holds):"
@@ -93,7 +93,9 @@ def _take_in(known: Sequence[Fact], fact: Fact, asked: str) -> list[Fact]:
     open_ = [old for old in known if (old.current or old.by == fact.at) and old.at != fact.at]
     earlier = [(old.text, fact.turn - old.turn) for old in open_]
     gone = [open_[place] for place in find_replaced(claim, earlier)]
-    doubted = [] if gone else [open_[place] for place in find_doubted(claim, earlier, asked)]
+    rest = [old for old in open_ if not any(old is other for other in gone)]
+    found = find_doubted(claim, [(old.text, fact.turn - old.turn) for old in rest], asked)
+    doubted = [rest[place] for place in found if not gone or speak_alike(gone[-1].text, rest[place].text)]
     meant = [*gone, *doubted]
     if fact.rank == 0 and not meant:
         return list(known)

@@ -33,12 +33,13 @@ from .lexicon import FIRST_PERSON, SPACELESS_FIRST
 from .sentences import Sentence, read_sentence
 from .tokens import bare_word, split_sentences
 from .typos import mend_typos
-from .values import find_values
+from .values import find_values, shape_of
 
 FACT_CHARACTERS = 280  # a longer sentence is no fact
 MOST_A_MESSAGE = 8  # facts taken from one message, the best ones
 PASTED_CHARACTERS = 1_500  # a longer message was not typed: only what it says of its sender counts
 BARE_ANSWER_WORDS = 8  # a message this short may be the answer to what was asked
+TELLING = ("money", "phone", "address", "code")  # values that are hardly said in passing
 QUESTION_MARKS = ("?", "？", "؟")
 
 _CODE_BLOCK = re.compile(r"```.*?(?:```|\Z)|^\s*(?:>|[|{}<]).*$|^(?: {4}|\t).*$", re.DOTALL | re.MULTILINE)
@@ -52,6 +53,9 @@ _ADDRESS = re.compile(
 _DEFINITE = re.compile(
     r"^(?:\W*\w+,?)?\W*\b(?:the|this|that|der|die|das|le|la|el|il|o|a|de|het)\b", re.IGNORECASE
 )
+# "Hi, I'm Ann" and "Rosa is my emergency contact".
+_INTRODUCES = re.compile(r"^\W*(?:(?:[Hh]i|[Hh]ello|[Hh]ey|[Gg]ood \w+)\b[^.!?]{0,20}\b)?(?:[Ii]['’]m|[Ii] am) [A-Z][\w'-]+(?:\W*$|,| and | by the way| btw)")
+_IS_OURS = re.compile(r"^\W*[A-Z][\w'-]+(?: [A-Z][\w'-]+)? is (?:my|our) \w")
 _MONEY = re.compile(r"[$€£¥₹] ?\d|\d ?[$€£¥₹]")
 _REFERRING = re.compile(
     r"^(?:it|it's|its|that|that's|this|he|she|they|he's|she's|they're|his|her|their|these|those|there|so|and|but|or|because|also|er|sie|es|il|elle|c'est|él|ella|ha|это|он|она)\b",
@@ -118,6 +122,10 @@ def rank_sentence(text: str) -> int:
         return 0
     if _states_value(text, sentence, values=values):
         return 4
+    if _INTRODUCES.search(text):
+        return 5
+    if _IS_OURS.search(text):
+        return 4
     if _STATE.search(text):
         return 3
     if read_claim(text).corrects or (own and (values or _tells_name(sentence))):
@@ -159,7 +167,8 @@ def _names_something(text: str) -> bool:
     subject = _DEFINITE.search(text)
     is_ = _IS.search(text, subject.end()) if subject is not None else None
     return is_ is not None and any(
-        value.kind == "name" and value.start > is_.start() for value in find_values(text)
+        value.start > is_.start() and (value.kind == "name" or shape_of(value, text) in TELLING or len(value.same) > 2)
+        for value in find_values(text)
     )
 
 

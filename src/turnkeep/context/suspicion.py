@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from .claims import Claim, read_claim
+from .gleaning_words import VAGUE, stem_words
+from .topics import PERSONS
 from .values import find_values
 
 ENOUGH = 1.0  # points; a word that no other statement has with such a value is worth one
@@ -17,8 +19,8 @@ CUE, UNIQUE, NEAR, ECHOED = 0.5, 0.5, 0.5, 1.0
 NEAR_TURNS = 2
 # What there is mostly one of: without more ado, a change speaks of that one.
 SINGULAR = frozenset(("phone", "address", "contact"))
-# Words that say as little as small ones do about which thing is meant.
-VAGUE_SHARE = 3  # a word that more statements hold says nothing
+NUMBER = stem_words("number")
+VAGUE_WORTH, TOPIC_WORTH = 0.4, 0.6
 
 
 def find_doubted(claim: Claim, earlier: Sequence[tuple[str, int]], asked: str = "") -> list[int]:
@@ -38,7 +40,7 @@ def find_doubted(claim: Claim, earlier: Sequence[tuple[str, int]], asked: str = 
     olds = {at: old for at, old in olds.items() if _may_be_meant(claim, old)}
     if not olds:
         return []
-    held = Counter(stem for old in olds.values() for stem in claim.about & old.about)
+    held = Counter(word for old in olds.values() for word in _shared(claim, old))
     heard = frozenset(value.same for value in find_values(asked)) if asked else frozenset()
     points = {
         at: _points(claim, old, earlier[at][1], held, heard, alone=len(olds) == 1) for at, old in olds.items()
@@ -54,8 +56,15 @@ def find_doubted(claim: Claim, earlier: Sequence[tuple[str, int]], asked: str = 
     ]
 
 
+def speak_alike(one: str, other: str) -> bool:
+    """Tell whether two statements share a word or a topic."""
+    return bool(_shared(read_claim(one), read_claim(other)) - VAGUE)
+
+
 def _may_be_meant(claim: Claim, old: Claim) -> bool:
     """Tell whether an earlier statement gives something another value that looks like this one."""
+    if (old.topics & PERSONS) - claim.topics and not claim.about & old.about:
+        return False
     if old.past or old.event or claim.ends != old.ends or not claim.shapes & old.shapes:
         return False
     if claim.shapes & old.shapes == {"name"}:
@@ -70,8 +79,10 @@ def _may_be_meant(claim: Claim, old: Claim) -> bool:
 def _points(
     claim: Claim, old: Claim, turns: int, held: Counter[str], heard: frozenset[str], *, alone: bool
 ) -> float:
-    shared = [stem for stem in claim.about & old.about if held[stem] <= VAGUE_SHARE]
-    points = sum(1 / held[stem] for stem in shared)
+    shared = _shared(claim, old)
+    words = [word for word in shared if not word.startswith("@")]
+    points = sum((VAGUE_WORTH if word in VAGUE else 1) / held[word] for word in words)
+    points = max(points, max((TOPIC_WORTH / held[topic] for topic in shared - set(words)), default=0.0))
     follows = turns <= NEAR_TURNS
     echoed = follows and any(same & heard for same in old.values.values())
     if not claim.about or echoed:
@@ -79,6 +90,17 @@ def _points(
     if claim.cue:
         points += CUE + UNIQUE * (alone and bool(claim.shapes & old.shapes & SINGULAR))
     return points
+
+
+def _shared(claim: Claim, old: Claim) -> frozenset[str]:
+    """The words and topics that both speak of."""
+    phone = {"@phone"} if "phone" in claim.shapes & old.shapes and _speaks_of_phone(claim, old) else set()
+    return (claim.about & old.about) | (claim.topics & old.topics) | phone
+
+
+def _speaks_of_phone(claim: Claim, old: Claim) -> bool:
+    """Tell whether one says "number" where the other says "call": that word is no topic in itself."""
+    return all("@phone" in each.topics or not each.about.isdisjoint(NUMBER) for each in (claim, old))
 
 
 def _same_values(one: Claim, other: Claim) -> bool:

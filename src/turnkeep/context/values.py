@@ -51,6 +51,9 @@ _TIMES = r" ?(?:second|minute|hour|day|night|week|weekend|month|year|decade)s?\b
 _SPAN_BEHIND = re.compile(rf"{_TIMES} (?:ago|later|now|back|straight|after|before)\b", re.IGNORECASE)
 _SPAN_BEFORE = re.compile(r"\b(?:for|over|past|last|after|within|almost|nearly|about)(?: the| about| almost| over)? $", re.IGNORECASE)
 _UNIT_OF_TIME = re.compile(_TIMES, re.IGNORECASE)
+_GREETING = re.compile(r"^\W*(?:wow|thanks|thank you|hey|hi|hello|oh|cool|yeah|yes|no|nice|sorry|great|awesome|congrats|absolutely)\b[\w ']{0,25},? $|^\W*\w+ (?:you|that), $", re.IGNORECASE)
+IS_SOMEBODY = re.compile(r"(?: is|[’']s) (?:my|our)\b")
+_STREET_WORDS = tuple(f" {word}" for word in "street st road rd lane ln avenue ave drive square way court place row terrace close gardens".split())
 _MEASURED = re.compile(r"(?<=[\d ])(?:mg|g|kg|ml|cl|l|km|cm|mm|min)$|%$", re.IGNORECASE)
 _VALUE = re.compile("|".join(f"(?P<_{n}>{form})" for n, (_, form) in enumerate(_FORMS)), re.IGNORECASE)
 _NAME = re.compile(
@@ -77,9 +80,10 @@ def find_values(text: str) -> tuple[Value, ...]:
         if _SPAN_BEHIND.match(text, match.end()) or (_SPAN_BEFORE.search(text[: match.start()]) and _UNIT_OF_TIME.match(text, match.end())):
             continue  # "three days ago", "for 4 years" say when something happened
         kind = _FORMS[int((match.lastgroup or "_0")[1:])][0]
-        found.append(
-            Value(kind=kind, same=_write_alike(kind, match.group()), start=match.start(), end=match.end())
-        )
+        street = _STREET.match(text, match.end()) if kind == "figure" else None
+        end = street.end() if street is not None else match.end()
+        same = text[match.start() : end].lower() if street is not None else _write_alike(kind, match.group())
+        found.append(Value(kind=kind, same=same, start=match.start(), end=end))
     taken = [(value.start, value.end) for value in found]
     found += [name for name in _find_names(text) if all(name.end <= a or b <= name.start for a, b in taken)]
     return tuple(sorted(found, key=lambda value: value.start))
@@ -100,7 +104,7 @@ def shape_of(value: Value, text: str) -> str:
         return value.kind
     if _CURRENCY.search(said) or _CURRENCY_BEHIND.match(text, value.end):
         return "money"
-    if _STREET.match(text, value.end):
+    if value.same.endswith(_STREET_WORDS):
         return "address"
     digits = sum(char.isdigit() for char in said)
     if digits >= PHONE_DIGITS and digits >= len(said) - said.count(" ") - 3:
@@ -115,15 +119,21 @@ def _find_names(text: str) -> Iterator[Value]:
     for match in _NAME.finditer(text):
         words = match.group().split()
         start = match.start()
-        if _ENDS_SENTENCE.search(text[: match.start()]):
+        if _ENDS_SENTENCE.search(text[: match.start()]) and not IS_SOMEBODY.match(text, match.end()):
             start += len(words[0]) + 1
             words = words[1:]
         while words and (not words[0][0].isupper() or words[0].lower().partition("'")[0] in STOP_WORDS):
             start += len(words[0]) + 1
             words = words[1:]
-        if words and text[start : start + 1].isupper():
+        if words and text[start : start + 1].isupper() and not _is_shout(words, text, start):
             name = " ".join(words).removesuffix("'s").removesuffix("’s")
             yield Value(kind="name", same=name.lower(), start=start, end=start + len(name))
+
+
+def _is_shout(words: list[str], text: str, start: int) -> bool:
+    """Tell whether capitals are an abbreviation ("TV"), or a name only says who is spoken to: "Thanks, Ann!"."""
+    abbreviation = len(words) == 1 and len(words[0]) > 1 and words[0].removesuffix("s").isupper()
+    return abbreviation or (_GREETING.match(text[:start]) is not None and not text[start:].split()[0].isalpha())
 
 
 def _write_alike(kind: ValueKind, text: str) -> str:
