@@ -20,7 +20,7 @@ from .gleaning_words import (
 from .tokens import split_tokens
 from .topics import find_topics
 from .typos import mend_typos
-from .values import IS_SOMEBODY, Value, ValueKind, find_values, shape_of
+from .values import IS_SOMEBODY, IS_SUBJECT, Value, ValueKind, find_values, shape_of
 
 OF, ASKED = " (of: ", " (asked: "  # what a statement that cannot stand alone refers to
 
@@ -33,7 +33,7 @@ _KEYS = {key: compile_rows({key: f"(?:{form})"}) for key, form in SAID_IN_MANY_W
 _CUE, _IS = compile_rows(CUES), re.compile(rf"{compile_rows(IS).pattern}|{CONTRACTED_IS}", re.IGNORECASE)
 # Words that only open or fill a sentence.
 _FILLING = re.compile(
-    r"\b(?:btw|by the way|fyi|update|well|oh|hey|ok(?:ay)?|lol|haha|yeah|ugh|anyway|hm+|ah|(?:by |since )?(?:next|this|last) (?:week|month|year)|today|lately|tomorrow|called|named|name[’']?s|name|please|er+|u[hm]+|eh|oops|typo|whoops|wait|hold on|my (?:bad|mistake)|nah|no|yes|right|noted)\b:?",
+    r"\b(?:btw|by the way|fyi|update|well|oh|hey|ok(?:ay)?|lol|haha|yeah|ugh|anyway|hm+|ah|(?:by |since )?(?:next|this|last) (?:week|month|year)|today|lately|tomorrow|called|named|name[’']?s|name|please|er+|u[hm]+|eh|oops|typo|whoops|wait|hold on|my (?:bad|mistake)|nah|no|yes|right|noted|argh|of course|make that|i (?:misremembered|misread(?: it| that)?|got (?:that|it) wrong|mixed (?:it|that) up|looked again|checked)|silly me|let me (?:check|see)|to be (?:exact|precise)|exactly|i think|or)\b:?",
     re.IGNORECASE,
 )
 _BEFORE = re.compile(
@@ -136,12 +136,11 @@ def _read_plain(said: str) -> Claim:
     named = next((value.start for value in found), len(text))
     ends_at = verb.start() if verb is not None and verb.start() <= first else named
     denied = [value for value in found if _is_denied(text, value, found)]
-    stated = [value for value in found if value not in denied and value.end > ends_at]
+    stated = [value for value in found if value not in denied and (value.end > ends_at or _leads(text, value))]
     about = _stems(_blank(text, [*stated, *denied]))
     subject = _stems(_blank(text[:ends_at], denied))
     turned = IS_SOMEBODY.match(text, found[0].end) if found and found[0].kind == "name" else None
     if turned is not None:  # "Ann is my boss" says of the boss that it is Ann
-        stated = [found[0], *(value for value in stated if value is not found[0])]
         subject = _stems(_blank(text[turned.end() :], ()))
     if not about and _FIRST.match(bare):  # "I get up at 6:10" has small words only
         about = frozenset(word.lower() for word in _blank(text[:ends_at], ()).split() if len(word) > 1)
@@ -157,9 +156,15 @@ def _read_plain(said: str) -> Claim:
         key=key, word=word,
         cue=bool(denied) or _CUE.search(text) is not None, more=_MORE.search(text) is not None,
         ends=_END.search(text) is not None, personal=_FIRST.match(bare) is not None,
-        past=_PAST.search(told) is not None and _PRESENT.search(told) is None,
+        past=_PAST.search(told) is not None and _PRESENT.search(told) is None and _CUE.search(text) is None,
         event=_EVENT.search(text) is not None,
     )  # fmt: skip
+
+
+def _leads(text: str, value: Value) -> bool:
+    """Tell whether a name begins a statement of who does something: "Ann does our accounts"."""
+    begins = value.kind == "name" and not text[: value.start].strip()
+    return begins and IS_SUBJECT.match(text, value.end) is not None
 
 
 def _is_given(text: str, value: Value) -> bool:
@@ -170,7 +175,7 @@ def _is_given(text: str, value: Value) -> bool:
         pass
     if verb is not None and len(before[verb.end() :].split()) <= GIVEN_WORDS and not _SENTENCE.search(before[verb.end() :]):
         return True
-    return _IS_OWN.match(after) is not None or _GIVING.search(before) is not None
+    return _IS_OWN.match(after) is not None or not before.strip() or _GIVING.search(before) is not None
 
 
 def _find_verb(text: str, found: Sequence[Value]) -> re.Match[str] | None:

@@ -81,7 +81,7 @@ def _may_correct(claim: Claim, old: Claim) -> bool:
 
 def _only_mention(claim: Claim, old: Claim) -> bool:
     """Tell whether both have names alone in common, and one of them only mentions its names: chats are full of them."""
-    return _common_kinds(claim, old) == ["name"] and not (claim.given and old.given) and not claim.denied
+    return _common_kinds(claim, old) == ["name"] and not ((claim.given or not claim.about) and old.given) and not claim.denied
 
 
 def _look_alike(claim: Claim, old: Claim) -> bool:

@@ -101,7 +101,8 @@ def _take_in(known: Sequence[Fact], fact: Fact, asked: str) -> list[Fact]:
         return list(known)
     kept = [_mark(old, fact, gone, doubted) for old in known if _stays(old, claim, meant)]
     rank = max([fact.rank, *(old.rank for old in meant)])
-    text = name_subject(fact.text, gone[-1].text)[:FACT_CHARACTERS] if gone else fact.text
+    of = gone or (doubted if not claim.about else [])
+    text = name_subject(fact.text, of[-1].text)[:FACT_CHARACTERS] if of else fact.text
     return [*kept[-MOST_CURRENT:], replace(fact, text=text, rank=rank)]
 
 

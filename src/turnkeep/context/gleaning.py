@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from .claims import ASKED, read_claim
+from .claims import ASKED, Claim, read_claim
 from .gleaning_words import (
     BIDDING,
     CONTRACTED_IS,
@@ -101,7 +101,11 @@ def glean(text: str, asked: str = "") -> list[Gleaned]:
 def _may_correct(text: str) -> bool:
     """Tell whether a sentence that is nothing in itself may correct what was said: it states a value."""
     asks = text.rstrip("\"'”’)").endswith(QUESTION_MARKS)
-    return len(text) <= FACT_CHARACTERS and not asks and bool(read_claim(text).values)
+    return len(text) <= FACT_CHARACTERS and not asks and _gives_value(read_claim(text))
+
+
+def _gives_value(claim: Claim) -> bool:
+    return bool(claim.given) or (bool(claim.values) and not claim.about) or any(kind != "name" for kind in claim.values)
 
 
 @lru_cache(maxsize=4_096)
@@ -191,7 +195,8 @@ def _with_context(text: str, before: str, asked: str) -> str:
         return text
     if text.endswith(QUESTION_MARKS):
         return text
-    if before and (not before.endswith(QUESTION_MARKS) or rank_sentence(before) == 5):
+    leads = not before.endswith(QUESTION_MARKS) and (_REFERRING.match(text) or rank_sentence(before) > 0)
+    if before and (leads or rank_sentence(before) == 5):
         return f"{before} {text}"
     question = _last_question(asked)
     return f"{text}{ASKED}{question})" if question else text

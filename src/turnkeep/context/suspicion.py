@@ -20,7 +20,7 @@ NEAR_TURNS = 2
 # What there is mostly one of: without more ado, a change speaks of that one.
 SINGULAR = frozenset(("phone", "address", "contact"))
 NUMBER = stem_words("number")
-VAGUE_WORTH, TOPIC_WORTH = 0.4, 0.6
+VAGUE_WORTH, TOPIC_WORTH = 0.4, 1.0
 
 
 def find_doubted(claim: Claim, earlier: Sequence[tuple[str, int]], asked: str = "") -> list[int]:
@@ -37,7 +37,7 @@ def find_doubted(claim: Claim, earlier: Sequence[tuple[str, int]], asked: str = 
     if claim.more or claim.event or not claim.values:
         return []
     olds = {at: read_claim(text) for at, (text, _) in enumerate(earlier)}
-    olds = {at: old for at, old in olds.items() if _may_be_meant(claim, old)}
+    olds = {at: old for at, old in olds.items() if _may_be_meant(claim, old, earlier[at][1])}
     if not olds:
         return []
     held = Counter(word for old in olds.values() for word in _shared(claim, old))
@@ -61,19 +61,24 @@ def speak_alike(one: str, other: str) -> bool:
     return bool(_shared(read_claim(one), read_claim(other)) - VAGUE)
 
 
-def _may_be_meant(claim: Claim, old: Claim) -> bool:
+def _may_be_meant(claim: Claim, old: Claim, turns: int) -> bool:
     """Tell whether an earlier statement gives something another value that looks like this one."""
     if (old.topics & PERSONS) - claim.topics and not claim.about & old.about:
         return False
     if old.past or old.event or claim.ends != old.ends or not claim.shapes & old.shapes:
         return False
-    if claim.shapes & old.shapes == {"name"}:
+    if claim.shapes & old.shapes == {"name"} and not (turns <= 1 and _is_bare(claim)):
         return bool(claim.given and old.given) and not claim.given & old.given and bool(old.subject & claim.about)
     return any(
         claim.values[kind] != same
         for kind, same in old.values.items()
         if kind != "name" and kind in claim.values and not claim.values[kind] & same
     )
+
+
+def _is_bare(claim: Claim) -> bool:
+    """Tell whether a statement is hardly more than its value: "argh, the 5th of course"."""
+    return not claim.about
 
 
 def _points(
@@ -85,7 +90,7 @@ def _points(
     points = max(points, max((TOPIC_WORTH / held[topic] for topic in shared - set(words)), default=0.0))
     follows = turns <= NEAR_TURNS
     echoed = follows and any(same & heard for same in old.values.values())
-    if not claim.about or echoed:
+    if (_is_bare(claim) and not shared) or echoed:
         points += NEAR * follows + ECHOED * echoed + NEAR * (turns <= 1)
     if claim.cue:
         points += CUE + UNIQUE * (alone and bool(claim.shapes & old.shapes & SINGULAR))

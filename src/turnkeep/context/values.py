@@ -54,6 +54,8 @@ _UNIT_OF_TIME = re.compile(_TIMES, re.IGNORECASE)
 _GREETING = re.compile(r"^\W*(?:wow|thanks|thank you|hey|hi|hello|oh|cool|yeah|yes|no|nice|sorry|great|awesome|congrats|absolutely)\b[\w ']{0,25},? $|^\W*\w+ (?:you|that), $", re.IGNORECASE)
 IS_SOMEBODY = re.compile(r"(?: is|[’']s) (?:my|our)\b")
 _STREET_WORDS = tuple(f" {word}" for word in "street st road rd lane ln avenue ave drive square way court place row terrace close gardens".split())
+# A name that begins a sentence is told from another word by what it does for who speaks: "Ann does our accounts".
+IS_SUBJECT = re.compile(r"(?:[’']s| is| was| has| took| will| \w{2,}s)\b(?=.{0,60}\b(?:my|our|us|me)\b)|[,.! ]*(?:$|i mean\b|actually\b|of course\b|rather\b)", re.DOTALL | re.IGNORECASE)
 _MEASURED = re.compile(r"(?<=[\d ])(?:mg|g|kg|ml|cl|l|km|cm|mm|min)$|%$", re.IGNORECASE)
 _VALUE = re.compile("|".join(f"(?P<_{n}>{form})" for n, (_, form) in enumerate(_FORMS)), re.IGNORECASE)
 _NAME = re.compile(
@@ -119,7 +121,7 @@ def _find_names(text: str) -> Iterator[Value]:
     for match in _NAME.finditer(text):
         words = match.group().split()
         start = match.start()
-        if _ENDS_SENTENCE.search(text[: match.start()]) and not IS_SOMEBODY.match(text, match.end()):
+        if _ENDS_SENTENCE.search(text[: match.start()]) and not IS_SUBJECT.match(text, match.end()):
             start += len(words[0]) + 1
             words = words[1:]
         while words and (not words[0][0].isupper() or words[0].lower().partition("'")[0] in STOP_WORDS):
