@@ -57,9 +57,22 @@ _PAST = re.compile(
 _PRESENT = re.compile(r"\b(?:is|are|am|has|have|will|lives?|works?)\b|['’](?:m|s|re|ve)\b", re.IGNORECASE)
 GIVEN_WORDS = 2  # between "is" and a name: "is called Farid", "is going to be Ann" has one "be"
 _SENTENCE = re.compile(r"[.!?:;]")
-_IS_OWN = re.compile(r"[’']?s? (?:is |are )?(?:is|are|took over|will be|has|teaches|drives|moved in)\b|[’']s (?:my|our)\b", re.IGNORECASE)
-_GIVING = re.compile(r"(?:\b(?:call|calls|see|have|got|to|named|called|now|it’s|it's|with|as|by|in|at|prefer|like|meet|us|me)[,:]?|[,:]) (?:the |my |our )?$", re.IGNORECASE)
-_REPORT = re.compile(r"^\W*(?:\w+ ){1,3}(?:called|wrote|rang|said|says|phoned|texted|e-?mailed|decided|told (?:me|us)|asked(?: (?:me|us))?)\b[,:;]? ", re.IGNORECASE)
+_IS_OWN = re.compile(
+    r"[’']?s? (?:is |are )?(?:is|are|took over|will be|has|teaches|drives|moved in)\b|[’']s (?:my|our)\b",
+    re.IGNORECASE,
+)
+_GIVING = re.compile(
+    r"(?:\b(?:call|calls|see|have|got|to|named|called|now|it’s|it's|with|as|by|in|at|prefer|like|meet|us|me)[,:]?|[,:]) (?:the |my |our )?$",
+    re.IGNORECASE,
+)
+_REPORT = re.compile(
+    r"^\W*(?:\w+ ){1,3}(?:called|wrote|rang|said|says|phoned|texted|e-?mailed|decided|told (?:me|us)|asked(?: (?:me|us))?)\b[,:;]? ",
+    re.IGNORECASE,
+)
+_ROLE = re.compile(
+    r"(?:\b(?:as|is|am|be|become|became)|[’']s|[’']m) an? ([^\W\d_]+)(?=\W*$|[,.;!]| (?:by|now|since|these|at|for|in|and|from)\b)",
+    re.IGNORECASE,
+)
 _EVENT = re.compile(
     r"\b(?:last|this past|the other) (?:mon|tue|wed|thu|fri|sat|sun|week|month|year|summer|winter|spring|fall|autumn|night|time|day)|\bago\b|\byesterday\b|\bone (?:day|time)\b|\bjust (?:got|came) back\b",
     re.IGNORECASE,
@@ -90,6 +103,7 @@ class Claim:
     shapes: frozenset[str]
     given: frozenset[str]
     topics: frozenset[str]
+    role: str  # "roofer" in "works as a roofer", "is a roofer"
     key: str
     word: str
     cue: bool
@@ -121,7 +135,7 @@ def read_claim(text: str) -> Claim:
         return Claim(
             about=claim.about | of.about, subject=of.subject or claim.subject, values={**claim.values, **values},
             denied=claim.denied, shapes=claim.shapes | (of.shapes if context else frozenset()), given=claim.given | of.given, topics=claim.topics | of.topics,
-            key=of.key or claim.key, word=claim.word or of.word, cue=claim.cue, more=claim.more,
+            role=claim.role or of.role, key=of.key or claim.key, word=claim.word or of.word, cue=claim.cue, more=claim.more,
             ends=of.ends, personal=of.personal, past=of.past, event=claim.event or of.event,
         )  # fmt: skip
     return claim
@@ -136,7 +150,9 @@ def _read_plain(said: str) -> Claim:
     named = next((value.start for value in found), len(text))
     ends_at = verb.start() if verb is not None and verb.start() <= first else named
     denied = [value for value in found if _is_denied(text, value, found)]
-    stated = [value for value in found if value not in denied and (value.end > ends_at or _leads(text, value))]
+    stated = [
+        value for value in found if value not in denied and (value.end > ends_at or _leads(text, value))
+    ]
     about = _stems(_blank(text, [*stated, *denied]))
     subject = _stems(_blank(text[:ends_at], denied))
     turned = IS_SOMEBODY.match(text, found[0].end) if found and found[0].kind == "name" else None
@@ -145,6 +161,7 @@ def _read_plain(said: str) -> Claim:
     if not about and _FIRST.match(bare):  # "I get up at 6:10" has small words only
         about = frozenset(word.lower() for word in _blank(text[:ends_at], ()).split() if len(word) > 1)
     key, word = _read_key(text, subject, verb)
+    role = _ROLE.search(text)
     told = _REPORT.sub("", bare)
     values: dict[ValueKind, frozenset[str]] = {}
     for value in stated:
@@ -153,7 +170,7 @@ def _read_plain(said: str) -> Claim:
         about=about, subject=subject | _stems_of(_BACK, text[:ends_at]), values=values,
         denied=frozenset(value.same for value in denied), shapes=frozenset(shape_of(value, text) for value in stated),
         given=frozenset(value.same for value in stated if value.kind == "name" and _is_given(text, value)), topics=find_topics(text),
-        key=key, word=word,
+        role=role.group(1).lower() if role is not None else "", key=key, word=word,
         cue=bool(denied) or _CUE.search(text) is not None, more=_MORE.search(text) is not None,
         ends=_END.search(text) is not None, personal=_FIRST.match(bare) is not None,
         past=_PAST.search(told) is not None and _PRESENT.search(told) is None and _CUE.search(text) is None,
@@ -170,10 +187,12 @@ def _leads(text: str, value: Value) -> bool:
 def _is_given(text: str, value: Value) -> bool:
     """Tell whether a name is what somebody or something is said to be: "is called Farid", "is in Porto", "Ann is my boss"."""
     before, after = text[: value.start], text[value.end :]
-    verb = None
-    for verb in _IS.finditer(before):
-        pass
-    if verb is not None and len(before[verb.end() :].split()) <= GIVEN_WORDS and not _SENTENCE.search(before[verb.end() :]):
+    verb = next(reversed(list(_IS.finditer(before))), None)
+    if (
+        verb is not None
+        and len(before[verb.end() :].split()) <= GIVEN_WORDS
+        and not _SENTENCE.search(before[verb.end() :])
+    ):
         return True
     return _IS_OWN.match(after) is not None or not before.strip() or _GIVING.search(before) is not None
 

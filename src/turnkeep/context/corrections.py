@@ -81,13 +81,21 @@ def _may_correct(claim: Claim, old: Claim) -> bool:
 
 def _only_mention(claim: Claim, old: Claim) -> bool:
     """Tell whether both have names alone in common, and one of them only mentions its names: chats are full of them."""
-    return _common_kinds(claim, old) == ["name"] and not ((claim.given or not claim.about) and old.given) and not claim.denied
+    return (
+        _common_kinds(claim, old) == ["name"]
+        and not ((claim.given or not claim.about) and old.given)
+        and not claim.denied
+    )
 
 
 def _look_alike(claim: Claim, old: Claim) -> bool:
     """Tell whether values of both may be of one thing: a plain figure may turn into anything but not a phone number into money."""
     plain = {"figure", "code"}
-    return bool(claim.shapes & old.shapes) or bool(plain & claim.shapes and _has_figures(old)) or bool(plain & old.shapes and _has_figures(claim))
+    return (
+        bool(claim.shapes & old.shapes)
+        or bool(plain & claim.shapes and _has_figures(old))
+        or bool(plain & old.shapes and _has_figures(claim))
+    )
 
 
 def _has_figures(claim: Claim) -> bool:

@@ -90,36 +90,45 @@ def keep_facts(
 def _take_in(known: Sequence[Fact], fact: Fact, asked: str) -> list[Fact]:
     """Add a fact, mark what it replaces or may replace, and leave out what it only repeats."""
     claim = read_claim(fact.text)
-    open_ = [old for old in known if (old.current or old.by == fact.at) and old.at != fact.at]
-    earlier = [(old.text, fact.turn - old.turn) for old in open_]
-    gone = [open_[place] for place in find_replaced(claim, earlier)]
-    rest = [old for old in open_ if not any(old is other for other in gone)]
-    found = find_doubted(claim, [(old.text, fact.turn - old.turn) for old in rest], asked)
-    doubted = [rest[place] for place in found if not gone or speak_alike(gone[-1].text, rest[place].text)]
-    meant = [*gone, *doubted]
-    if fact.rank == 0 and not meant:
+    open_ = [old for old in known if (old.replaced is None or old.by == fact.at) and old.at != fact.at]
+    gone = [
+        open_[place] for place in find_replaced(claim, [(old.text, fact.turn - old.turn) for old in open_])
+    ]
+    doubted = _find_in_doubt(claim, fact, open_, gone, asked)
+    if fact.rank == 0 and not gone and not doubted:
         return list(known)
-    kept = [_mark(old, fact, gone, doubted) for old in known if _stays(old, claim, meant)]
-    rank = max([fact.rank, *(old.rank for old in meant)])
+    marked = {
+        id(old): replace(old, doubt=fact.turn, by=fact.at)
+        for old in known
+        if _is_behind(old, (*gone, *doubted))
+    }
+    marked.update((id(old), replace(old, replaced=fact.turn, by=fact.at, doubt=None)) for old in gone)
+    marked.update((id(old), replace(old, doubt=fact.turn, by=fact.at, replaced=None)) for old in doubted)
+    kept = [marked.get(id(old), old) for old in known if id(old) in marked or _stays(old, claim)]
+    rank = max([fact.rank, *(old.rank for old in (*gone, *doubted))])
     of = gone or (doubted if not claim.about else [])
     text = name_subject(fact.text, of[-1].text)[:FACT_CHARACTERS] if of else fact.text
     return [*kept[-MOST_CURRENT:], replace(fact, text=text, rank=rank)]
 
 
-def _stays(old: Fact, claim: Claim, meant: Sequence[Fact]) -> bool:
+def _find_in_doubt(
+    claim: Claim, fact: Fact, open_: Sequence[Fact], gone: Sequence[Fact], asked: str
+) -> list[Fact]:
+    """Find what a new fact may well replace beside what it replaces for sure."""
+    sure = {id(old) for old in gone}
+    rest = [old for old in open_ if id(old) not in sure]
+    found = find_doubted(claim, [(old.text, fact.turn - old.turn) for old in rest], asked)
+    return [rest[place] for place in found if not gone or speak_alike(gone[-1].text, rest[place].text)]
+
+
+def _stays(old: Fact, claim: Claim) -> bool:
     """Tell whether an earlier fact is kept: not where the new one only says it again."""
-    known = old.locked or not old.current or any(old is other for other in meant)
-    return known or not repeats(claim, read_claim(old.text))
+    return old.locked or old.replaced is not None or not repeats(claim, read_claim(old.text))
 
 
-def _mark(old: Fact, fact: Fact, gone: Sequence[Fact], doubted: Sequence[Fact]) -> Fact:
-    """Mark what a new fact replaces or puts in doubt, and what was in doubt already by one of these."""
-    if any(old is other for other in gone):
-        return replace(old, replaced=fact.turn, by=fact.at, doubt=None)
-    inherits = old.doubt is not None and any(old.by == other.at for other in (*gone, *doubted))
-    if inherits or any(old is other for other in doubted):
-        return replace(old, doubt=fact.turn, by=fact.at, replaced=None)
-    return old
+def _is_behind(old: Fact, others: Sequence[Fact]) -> bool:
+    """Tell whether a fact is in doubt by one of others, which the new one replaces or puts in doubt."""
+    return old.doubt is not None and any(old.by == other.at for other in others)
 
 
 def reopen_facts(facts: Sequence[Fact], gone: Iterable[Position]) -> tuple[Fact, ...]:
@@ -167,7 +176,9 @@ def render_facts(facts: Sequence[Fact]) -> str:
     One that is in doubt bears a mark and stands right before what was said later.
     """
     lines = [
-        f"- {DOUBTED if fact.doubt is not None else ''}{fact.text}" for fact in _order_facts(facts) if fact.current
+        f"- {DOUBTED if fact.doubt is not None else ''}{fact.text}"
+        for fact in _order_facts(facts)
+        if fact.current
     ]
     return "\n".join([FACTS_HEADER, *lines]) if lines else ""
 

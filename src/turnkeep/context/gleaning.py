@@ -54,11 +54,13 @@ _DEFINITE = re.compile(
     r"^(?:\W*\w+,?)?\W*\b(?:the|this|that|der|die|das|le|la|el|il|o|a|de|het)\b", re.IGNORECASE
 )
 # "Hi, I'm Ann" and "Rosa is my emergency contact".
-_INTRODUCES = re.compile(r"^\W*(?:(?:[Hh]i|[Hh]ello|[Hh]ey|[Gg]ood \w+)\b[^.!?]{0,20}\b)?(?:[Ii]['’]m|[Ii] am) [A-Z][\w'-]+(?:\W*$|,| and | by the way| btw)")
+_INTRODUCES = re.compile(
+    r"^\W*(?:(?:[Hh]i|[Hh]ello|[Hh]ey|[Gg]ood \w+)\b[^.!?]{0,20}\b)?(?:[Ii]['’]m|[Ii] am) [A-Z][\w'-]+(?:\W*$|,| and | by the way| btw)"
+)
 _IS_OURS = re.compile(r"^\W*[A-Z][\w'-]+(?: [A-Z][\w'-]+)? is (?:my|our) \w")
 _MONEY = re.compile(r"[$€£¥₹] ?\d|\d ?[$€£¥₹]")
 _REFERRING = re.compile(
-    r"^(?:it|it's|its|that|that's|this|he|she|they|he's|she's|they're|his|her|their|these|those|there|so|and|but|or|because|also|er|sie|es|il|elle|c'est|él|ella|ha|это|он|она)\b",
+    r"^(?:it|it's|its|that|that's|this|he|she|they|he's|she's|they're|his|her|their|these|those|there|so|and|but|because|also|er|sie|es|il|elle|c'est|él|ella|ha|это|он|она)\b",
     re.IGNORECASE,
 )
 
@@ -105,7 +107,11 @@ def _may_correct(text: str) -> bool:
 
 
 def _gives_value(claim: Claim) -> bool:
-    return bool(claim.given) or (bool(claim.values) and not claim.about) or any(kind != "name" for kind in claim.values)
+    return (
+        bool(claim.given)
+        or (bool(claim.values) and not claim.about)
+        or any(kind != "name" for kind in claim.values)
+    )
 
 
 @lru_cache(maxsize=4_096)
@@ -171,7 +177,8 @@ def _names_something(text: str) -> bool:
     subject = _DEFINITE.search(text)
     is_ = _IS.search(text, subject.end()) if subject is not None else None
     return is_ is not None and any(
-        value.start > is_.start() and (value.kind == "name" or shape_of(value, text) in TELLING or len(value.same) > 2)
+        value.start > is_.start()
+        and (value.kind == "name" or shape_of(value, text) in TELLING or len(value.same) > 2)
         for value in find_values(text)
     )
 

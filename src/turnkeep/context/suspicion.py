@@ -34,7 +34,7 @@ def find_doubted(claim: Claim, earlier: Sequence[tuple[str, int]], asked: str = 
     Returns:
         Its place in `earlier`, and those of others that say the same of the same; or nothing.
     """
-    if claim.more or claim.event or not claim.values:
+    if claim.more or claim.event or not (claim.values or claim.role):
         return []
     olds = {at: read_claim(text) for at, (text, _) in enumerate(earlier)}
     olds = {at: old for at, old in olds.items() if _may_be_meant(claim, old, earlier[at][1])}
@@ -65,15 +65,27 @@ def _may_be_meant(claim: Claim, old: Claim, turns: int) -> bool:
     """Tell whether an earlier statement gives something another value that looks like this one."""
     if (old.topics & PERSONS) - claim.topics and not claim.about & old.about:
         return False
+    if claim.role and old.role:
+        return claim.role != old.role and _is_same_person(claim, old)
     if old.past or old.event or claim.ends != old.ends or not claim.shapes & old.shapes:
         return False
     if claim.shapes & old.shapes == {"name"} and not (turns <= 1 and _is_bare(claim)):
-        return bool(claim.given and old.given) and not claim.given & old.given and bool(old.subject & claim.about)
+        return (
+            bool(claim.given and old.given)
+            and not claim.given & old.given
+            and bool(old.subject & claim.about)
+        )
     return any(
         claim.values[kind] != same
         for kind, same in old.values.items()
         if kind != "name" and kind in claim.values and not claim.values[kind] & same
     )
+
+
+def _is_same_person(claim: Claim, old: Claim) -> bool:
+    """Tell whether both say what somebody works as: who speaks, or the same one of their kin."""
+    persons = claim.topics & PERSONS
+    return persons == old.topics & PERSONS and (bool(persons) or (claim.personal and old.personal))
 
 
 def _is_bare(claim: Claim) -> bool:
@@ -84,6 +96,8 @@ def _is_bare(claim: Claim) -> bool:
 def _points(
     claim: Claim, old: Claim, turns: int, held: Counter[str], heard: frozenset[str], *, alone: bool
 ) -> float:
+    if claim.role and old.role:
+        return ENOUGH * (claim.cue or "@job" in claim.topics)
     shared = _shared(claim, old)
     words = [word for word in shared if not word.startswith("@")]
     points = sum((VAGUE_WORTH if word in VAGUE else 1) / held[word] for word in words)
@@ -110,5 +124,3 @@ def _speaks_of_phone(claim: Claim, old: Claim) -> bool:
 
 def _same_values(one: Claim, other: Claim) -> bool:
     return any(one.values.get(kind) == same for kind, same in other.values.items())
-
-

@@ -17,7 +17,14 @@ SHORTEST = 6  # letters; the letters of a shorter word make too many others
 _WORD = re.compile(rf"[^\W\d_]{{{SHORTEST - 1},}}")
 
 
-_APOSTROPHES = {"ive": "I've", "im": "I'm", "weve": "we've", "theyve": "they've", "hes": "he's", "shes": "she's"}
+_APOSTROPHES = {
+    "ive": "I've",
+    "im": "I'm",
+    "weve": "we've",
+    "theyve": "they've",
+    "hes": "he's",
+    "shes": "she's",
+}
 _JOINED = re.compile(rf"\b(?:{'|'.join(_APOSTROPHES)})\b", re.IGNORECASE)
 _WERE = re.compile(r"(?:(?<=^)|(?<=[.!?,] ))([Ww]e)re(?= \w+ing\b)")
 

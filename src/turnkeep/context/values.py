@@ -45,17 +45,30 @@ _VALUE_WORDS = frozenset((
     "half", "quarter", "halb", "noon", "midnight", "midday",
 ))  # fmt: skip
 _CURRENCY = re.compile(r"[$€£¥₹]")
-_CURRENCY_BEHIND = re.compile(r" ?(?:euros?|dollars?|bucks|pounds|quid|grand|usd|eur|gbp|chf)\b", re.IGNORECASE)
-_STREET = re.compile(r"[a-z]?,? (?:[A-Z][\w'-]+ ){1,3}(?:Street|St|Road|Rd|Lane|Ln|Avenue|Ave|Drive|Square|Way|Court|Place|Row|Terrace|Close|Gardens)\b")
+_CURRENCY_BEHIND = re.compile(
+    r" ?(?:euros?|dollars?|bucks|pounds|quid|grand|usd|eur|gbp|chf)\b", re.IGNORECASE
+)
+_STREET = re.compile(
+    r"[a-z]?,? (?:[A-Z][\w'-]+ ){1,3}(?:Street|St|Road|Rd|Lane|Ln|Avenue|Ave|Drive|Square|Way|Court|Place|Row|Terrace|Close|Gardens)\b"
+)
 _TIMES = r" ?(?:second|minute|hour|day|night|week|weekend|month|year|decade)s?\b"
 _SPAN_BEHIND = re.compile(rf"{_TIMES} (?:ago|later|now|back|straight|after|before)\b", re.IGNORECASE)
-_SPAN_BEFORE = re.compile(r"\b(?:for|over|past|last|after|within|almost|nearly|about)(?: the| about| almost| over)? $", re.IGNORECASE)
+_SPAN_BEFORE = re.compile(
+    r"\b(?:for|over|past|last|after|within|almost|nearly|about)(?: the| about| almost| over)? $",
+    re.IGNORECASE,
+)
 _UNIT_OF_TIME = re.compile(_TIMES, re.IGNORECASE)
-_GREETING = re.compile(r"^\W*(?:wow|thanks|thank you|hey|hi|hello|oh|cool|yeah|yes|no|nice|sorry|great|awesome|congrats|absolutely)\b[\w ']{0,25},? $|^\W*\w+ (?:you|that), $", re.IGNORECASE)
+_GREETING = re.compile(
+    r"^\W*(?:wow|thanks|thank you|hey|hi|hello|oh|cool|yeah|yes|no|nice|sorry|great|awesome|congrats|absolutely)\b[\w ']{0,25},? $|^\W*\w+ (?:you|that), $",
+    re.IGNORECASE,
+)
 IS_SOMEBODY = re.compile(r"(?: is|[’']s) (?:my|our)\b")
-_STREET_WORDS = tuple(f" {word}" for word in "street st road rd lane ln avenue ave drive square way court place row terrace close gardens".split())
+_STREET_WORDS = (" street", " st", " road", " rd", " lane", " ln", " avenue", " ave", " drive", " square", " way", " court", " place", " row", " terrace", " close", " gardens")  # fmt: skip
 # A name that begins a sentence is told from another word by what it does for who speaks: "Ann does our accounts".
-IS_SUBJECT = re.compile(r"(?:[’']s| is| was| has| took| will| \w{2,}s)\b(?=.{0,60}\b(?:my|our|us|me)\b)|[,.! ]*(?:$|i mean\b|actually\b|of course\b|rather\b)", re.DOTALL | re.IGNORECASE)
+IS_SUBJECT = re.compile(
+    r"(?:[’']s| is| was| has| took| will| \w{2,}s)\b(?=.{0,60}\b(?:my|our|us|me)\b)|[,.! ]*(?:$|i mean\b|actually\b|of course\b|rather\b)",
+    re.DOTALL | re.IGNORECASE,
+)
 _MEASURED = re.compile(r"(?<=[\d ])(?:mg|g|kg|ml|cl|l|km|cm|mm|min)$|%$", re.IGNORECASE)
 _VALUE = re.compile("|".join(f"(?P<_{n}>{form})" for n, (_, form) in enumerate(_FORMS)), re.IGNORECASE)
 _NAME = re.compile(
@@ -79,7 +92,9 @@ def find_values(text: str) -> tuple[Value, ...]:
     """List the values of a text in their order; no two overlap."""
     found: list[Value] = []
     for match in _VALUE.finditer(text) if _may_hold_values(text) else ():
-        if _SPAN_BEHIND.match(text, match.end()) or (_SPAN_BEFORE.search(text[: match.start()]) and _UNIT_OF_TIME.match(text, match.end())):
+        if _SPAN_BEHIND.match(text, match.end()) or (
+            _SPAN_BEFORE.search(text[: match.start()]) and _UNIT_OF_TIME.match(text, match.end())
+        ):
             continue  # "three days ago", "for 4 years" say when something happened
         kind = _FORMS[int((match.lastgroup or "_0")[1:])][0]
         street = _STREET.match(text, match.end()) if kind == "figure" else None
@@ -135,7 +150,9 @@ def _find_names(text: str) -> Iterator[Value]:
 def _is_shout(words: list[str], text: str, start: int) -> bool:
     """Tell whether capitals are an abbreviation ("TV"), or a name only says who is spoken to: "Thanks, Ann!"."""
     abbreviation = len(words) == 1 and len(words[0]) > 1 and words[0].removesuffix("s").isupper()
-    return abbreviation or (_GREETING.match(text[:start]) is not None and not text[start:].split()[0].isalpha())
+    return abbreviation or (
+        _GREETING.match(text[:start]) is not None and not text[start:].split()[0].isalpha()
+    )
 
 
 def _write_alike(kind: ValueKind, text: str) -> str:
