@@ -125,6 +125,8 @@ def _says_otherwise(claim: Claim, old: Claim) -> bool:
         called = claim.cue and {claim.key, old.key} == {"call", "name"}
         same = claim.key == old.key or called
         return same and bool(claim.word and old.word) and claim.word != old.word
+    if claim.values.keys().isdisjoint(old.values):
+        return False
     if not _differs(claim, old) or _is_another_one(claim, old) or _only_mention(claim, old):
         return False
     shared = len(claim.about & old.about)
