@@ -292,7 +292,9 @@ def test_a_value_that_corrects_nothing_and_is_nothing_in_itself_is_no_fact():
 
 
 def test_what_is_in_doubt_follows_what_replaces_the_one_behind_it():
-    kept = keep_facts((), say("the code of my suitcase is 4711", "suitcase opens with 5822", "no, 6933 not 5822"))
+    kept = keep_facts(
+        (), say("the code of my suitcase is 4711", "suitcase opens with 5822", "no, 6933 not 5822")
+    )
     assert [(each.replaced, each.doubt, each.by) for each in kept[:2]] == [(None, 3, at(3)), (3, None, at(3))]
     assert [each.doubt for each in reopen_facts(kept, [at(3)])] == [None, None, None]
     assert load_fact(dump_fact(kept[0])) == kept[0]
@@ -332,3 +334,30 @@ def test_values_have_a_shape(text, shape):
 )
 def test_when_something_happened_and_who_is_spoken_to_are_no_values(text):
     assert find_values(text) == ()
+
+
+def test_names_that_lead_a_statement_say_who_somebody_is():
+    assert tell("Rosa is my emergency contact", "my emergency contact is Ann now") == [
+        "my emergency contact is Ann now"
+    ]
+    assert (
+        read_claim("Rosa is my emergency contact").subject
+        == read_claim("my emergency contact is Ann").subject
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("call me on 0151 2345678", "the budget for the call is €900 now"),
+        ("I'm in talks with Gatorade", "I like working with Nike now"),
+        ("my membership number is 4711", "now the number of my phone is 0160 7654321"),
+    ],
+)
+def test_a_word_of_change_alone_replaces_nothing(first, second):
+    assert tell(first, second) == [first, second]
+
+
+def test_stories_of_another_day_replace_nothing():
+    said = read_claim("My son had an accident last Friday at 9:30.")
+    assert find_replaced(said, [("My son had an accident last Tuesday at 10:15.", 4)]) == []
