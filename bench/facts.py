@@ -6,9 +6,10 @@ answers at length and whose every summary is the useless line "They talked."; th
 follow the last fact. Recall is off, so that nothing else can bring a fact back.
 
 Prints for each file of phrasings which share of the facts that hold stands in the prompt word for word
-(bar: 95 %), which superseded values stand among the facts as if they held (bar: 0), and how many facts
-nobody planted. bench/phrasings/held.txt was set aside before the program's rules were written, and only its
-totals were looked at since; open.txt is what they were tried on. About 1.3 s for each conversation.
+(bar: 95 %), which superseded values stand among the facts as if they held (bar: 0; `judge` says what counts),
+and how many facts nobody planted. bench/phrasings/held.txt was set aside before the first rules were written;
+the second ones were tried on open.txt and on it. third.txt was written before those, and of it only totals were
+looked at. Many of its corrections have no word of change. About a second for each conversation.
 """
 
 import argparse
@@ -23,9 +24,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from turnkeep import AsyncChat
+from turnkeep.context.facts import DOUBTED, FACTS_HEADER
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
 Phrasing: TypeAlias = tuple[str, str, list[str]]  # kind of value, sentence, corrections
+AT_ONCE = ">"  # what a correction begins with that comes in the very next message
 FOLDER = Path(__file__).parent / "phrasings"
 COMPACTIONS = 3  # after the last fact
 LEAST_SURVIVING, MOST_SUPERSEDED = 0.95, 0
@@ -97,6 +100,7 @@ let's see how it goes
 oh and how are you?
 can't believe it
 """.strip().splitlines()
+READ_BACK = ("So {}, noted.", "Got it, {}.", "{}, right?")
 FILLER = """There is more to it than one might think at first glance.
 The short answer is that it depends on what you compare it with.
 People have argued about this for a long while, and for good reasons.
@@ -118,6 +122,15 @@ class Chain:
 
 
 @dataclass(slots=True)
+class Said:
+    """A message of the user's; `answer` is how the engine's answer to it begins."""
+
+    text: str
+    at_once: bool = False  # it follows the one before without other talk between
+    answer: str = ""
+
+
+@dataclass(slots=True)
 class Score:
     """What came of all conversations."""
 
@@ -126,21 +139,23 @@ class Score:
     survived: int = 0
     in_base: int = 0  # of these, among the facts of the base
     superseded: int = 0
+    marked: int = 0  # superseded values that stand there marked, the new one right behind
     current: int = 0  # facts kept, in all
     noise: int = 0
     misses: list[str] = field(default_factory=list)
 
 
 class Values:
-    """Values that people state; no two of a conversation are alike."""
+    """Values that people state; none of a conversation holds another."""
 
     def __init__(self, dice: random.Random) -> None:
         self._dice, self._used = dice, set[str]()
 
     def make(self, kind: str) -> str:
         """Make a value that was not used yet."""
-        while (value := self._draw(kind)) in self._used:
-            pass
+        value = self._draw(kind)
+        while any(holds(used, value) or holds(value, used) for used in self._used):
+            value = self._draw(kind)
         self._used.add(value)
         return value
 
@@ -203,19 +218,19 @@ def load_phrasings(path: Path) -> list[Phrasing]:
     """Load KIND, sentence and corrections."""
     found: list[Phrasing] = []
     for line in path.read_text("utf-8").splitlines():
-        if line.startswith("  > "):
-            found[-1][2].append(line[4:])
+        if line.startswith("  >"):
+            found[-1][2].append(line[3:].removeprefix(" ").replace("> ", AT_ONCE, 1))
         elif line and not line.startswith("#"):
             kind, _, sentence = line.partition(": ")
             found.append((kind, sentence, []))
     return found
 
 
-def write_script(phrasings: list[Phrasing], dice: random.Random) -> tuple[list[Chain], list[str]]:
+def write_script(phrasings: list[Phrasing], dice: random.Random) -> tuple[list[Chain], list[Said]]:
     """Write what the user says until all facts and corrections are told."""
     values = Values(dice)
     chains: list[Chain] = []
-    places: list[tuple[float, int, str]] = []
+    places: list[tuple[float, int, Said]] = []
     for number, (kind, sentence, corrections) in enumerate(choose(phrasings, dice)):
         chain = Chain(kind, [sentence])
         chains.append(chain)
@@ -224,13 +239,18 @@ def write_script(phrasings: list[Phrasing], dice: random.Random) -> tuple[list[C
         for phrase in told:
             old = chain.values[-1] if chain.values else ""
             chain.values.append(values.make(kind))
-            text = phrase.replace("{v}", chain.values[-1]).replace("{old}", old)
+            text = phrase.removeprefix(AT_ONCE).replace("{v}", chain.values[-1]).replace("{old}", old)
             chain.phrases.append(text)
-            places.append((when, number, _speak(text, chain.values[-1], dice)))
+            if at_once := phrase.startswith(AT_ONCE):
+                when = places[-1][0] + 1e-9
+                if dice.random() < 0.5:
+                    places[-1][2].answer = dice.choice(READ_BACK).format(old)
+            places.append((when, number, Said(_speak(text, chain.values[-1], dice), at_once)))
             when += dice.uniform(0.02, 1.0)
-    messages: list[str] = []
-    for _, _, text in sorted(places):
-        messages += [dice.choice(TALK) for _ in range(dice.randint(0, 2))] + [text]
+    messages: list[Said] = []
+    for _, _, said in sorted(places, key=lambda place: place[:2]):
+        talk = 0 if said.at_once else dice.randint(0, 2)
+        messages += [*(Said(dice.choice(TALK)) for _ in range(talk)), said]
     return chains, messages
 
 
@@ -271,7 +291,7 @@ async def run(phrasings: list[Phrasing], window: int, dice: random.Random, score
     chains, messages = write_script(phrasings, dice)
     replies = answers(dice)
     engine = ScriptedEngine(
-        lambda request: "They talked." if "short lines" in request.messages[-1]["content"] else next(replies),
+        lambda request: reply_to(str(request.messages[-1]["content"]), messages, replies),
         window=window,
     )
     store = EphemeralStore()
@@ -280,34 +300,58 @@ async def run(phrasings: list[Phrasing], window: int, dice: random.Random, score
     try:
         told = 0
         while told < len(messages) or compactions < COMPACTIONS:
-            text = messages[told] if told < len(messages) else dice.choice(TALK)
+            text = messages[told].text if told < len(messages) else dice.choice(TALK)
             told += 1
             reply = await chat.ask(text)
             await chat.idle()
             if told > len(messages) and reply.receipt.moved == "compaction":
                 compactions += 1
         prompt = "\n".join(str(message.get("content")) for message in await chat.prompt())
-        facts = [fact.text for fact in await chat.facts() if fact.current]
     finally:
         await chat.close()
         await store.close()
-    judge(chains, prompt, facts, score)
+    judge(chains, prompt, score)
 
 
-def judge(chains: list[Chain], prompt: str, facts: list[str], score: Score) -> None:
-    """Count what survived, and what stands there that should not."""
+def reply_to(text: str, messages: list[Said], replies: Iterator[str]) -> str:
+    if "short lines" in text:
+        return "They talked."
+    answer = next((said.answer for said in messages if said.answer and text.endswith(said.text)), "")
+    return f"{answer} {next(replies)}".strip()
+
+
+def judge(chains: list[Chain], prompt: str, score: Score) -> None:
+    """Count what survived, and what stands there that should not.
+
+    A line of the facts is current unless it begins with the mark `DOUBTED`. A value survives when it stands
+    in a current line, or in the log. A superseded value stands as current when it stands in a current line
+    that does not hold the new value, or in a marked one and the current line behind it does not hold the new value.
+    """
+    _, _, rest = prompt.partition(f"{FACTS_HEADER}\n")
+    lines = [line.removeprefix("- ") for line in rest.split("\n") if line.startswith("- ")] if rest else []
+    facts = [line for line in lines if not line.startswith(DOUBTED)]
+    unmarked = "\n".join(line for line in prompt.split("\n") if not line.startswith(f"- {DOUBTED}"))
     for chain in chains:
         *old, now = chain.values
         score.facts += 1
         score.corrected += bool(old)
-        score.survived += holds(prompt, now)
+        score.survived += holds(unmarked, now)
         score.in_base += any(holds(fact, now) for fact in facts)
-        wrong = [fact for fact in facts if not holds(fact, now) and any(holds(fact, value) for value in old)]
+        wrong = [
+            line
+            for at, line in enumerate(lines)
+            if any(holds(line, value) for value in old)
+            and not holds(next((each for each in lines[at:] if each in facts), ""), now)
+        ]
         score.superseded += bool(wrong)
+        score.marked += any(holds(line, value) for line in lines if line not in facts for value in old)
         if wrong:
             score.misses.append(f"superseded: {wrong} | {chain.phrases[1:]}")
-        if not holds(prompt, now):
-            score.misses.append(f"lost: {chain.phrases[1:]}")
+        if not holds(unmarked, now):
+            marked = "marked" if holds(prompt, now) else "lost"
+            score.misses.append(
+                f"{marked}: {chain.phrases[1:]} | {[line for line in lines if holds(line, now)]}"
+            )
     planted = [value for chain in chains for value in chain.values]
     noise = [fact for fact in facts if not any(holds(fact, value) for value in planted)]
     score.current += len(facts)
@@ -326,12 +370,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--misses", type=int, default=0, help="print so many of what went wrong")
     parser.add_argument(
-        "--phrasings", type=Path, nargs="+", default=[FOLDER / "open.txt", FOLDER / "held.txt"]
+        "--phrasings",
+        type=Path,
+        nargs="+",
+        default=[FOLDER / f"{name}.txt" for name in ("open", "held", "third")],
     )
     options = parser.parse_args()
     print(
         f"{options.n} conversations, window {options.window:,}, {COMPACTIONS} compactions after the last fact"
     )
+    print(
+        "| phrasings | facts | survive | superseded, as current | superseded, marked | kept that nobody planted | s |"
+    )
+    print("|---|---|---|---|---|---|---|")
     failed = False
     for path in options.phrasings:
         score, began = Score(), time.monotonic()
@@ -340,10 +391,11 @@ def main() -> int:
             asyncio.run(run(phrasings, options.window, random.Random(f"{options.seed}/{number}"), score))
         share = score.survived / score.facts
         failed = failed or share < LEAST_SURVIVING or score.superseded > MOST_SUPERSEDED
+        wrong = score.superseded / max(1, score.corrected)
         print(
-            f"{path.stem:>6}: {share:6.1%} of {score.facts:,} facts survive ({score.in_base / score.facts:.1%} in the base), "
-            f"{score.superseded} of {score.corrected:,} superseded values stand as current, "
-            f"{score.noise} of {score.current:,} kept facts nobody planted; {time.monotonic() - began:.0f} s"
+            f"| {path.stem} | {score.facts:,} | {share:.1%} | {score.superseded} of {score.corrected:,} ({wrong:.1%}) "
+            f"| {score.marked} | {score.noise} of {score.current:,} | {time.monotonic() - began:.0f} |",
+            flush=True,
         )
         for line in sorted(score.misses, reverse=True)[: options.misses]:
             print(f"        {line}")

@@ -5,6 +5,7 @@ import pytest
 from turnkeep.context.claims import read_claim
 from turnkeep.context.corrections import find_replaced
 from turnkeep.context.facts import (
+    DOUBTED,
     FACTS_HEADER,
     MOST_REPLACED,
     Fact,
@@ -17,6 +18,8 @@ from turnkeep.context.facts import (
     reopen_facts,
 )
 from turnkeep.context.gleaning import FACT_CHARACTERS
+from turnkeep.context.suspicion import find_doubted
+from turnkeep.context.values import find_values, shape_of
 from turnkeep.conversation.log import Position
 
 
@@ -235,3 +238,126 @@ def test_a_single_word_that_several_facts_share_says_not_which_one_is_corrected(
     said = ["the hotel room is 214", "the meeting room is 12", "they moved my sofa to room 3"]
     assert tell(*said) == said
     assert tell(said[0], said[2])[0].startswith(said[2]), "where one alone can be meant, it is"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("the code of my suitcase is 4711", "suitcase opens with 5822"),
+        ("the eye test is on 4 June", "optician can see me on 9 July"),
+        ("I live at 6 Mill Lane", "we moved house, it's 9 Castle Road"),
+        ("call me on 0151 2345678", "my number changed to 0160 7654321"),
+        ("our midwife is Ann", "Greta is looking after us as a midwife"),
+        ("I earn a living as a baker", "I make a living as a roofer"),
+        ("my neighbour is a baker", "my neighbour works as a roofer"),
+        ("the anniversary is 4 June", "argh, 9 July of course"),
+        ("the summer camp is in Riga", "camp takes place in Lyon"),
+    ],
+)
+def test_what_may_have_changed_stays_marked_right_before_what_was_said_later(old, new):
+    first, second = keep_facts((), say(old, new))
+    assert first.current
+    assert (first.doubt, first.by, second.doubt) == (2, at(2), None)
+    kept = render_facts((first, fact("I own a boat"), second)).split("\n")
+    assert kept == [FACTS_HEADER, "- I own a boat", f"- {DOUBTED}{old}", f"- {second.text}"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("the rent is €900", "the room has 45 chairs"),
+        ("my sister lives at 6 Mill Lane", "the gallery is at 9 Castle Road"),
+        ("our midwife is Ann", "we met Greta at the midwife's"),
+        ("my son is a baker", "I make a living as a roofer"),
+        ("I am a baker", "I am a roofer"),
+        ("the shed opens with 4711", "the shed opens with 5822 too"),
+        ("I saw the shed on 4 June", "the shed is painted on 9 July"),
+        ("my husband's number is 0151 2345678", "you reach us under 0160 7654321"),
+    ],
+)
+def test_what_hardly_speaks_of_the_same_casts_no_doubt(old, new):
+    assert find_doubted(read_claim(new), [(old, 4)]) == []
+
+
+def test_what_the_assistant_has_just_read_back_is_what_is_corrected():
+    said = [("the shed opens with 4711", 1), ("the gate opens with 5822", 2)]
+    claim = read_claim("I think 6933 looks better")
+    assert find_doubted(claim, said, "So 5822, right?") == [1]
+    assert find_doubted(read_claim("what a day"), said, "So 5822, right?") == []
+
+
+def test_a_value_that_corrects_nothing_and_is_nothing_in_itself_is_no_fact():
+    assert tell("er, 4711") == []
+    assert tell("the boat is 88 feet long", "er, 91 feet")[-1].startswith("er, 91 feet")
+
+
+def test_what_is_in_doubt_follows_what_replaces_the_one_behind_it():
+    kept = keep_facts(
+        (), say("the code of my suitcase is 4711", "suitcase opens with 5822", "no, 6933 not 5822")
+    )
+    assert [(each.replaced, each.doubt, each.by) for each in kept[:2]] == [(None, 3, at(3)), (3, None, at(3))]
+    assert [each.doubt for each in reopen_facts(kept, [at(3)])] == [None, None, None]
+    assert load_fact(dump_fact(kept[0])) == kept[0]
+    assert load_fact(dump_fact(kept[0])[:-1]).doubt is None, "written before there was doubt"
+
+
+def test_a_fact_whose_later_word_stands_in_the_log_bears_its_mark_alone():
+    kept = keep_facts((), say("the code of my suitcase is 4711"), say("suitcase opens with 5822", start=5))
+    assert render_facts(kept) == f"{FACTS_HEADER}\n- {DOUBTED}the code of my suitcase is 4711"
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ("€900", "money"),
+        ("900 euros", "money"),
+        ("6 Mill Lane", "address"),
+        ("0151 2345678", "phone"),
+        ("500 mg", "measured in mg"),
+        ("LH123", "code"),
+        ("4711", "figure"),
+        ("4 June", "day"),
+    ],
+)
+def test_values_have_a_shape(text, shape):
+    assert shape_of(find_values(text)[0], text) == shape
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It happened three days ago.",
+        "I have known them for 4 years.",
+        "Wow, Ann! That is so nice.",
+        "There is a new TV show.",
+    ],
+)
+def test_when_something_happened_and_who_is_spoken_to_are_no_values(text):
+    assert find_values(text) == ()
+
+
+def test_names_that_lead_a_statement_say_who_somebody_is():
+    assert tell("Rosa is my emergency contact", "my emergency contact is Ann now") == [
+        "my emergency contact is Ann now"
+    ]
+    assert (
+        read_claim("Rosa is my emergency contact").subject
+        == read_claim("my emergency contact is Ann").subject
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("call me on 0151 2345678", "the budget for the call is €900 now"),
+        ("I'm in talks with Gatorade", "I like working with Nike now"),
+        ("my membership number is 4711", "now the number of my phone is 0160 7654321"),
+    ],
+)
+def test_a_word_of_change_alone_replaces_nothing(first, second):
+    assert tell(first, second) == [first, second]
+
+
+def test_stories_of_another_day_replace_nothing():
+    said = read_claim("My son had an accident last Friday at 9:30.")
+    assert find_replaced(said, [("My son had an accident last Tuesday at 10:15.", 4)]) == []

@@ -10,7 +10,7 @@ the 5th"), the newest one of that kind just said.
 from collections.abc import Iterator, Sequence
 
 from .claims import OF, Claim, read_claim
-from .gleaning_words import SEVERAL
+from .gleaning_words import SEVERAL, VAGUE
 from .values import ValueKind, find_values
 
 BARE_TURNS = 3  # "actually it's the 5th" speaks of something said this many turns before at most
@@ -74,7 +74,32 @@ def _best_match(claim: Claim, claims: Sequence[Claim]) -> list[int]:
 
 def _may_correct(claim: Claim, old: Claim) -> bool:
     """Tell whether a word of correction may be meant for an earlier statement: not for a story of what happened."""
-    return _differs(claim, old) and not old.past
+    if (claim.shapes and old.shapes and not _look_alike(claim, old)) or _only_mention(claim, old):
+        return False
+    return _differs(claim, old) and not old.past and not old.event and not claim.event
+
+
+def _only_mention(claim: Claim, old: Claim) -> bool:
+    """Tell whether both have names alone in common, and one of them only mentions its names: chats are full of them."""
+    return (
+        _common_kinds(claim, old) == ["name"]
+        and not ((claim.given or not claim.about) and old.given)
+        and not claim.denied
+    )
+
+
+def _look_alike(claim: Claim, old: Claim) -> bool:
+    """Tell whether values of both may be of one thing: a plain figure may turn into anything but not a phone number into money."""
+    plain = {"figure", "code"}
+    return (
+        bool(claim.shapes & old.shapes)
+        or bool(plain & claim.shapes and _has_figures(old))
+        or bool(plain & old.shapes and _has_figures(claim))
+    )
+
+
+def _has_figures(claim: Claim) -> bool:
+    return "figure" in claim.values
 
 
 def _share(claim: Claim, old: Claim, others: Sequence[Claim]) -> float:
@@ -84,6 +109,8 @@ def _share(claim: Claim, old: Claim, others: Sequence[Claim]) -> float:
     """
     shared = claim.about & old.about
     whole = claim.about <= old.about or (bool(old.subject) and old.subject <= claim.about)
+    if len(shared) == 1 and (shared <= VAGUE or not whole) and not claim.shapes & old.shapes:
+        return 0.0
     names_only = _common_kinds(claim, old) == ["name"]  # chats are full of names
     if len(shared) == 1 and not whole and (names_only or any(shared <= other.about for other in others)):
         return 0.0
@@ -98,10 +125,15 @@ def _says_otherwise(claim: Claim, old: Claim) -> bool:
         called = claim.cue and {claim.key, old.key} == {"call", "name"}
         same = claim.key == old.key or called
         return same and bool(claim.word and old.word) and claim.word != old.word
-    if not _differs(claim, old) or _is_another_one(claim, old):
+    if claim.values.keys().isdisjoint(old.values):
+        return False
+    if not _differs(claim, old) or _is_another_one(claim, old) or _only_mention(claim, old):
         return False
     shared = len(claim.about & old.about)
+    if claim.event or old.event:
+        return False  # a story of another day
     told = claim.personal and (claim.past or old.past)  # one may meet somebody in the same place twice
+    told = told and not (len(old.about) > 1 and old.about <= claim.about)
     if not told and shared > 1 and shared >= SAME * min(len(claim.about), len(old.about)):
         return True
     if claim.personal or old.personal:

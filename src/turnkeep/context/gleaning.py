@@ -12,9 +12,10 @@ are no facts. A sentence that cannot stand alone ("It's 4711.") takes along what
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
-from .claims import ASKED, read_claim
+from .claims import ASKED, Claim, read_claim
 from .gleaning_words import (
     BIDDING,
     CONTRACTED_IS,
@@ -32,12 +33,13 @@ from .lexicon import FIRST_PERSON, SPACELESS_FIRST
 from .sentences import Sentence, read_sentence
 from .tokens import bare_word, split_sentences
 from .typos import mend_typos
-from .values import find_values
+from .values import find_values, shape_of
 
 FACT_CHARACTERS = 280  # a longer sentence is no fact
 MOST_A_MESSAGE = 8  # facts taken from one message, the best ones
 PASTED_CHARACTERS = 1_500  # a longer message was not typed: only what it says of its sender counts
 BARE_ANSWER_WORDS = 8  # a message this short may be the answer to what was asked
+TELLING = ("money", "phone", "address", "code")  # values that are hardly said in passing
 QUESTION_MARKS = ("?", "？", "؟")
 
 _CODE_BLOCK = re.compile(r"```.*?(?:```|\Z)|^\s*(?:>|[|{}<]).*$|^(?: {4}|\t).*$", re.DOTALL | re.MULTILINE)
@@ -51,16 +53,21 @@ _ADDRESS = re.compile(
 _DEFINITE = re.compile(
     r"^(?:\W*\w+,?)?\W*\b(?:the|this|that|der|die|das|le|la|el|il|o|a|de|het)\b", re.IGNORECASE
 )
+# "Hi, I'm Ann" and "Rosa is my emergency contact".
+_INTRODUCES = re.compile(
+    r"^\W*(?:(?:[Hh]i|[Hh]ello|[Hh]ey|[Gg]ood \w+)\b[^.!?]{0,20}\b)?(?:[Ii]['’]m|[Ii] am) [A-Z][\w'-]+(?:\W*$|,| and | by the way| btw)"
+)
+_IS_OURS = re.compile(r"^\W*[A-Z][\w'-]+(?: [A-Z][\w'-]+)? is (?:my|our) \w")
 _MONEY = re.compile(r"[$€£¥₹] ?\d|\d ?[$€£¥₹]")
 _REFERRING = re.compile(
-    r"^(?:it|it's|its|that|that's|this|he|she|they|he's|she's|they're|his|her|their|these|those|there|so|and|but|or|because|also|er|sie|es|il|elle|c'est|él|ella|ha|это|он|она)\b",
+    r"^(?:it|it's|its|that|that's|this|he|she|they|he's|she's|they're|his|her|their|these|those|there|so|and|but|because|also|er|sie|es|il|elle|c'est|él|ella|ha|это|он|она)\b",
     re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Gleaned:
-    """A sentence worth keeping, and how much: 5 is the most."""
+    """A sentence worth keeping, and how much: 5 is the most, 0 only if it corrects something."""
 
     text: str
     rank: int
@@ -83,7 +90,7 @@ def glean(text: str, asked: str = "") -> list[Gleaned]:
         before = sentences[place - 1] if place else ""
         whole = _with_context(said, before, asked if len(sentences) <= 2 else "")
         rank = max(rank_sentence(said), rank_sentence(whole)) if len(whole) <= FACT_CHARACTERS else 0
-        if rank >= (4 if pasted else 1):
+        if rank >= (4 if pasted else 1) or (not pasted and _may_correct(whole)):
             if whole != said and found and found[-1][1].text == before:
                 found.pop()  # it is said again in this one
             found.append((place, Gleaned(whole, rank)))
@@ -93,6 +100,21 @@ def glean(text: str, asked: str = "") -> list[Gleaned]:
     return [gleaned for _, gleaned in sorted(best, key=lambda each: each[0])]
 
 
+def _may_correct(text: str) -> bool:
+    """Tell whether a sentence that is nothing in itself may correct what was said: it states a value."""
+    asks = text.rstrip("\"'”’)").endswith(QUESTION_MARKS)
+    return len(text) <= FACT_CHARACTERS and not asks and _gives_value(read_claim(text))
+
+
+def _gives_value(claim: Claim) -> bool:
+    return (
+        bool(claim.given)
+        or (bool(claim.values) and not claim.about)
+        or any(kind != "name" for kind in claim.values)
+    )
+
+
+@lru_cache(maxsize=4_096)
 def rank_sentence(text: str) -> int:
     """Say how much a sentence is worth keeping; 0 for not at all."""
     text = mend_typos(text)
@@ -109,6 +131,10 @@ def rank_sentence(text: str) -> int:
     if _THOUGHT.search(text[: min([value.start for value in find_values(text)], default=len(text))]):
         return 0
     if _states_value(text, sentence, values=values):
+        return 4
+    if _INTRODUCES.search(text):
+        return 5
+    if _IS_OURS.search(text):
         return 4
     if _STATE.search(text):
         return 3
@@ -151,7 +177,9 @@ def _names_something(text: str) -> bool:
     subject = _DEFINITE.search(text)
     is_ = _IS.search(text, subject.end()) if subject is not None else None
     return is_ is not None and any(
-        value.kind == "name" and value.start > is_.start() for value in find_values(text)
+        value.start > is_.start()
+        and (value.kind == "name" or shape_of(value, text) in TELLING or len(value.same) > 2)
+        for value in find_values(text)
     )
 
 
@@ -174,7 +202,8 @@ def _with_context(text: str, before: str, asked: str) -> str:
         return text
     if text.endswith(QUESTION_MARKS):
         return text
-    if before and (not before.endswith(QUESTION_MARKS) or rank_sentence(before) == 5):
+    leads = not before.endswith(QUESTION_MARKS) and (_REFERRING.match(text) or rank_sentence(before) > 0)
+    if before and (leads or rank_sentence(before) == 5):
         return f"{before} {text}"
     question = _last_question(asked)
     return f"{text}{ASKED}{question})" if question else text

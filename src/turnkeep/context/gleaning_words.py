@@ -168,7 +168,7 @@ CUES: Mapping[str, str] = {
     "en": r"(?:actually|now(?:adays)?|instead|from now on|no longer|any ?more|these days|correction|sorry|i mean|i meant|scratch that|update(?=[:,])|i said|i told you|wrong|mistyped|typo|turns out|after all|by now|this time"
     r"|oh wait|no(?:,|(?= (?:no|it|its|that|my|the|\d)))|nope|make (?:that|it)|used to be|as it is|rather|(?:can|could) only|only works|change of plans?|starting|as of|new|another|different"
     rf"|{_CHANGING}"
-    r"|got a raise|reset|put off|brought forward|upped|went (?:up|down)|quit|stretch|yet again|forget)",
+    r"|got a raise|reset|put off|brought forward|upped|went (?:up|down)|quit|stretch|yet again|(?<!always )(?<!never )(?<!ever )(?<!keep )(?<!i )(?<!not )(?<!don.t )(?<!dont )forget(?! to))",
     "de": r"(?:doch|jetzt|nun|statt(?:dessen)?|nicht mehr|ab sofort|eigentlich|korrektur|geändert|verschoben|umgezogen|neue[rsnm]?|quatsch)",
     "fr": r"(?:en fait|maintenant|plutôt|désormais|finalement|déménagé|changé|déplacé|reporté|nouve(?:au|lle))",
     "es": r"(?:en realidad|ahora|en vez de|ya no|cambi\w+|mudé|mejor|nuev[oa])",
@@ -182,7 +182,7 @@ CUES: Mapping[str, str] = {
 }
 # What is said in many ways: what follows is its value.
 SAID_IN_MANY_WAYS: Mapping[str, str] = {
-    "call": r"(?:call|address) me|calls me|i go by|nennt? mich|appelle(?:z)?-moi|llámame|chiamami|chama-me|noem me|зови(?:те)? меня",
+    "call": r"(?:call|address) me(?! (?:on|at|back|when|if|later|tomorrow|under)\b)|calls me|i go by|nennt? mich|appelle(?:z)?-moi|llámame|chiamami|chama-me|noem me|зови(?:те)? меня",
     "name": r"my (?:full |first )?name(?:'s| is)|i(?:'m| am) called|ich heiße|mein name ist|je m'appelle|me llamo|mi chiamo|me chamo|ik heet|меня зовут",
     "home": r"(?:i|we)(?:'m|'re|'ve| am| are| have)?(?: \w+){0,2}? (?:live|living|moved|move|relocated|based)(?: \w+)? (?:to|in|near)|^relocated to|ich (?:wohne|lebe) (?:\w+ )?in|wir wohnen in"
     r"|ich bin nach|j'habite|je vis|j'ai déménagé|vivo en|me mudé a|abito a|mi sono trasferit\w a|moro em|ik woon in|я живу в|я переехал\w* в",
@@ -200,6 +200,8 @@ SEVERAL = stem_words(
     """friend colleague coworker sister brother son daughter kid child cat dog cousin uncle aunt neighbor
     neighbour teacher niece nephew student classmate"""
 )
+# Words that many statements share, whatever they speak of.
+VAGUE = stem_words("number code name date time thing day people person year week month one new place word")
 # Words beside which a name is part of what is told.
 NEAR_NAME = frozenset(
     part

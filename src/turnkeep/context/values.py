@@ -8,6 +8,7 @@ sentences.py finds the same marks for comparing texts; here their places matter 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from .lexicon import AMBIGUOUS_MONTHS, DAYS, MONTHS, STOP_WORDS, TENS, UNITS
@@ -36,6 +37,39 @@ _FORMS: tuple[tuple[ValueKind, str], ...] = (
     ("figure", r"(?:[$€£¥₹#] ?)?(?<![A-Za-z0-9])[A-Za-z]{0,4}[-_/]?\d+(?:[.,:/_-]?[A-Za-z0-9]+)*(?: ?[€$£%]| ?(?:mg|g|kg|ml|cl|l|km|cm|mm|m|min)\b)?|\b[A-Za-z]\w*\d\w*(?:[-_!]\w+)*"),
     ("figure", rf"\b(?:{_NUMBER_WORD})\b"),
 )  # fmt: skip
+PHONE_DIGITS = 7
+_HINT = re.compile(r"[\d@月日点點時시期]|www\.|https?:")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_VALUE_WORDS = frozenset((
+    *MONTHS, *DAYS, *(part for day in DAYS for part in (f"{day}s", *day.split("-"))), *(f"{month}s" for month in MONTHS), *_WORDED,
+    "half", "quarter", "halb", "noon", "midnight", "midday",
+))  # fmt: skip
+_CURRENCY = re.compile(r"[$€£¥₹]")
+_CURRENCY_BEHIND = re.compile(
+    r" ?(?:euros?|dollars?|bucks|pounds|quid|grand|usd|eur|gbp|chf)\b", re.IGNORECASE
+)
+_STREET = re.compile(
+    r"[a-z]?,? (?:[A-Z][\w'-]+ ){1,3}(?:Street|St|Road|Rd|Lane|Ln|Avenue|Ave|Drive|Square|Way|Court|Place|Row|Terrace|Close|Gardens)\b"
+)
+_TIMES = r" ?(?:second|minute|hour|day|night|week|weekend|month|year|decade)s?\b"
+_SPAN_BEHIND = re.compile(rf"{_TIMES} (?:ago|later|now|back|straight|after|before)\b", re.IGNORECASE)
+_SPAN_BEFORE = re.compile(
+    r"\b(?:for|over|past|last|after|within|almost|nearly|about)(?: the| about| almost| over)? $",
+    re.IGNORECASE,
+)
+_UNIT_OF_TIME = re.compile(_TIMES, re.IGNORECASE)
+_GREETING = re.compile(
+    r"^\W*(?:wow|thanks|thank you|hey|hi|hello|oh|cool|yeah|yes|no|nice|sorry|great|awesome|congrats|absolutely)\b[\w ']{0,25},? $|^\W*\w+ (?:you|that), $",
+    re.IGNORECASE,
+)
+IS_SOMEBODY = re.compile(r"(?: is|[’']s) (?:my|our)\b")
+_STREET_WORDS = (" street", " st", " road", " rd", " lane", " ln", " avenue", " ave", " drive", " square", " way", " court", " place", " row", " terrace", " close", " gardens")  # fmt: skip
+# A name that begins a sentence is told from another word by what it does for who speaks: "Ann does our accounts".
+IS_SUBJECT = re.compile(
+    r"(?:[’']s| is| was| has| took| will| \w{2,}s)\b(?=.{0,60}\b(?:my|our|us|me)\b)|[,.! ]*(?:$|i mean\b|actually\b|of course\b|rather\b)",
+    re.DOTALL | re.IGNORECASE,
+)
+_MEASURED = re.compile(r"(?<=[\d ])(?:mg|g|kg|ml|cl|l|km|cm|mm|min)$|%$", re.IGNORECASE)
 _VALUE = re.compile("|".join(f"(?P<_{n}>{form})" for n, (_, form) in enumerate(_FORMS)), re.IGNORECASE)
 _NAME = re.compile(
     r"[^\W\d_][\w'’-]*(?: (?:van|von|de|da|del|der|of|la|le) [A-Z][\w'’-]*| [^\W\d_a-z][\w'’-]*)*"
@@ -53,17 +87,48 @@ class Value:
     end: int
 
 
-def find_values(text: str) -> list[Value]:
+@lru_cache(maxsize=4_096)
+def find_values(text: str) -> tuple[Value, ...]:
     """List the values of a text in their order; no two overlap."""
     found: list[Value] = []
-    for match in _VALUE.finditer(text):
+    for match in _VALUE.finditer(text) if _may_hold_values(text) else ():
+        if _SPAN_BEHIND.match(text, match.end()) or (
+            _SPAN_BEFORE.search(text[: match.start()]) and _UNIT_OF_TIME.match(text, match.end())
+        ):
+            continue  # "three days ago", "for 4 years" say when something happened
         kind = _FORMS[int((match.lastgroup or "_0")[1:])][0]
-        found.append(
-            Value(kind=kind, same=_write_alike(kind, match.group()), start=match.start(), end=match.end())
-        )
+        street = _STREET.match(text, match.end()) if kind == "figure" else None
+        end = street.end() if street is not None else match.end()
+        same = text[match.start() : end].lower() if street is not None else _write_alike(kind, match.group())
+        found.append(Value(kind=kind, same=same, start=match.start(), end=end))
     taken = [(value.start, value.end) for value in found]
     found += [name for name in _find_names(text) if all(name.end <= a or b <= name.start for a, b in taken)]
-    return sorted(found, key=lambda value: value.start)
+    return tuple(sorted(found, key=lambda value: value.start))
+
+
+def _may_hold_values(text: str) -> bool:
+    """Tell at little cost whether there can be a value other than a name: most of what is said has none."""
+    return _HINT.search(text) is not None or not _VALUE_WORDS.isdisjoint(_LETTERS.findall(text.lower()))
+
+
+def shape_of(value: Value, text: str) -> str:
+    """Say what a value looks like, finer than its kind: an amount of money, a phone number, an address ...
+
+    Values of different shapes are hardly ever of the same thing, but for "figure", which is any plain number.
+    """
+    said = text[value.start : value.end]
+    if value.kind != "figure":
+        return value.kind
+    if _CURRENCY.search(said) or _CURRENCY_BEHIND.match(text, value.end):
+        return "money"
+    if value.same.endswith(_STREET_WORDS):
+        return "address"
+    digits = sum(char.isdigit() for char in said)
+    if digits >= PHONE_DIGITS and digits >= len(said) - said.count(" ") - 3:
+        return "phone"
+    if measured := _MEASURED.search(said):
+        return f"measured in {measured.group().lower()}"
+    return "code" if any(char.isalpha() for char in said) and digits else "figure"
 
 
 def _find_names(text: str) -> Iterator[Value]:
@@ -71,15 +136,23 @@ def _find_names(text: str) -> Iterator[Value]:
     for match in _NAME.finditer(text):
         words = match.group().split()
         start = match.start()
-        if _ENDS_SENTENCE.search(text[: match.start()]):
+        if _ENDS_SENTENCE.search(text[: match.start()]) and not IS_SUBJECT.match(text, match.end()):
             start += len(words[0]) + 1
             words = words[1:]
         while words and (not words[0][0].isupper() or words[0].lower().partition("'")[0] in STOP_WORDS):
             start += len(words[0]) + 1
             words = words[1:]
-        if words and text[start : start + 1].isupper():
+        if words and text[start : start + 1].isupper() and not _is_shout(words, text, start):
             name = " ".join(words).removesuffix("'s").removesuffix("’s")
             yield Value(kind="name", same=name.lower(), start=start, end=start + len(name))
+
+
+def _is_shout(words: list[str], text: str, start: int) -> bool:
+    """Tell whether capitals are an abbreviation ("TV"), or a name only says who is spoken to: "Thanks, Ann!"."""
+    abbreviation = len(words) == 1 and len(words[0]) > 1 and words[0].removesuffix("s").isupper()
+    return abbreviation or (
+        _GREETING.match(text[:start]) is not None and not text[start:].split()[0].isalpha()
+    )
 
 
 def _write_alike(kind: ValueKind, text: str) -> str:
