@@ -52,7 +52,11 @@ def test_a_turn_that_no_request_can_hold_does_not_keep_those_behind_it_waiting()
         if not request.messages[-1]["content"].startswith(opening):
             return "I see."
         asked = str(request.messages)
-        return ("- The user's garden is old." if "garden" in asked else "- The user likes tea.") if useful else ""
+        return (
+            ("- The user's garden is old." if "garden" in asked else "- The user likes tea.")
+            if useful
+            else ""
+        )
 
     async def main():
         store = EphemeralStore()
