@@ -87,13 +87,13 @@ def test_nothing_is_quoted_while_it_stands_in_the_log():
 def test_quoted_lines_stay_where_they_are_and_are_not_quoted_again():
     async def script(chat):
         await chat.ask("My locker has the number 4417.")
-        await talk(chat)
+        await talk(chat, 60)
         await chat.ask("Which number does my locker have?")
         first = await chat.prompt()
         again = await chat.ask("So my locker has which number?")
         return first, again.receipt, await chat.prompt()
 
-    first, receipt, second = run(script)
+    first, receipt, second = run(script, engine=ScriptedEngine(lambda _: "I see.", window=1_024))
     assert second[: len(first)] == first
     assert receipt.moved is None
     assert receipt.recalled == (), "its line stands in the log"

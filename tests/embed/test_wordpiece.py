@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from tests.embed.model import model_folder, recorded_vectors
 from tokenizers import Tokenizer
 
 from turnkeep.embed.wordpiece import LONGEST_WORD, WordPiece, split_words
 
+SPECIAL = ("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]")
 MOST = 64
 
 
@@ -39,7 +40,13 @@ OLD = st.characters(max_codepoint=0x5FF, exclude_categories=("Cs", "Cn")) | st.s
 @example("x" * (LONGEST_WORD + 1))
 @example("word " * 100)
 def test_any_text_is_cut_as_the_models_own_tokenizer_cuts_it(text: str) -> None:
+    assume(not any(special in text for special in SPECIAL))  # said by a person, they are words like others
     assert OURS.encode(text, MOST) == THEIRS.encode(text).ids
+
+
+@pytest.mark.parametrize("special", SPECIAL)
+def test_what_the_model_keeps_for_itself_is_cut_like_other_words(special: str) -> None:
+    assert len(OURS.encode(special, MOST)) > 3
 
 
 @pytest.mark.parametrize("text", [text for text, _ in recorded_vectors()])
