@@ -35,16 +35,24 @@ class Parents(dict[int, Position]):
         self[branch] = Position(*row)
         return self[branch]
 
-    def load_all(self) -> None:
-        """Look all of them up at once: for a whole path, which leads through many."""
-        rows = self._database.execute(
-            "SELECT number, parent, fork FROM branch WHERE owner = ? AND conversation = ?", self._place
-        )
-        self.update({number: Position(parent, fork) for number, parent, fork in rows})
-
     def path(self, tip: Position, after: int = 0) -> tuple[Range, ...]:
         """The ranges that lead to `tip`, oldest first, without seq <= `after`."""
-        return trace_path(self, tip, max(0, after))
+        after = max(0, after)
+        if tip.branch and tip.branch not in self:
+            self._climb(tip.branch, after)
+        return trace_path(self, tip, after)
+
+    def _climb(self, branch: int, after: int) -> None:
+        """Look up all the branches on the way down to seq `after` at once: a path may lead through hundreds."""
+        rows = self._database.execute(
+            "WITH RECURSIVE way (number, parent, fork) AS ("
+            "SELECT number, parent, fork FROM branch WHERE owner = ?1 AND conversation = ?2 AND number = ?3 "
+            "UNION ALL SELECT below.number, below.parent, below.fork FROM way JOIN branch AS below "
+            "ON below.owner = ?1 AND below.conversation = ?2 AND below.number = way.parent WHERE way.fork > ?4"
+            ") SELECT number, parent, fork FROM way",
+            (*self._place, branch, after),
+        )
+        self.update({number: Position(parent, fork) for number, parent, fork in rows})
 
     def lead_to(self, tip: Position, position: Position) -> bool:
         """Tell whether `position` lies on the path to `tip`."""

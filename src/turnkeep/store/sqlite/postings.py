@@ -267,10 +267,7 @@ def _totals(database: Database, place: Place) -> tuple[int, int]:
 
 def _load_path(database: Database, place: Place, tip: Position) -> tuple[Range, ...]:
     """The ranges that lead to `tip`."""
-    parents = Parents(database, place)
-    if tip.branch:
-        parents.load_all()  # the whole path is asked for: one statement instead of one a fork
-    return parents.path(tip)
+    return Parents(database, place).path(tip)
 
 
 def _cut_path(path: Sequence[Range], upto: int) -> tuple[Range, ...]:
