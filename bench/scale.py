@@ -131,7 +131,7 @@ class Talk:
     """The conversation: goes on turn by turn, forks now and then."""
 
     def __init__(self, store: SqliteStore) -> None:
-        self._chat = AsyncChat(QuickEngine(), conversation=NAME, db=store, upkeep=False)
+        self._chat = AsyncChat(QuickEngine(), conversation=NAME, db=store, upkeep=False, embeddings="off")
         self._store = store
         self._dice = random.Random(7)
 
