@@ -99,6 +99,8 @@ def test_facts_are_numbered_with_their_turn_and_standing() -> None:
         " 2. I am 42. [turn 9]",
         " 3. Two\n    lines. [turn 3, locked]",
     ]
+    doubted = Fact(text="I live in Ghent.", turn=2, at=Position(0, 2), rank=3, doubt=8)
+    assert shown("/facts", facts=(doubted,)) == [" 1. I live in Ghent. [turn 2, may have changed in turn 8]"]
     (none,) = shown("/facts")
     assert none.startswith("No fact is kept yet")
 

@@ -123,6 +123,8 @@ def _describe_fact(fact: Fact) -> str:
         marks.append("locked")
     if fact.replaced is not None:
         marks.append(f"replaced by turn {fact.replaced}")
+    elif fact.doubt is not None:
+        marks.append(f"may have changed in turn {fact.doubt}")
     return ", ".join(marks)
 
 
