@@ -3,7 +3,8 @@
 One conversation of 100,000 turns with 500 forks, each turn through the library's own door:
 append, plan, render, keep the reply and its receipt. No engine: its place is taken by one
 that answers at once from a list of words and counts four characters a token, and compactions
-fold without a summary. At turns 100, 1,000, 10,000 and 100,000 it prints what a turn costs
+fold without a summary. Recall and facts look through more where there is more, up to their limits: they
+are left out unless `--strategy window,summary,recall,facts` asks for them. At turns 100, 1,000, 10,000 and 100,000 it prints what a turn costs
 (processor time, and steps of SQLite's virtual machine), resident memory, and the file's size
 against its text.
 
@@ -30,6 +31,7 @@ from turnkeep.store.base import StoreStats
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.store.sqlite.database import Database
 
+STRATEGY = "window,summary"  # recall and facts look through more where there is more, up to their limits
 TURNS = 100_000
 FORK_EVERY = 200  # turns: 500 forks in all
 FAR_EVERY, FAR_TURNS = 10, 30  # every tenth fork edits what was said up to thirty turns ago
@@ -130,8 +132,10 @@ class Mark:
 class Talk:
     """The conversation: goes on turn by turn, forks now and then."""
 
-    def __init__(self, store: SqliteStore) -> None:
-        self._chat = AsyncChat(QuickEngine(), conversation=NAME, db=store, upkeep=False, embeddings="off")
+    def __init__(self, store: SqliteStore, strategy: str) -> None:
+        self._chat = AsyncChat(
+            QuickEngine(), conversation=NAME, db=store, upkeep=False, embeddings="off", strategy=strategy
+        )
         self._store = store
         self._dice = random.Random(7)
 
@@ -211,10 +215,10 @@ def resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-async def run(path: Path, turns: int) -> list[Mark]:
+async def run(path: Path, turns: int, strategy: str) -> list[Mark]:
     """Let the conversation grow to `turns` turns; measure at 100 and each power of ten."""
     store = SqliteStore(path)
-    talk = Talk(store)
+    talk = Talk(store, strategy)
     ends = sorted({end for end in (100, 1_000, 10_000, 100_000) if end < turns} | {turns})
     starts = {end - SAMPLE + 1 for end in ends}
     marks: list[Mark] = []
@@ -276,11 +280,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--turns", type=int, default=TURNS, help=f"default {TURNS:,}; 200 at least")
     parser.add_argument("--folder", type=Path, help="keep the database here, or go on with the one here")
+    parser.add_argument("--strategy", default=STRATEGY, help="default %(default)s")
     options = parser.parse_args()
     if options.turns < 200:
         parser.error("--turns must be 200 at least")
     with database_file(options.folder) as path:
-        marks = asyncio.run(run(path, options.turns))
+        marks = asyncio.run(run(path, options.turns, options.strategy))
         if len(marks) < 2:
             print("Too few turns were left to compare: choose a larger --turns, or another --folder.")
             return 2

@@ -119,7 +119,7 @@ class Claim:
         return self.cue and bool(self.values or self.denied or self.key)
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def read_claim(text: str) -> Claim:
     """Read what a statement says of what."""
     own, _, context = text.partition(OF)

@@ -114,7 +114,7 @@ def _gives_value(claim: Claim) -> bool:
     )
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def rank_sentence(text: str) -> int:
     """Say how much a sentence is worth keeping; 0 for not at all."""
     text = mend_typos(text)

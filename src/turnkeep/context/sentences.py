@@ -74,7 +74,7 @@ class Sentence:
         return self.figures if kind == "number" else self.dates if kind == "date" else self.names
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def read_sentence(text: str) -> Sentence:
     """Take a sentence apart."""
     reader = _Reader()

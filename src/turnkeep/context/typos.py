@@ -53,7 +53,7 @@ _KNOWN = _list_known()
 _RIGHT = frozenset(_KNOWN.values()) | STOP_WORDS | MONTHS.keys()
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def mend_typos(text: str) -> str:
     """Write known words right; names, which have capitals, and all other words stay as they are."""
     text = _JOINED.sub(lambda match: _APOSTROPHES[match.group().lower()], text)

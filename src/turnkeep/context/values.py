@@ -87,7 +87,7 @@ class Value:
     end: int
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def find_values(text: str) -> tuple[Value, ...]:
     """List the values of a text in their order; no two overlap."""
     found: list[Value] = []
