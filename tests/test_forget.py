@@ -6,27 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from turnkeep import AsyncChat, ConversationNotFound, NothingToDo
+from tests.chats import run_chat
+from turnkeep import ConversationNotFound, NothingToDo
 from turnkeep.context.instructions import render_instruction
 from turnkeep.holding import hold_lease
 from turnkeep.store.sqlite import SqliteStore
-from turnkeep.testing import EphemeralStore, ScriptedEngine
+from turnkeep.testing import ScriptedEngine
 
 OPENING = render_instruction()[:25]
 SECRET = "xylophonist"
 
 
 def run(engine, script, store=None, **options):
-    async def main():
-        kept = store or EphemeralStore()
-        chat = AsyncChat(engine, db=kept, **{"upkeep": False, **options})
-        try:
-            return await script(chat)
-        finally:
-            await chat.close()
-            await kept.close()
-
-    return asyncio.run(main())
+    return run_chat(script, engine, store, **options)
 
 
 def said(engine, number=-1):

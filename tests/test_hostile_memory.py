@@ -2,31 +2,25 @@
 
 import asyncio
 import time
+from typing import Any
 
+from tests.chats import run_chat
 from turnkeep import AsyncChat
 from turnkeep.conversation.items import ToolResult
 from turnkeep.engine.base import ToolCallDelta
 from turnkeep.holding import hold_lease
 from turnkeep.store.sqlite import SqliteStore
-from turnkeep.testing import EphemeralStore, ScriptedEngine
+from turnkeep.testing import ScriptedEngine
 
 SECRET = "zebra4711"
 SAID = f"The alarm code of the boathouse is {SECRET}."
 ASKED = "What is the alarm code of the boathouse?"
+FACTS: dict[str, Any] = {
+    "upkeep": True,
+    "max_tokens": 40,
+    "strategy": "window,facts",
+}  # Any: options of a chat
 FILLER = "filler words about nothing at all " * 4
-
-
-def run(script, engine, store=None, **options):
-    async def main():
-        kept = store or EphemeralStore()
-        chat = AsyncChat(engine, db=kept, **{"upkeep": False, **options})
-        try:
-            return await script(chat)
-        finally:
-            await chat.close()
-            await kept.close()
-
-    return asyncio.run(main())
 
 
 def holds(folder, text):
@@ -61,7 +55,7 @@ def test_what_a_sibling_recalls_stays_in_its_prompt_though_copies_were_dropped_o
         assert (await chat.ask("Thank you.")).receipt.moved is None
         assert SECRET in prompt_of(engine)
 
-    run(script, engine, upkeep=True, max_tokens=40, strategy="window,recall")
+    run_chat(script, engine, upkeep=True, max_tokens=40, strategy="window,recall")
 
 
 def test_results_left_out_on_a_branch_that_was_left_are_not_left_out_on_its_sibling():
@@ -76,7 +70,7 @@ def test_results_left_out_on_a_branch_that_was_left_are_not_left_out_on_its_sibl
         await chat.ask([ToolResult(call_id="c", text="found")])
         assert SECRET in prompt_of(engine)
 
-    run(script, engine, max_tokens=40)
+    run_chat(script, engine, max_tokens=40)
 
 
 def test_a_part_with_template_marks_that_another_conversation_recalled_is_forgotten_there(tmp_path):
@@ -91,7 +85,7 @@ def test_a_part_with_template_marks_that_another_conversation_recalled_is_forgot
         assert not holds(tmp_path, SECRET)
         await other.close()
 
-    run(script, ScriptedEngine(), store)
+    run_chat(script, ScriptedEngine(), store)
 
 
 def test_a_prepared_turn_brings_back_nothing_that_was_forgotten_before_it_was_finished(tmp_path):
@@ -108,7 +102,7 @@ def test_a_prepared_turn_brings_back_nothing_that_was_forgotten_before_it_was_fi
         assert (await chat.ask("Thank you.")).receipt.moved == "forgotten"
         assert SECRET not in prompt_of(engine)
 
-    run(script, engine, SqliteStore(tmp_path / "turnkeep.db"), strategy="window,recall")
+    run_chat(script, engine, SqliteStore(tmp_path / "turnkeep.db"), strategy="window,recall")
 
 
 def test_a_turn_that_is_forgotten_while_another_conversation_quotes_it_is_not_stored_there(tmp_path):
@@ -129,7 +123,7 @@ def test_a_turn_that_is_forgotten_while_another_conversation_quotes_it_is_not_st
         assert SECRET not in prompt_of(engine)
         await other.close()
 
-    run(script, engine, store)
+    run_chat(script, engine, store)
 
 
 def test_upkeep_on_every_engine_lets_go_before_a_turn_is_forgotten():
@@ -154,7 +148,7 @@ def test_upkeep_on_every_engine_lets_go_before_a_turn_is_forgotten():
         order.append("forgotten")
         await asyncio.wait_for(asyncio.gather(*busy), 2)
 
-    run(script, ScriptedEngine())
+    run_chat(script, ScriptedEngine())
     assert order == ["made way"] * 3 + ["forgotten"]
 
 
@@ -175,8 +169,7 @@ def test_a_fact_that_a_forgotten_turn_had_replaced_holds_again():
         return [(fact.text, fact.current, fact.replaced) for fact in await chat.facts()]
 
     engine = ScriptedEngine(lambda _: "I see.", window=512)
-    options = {"upkeep": True, "max_tokens": 40, "strategy": "window,facts"}
-    assert run(script, engine, **options) == [("My locker code is 1111.", True, None)]
+    assert run_chat(script, engine, **FACTS) == [("My locker code is 1111.", True, None)]
 
 
 def test_a_fact_stays_replaced_when_only_a_correction_in_between_is_forgotten():
@@ -190,8 +183,7 @@ def test_a_fact_stays_replaced_when_only_a_correction_in_between_is_forgotten():
         return [fact.current for fact in await chat.facts()]
 
     engine = ScriptedEngine(lambda _: "I see.", window=512)
-    options = {"upkeep": True, "max_tokens": 40, "strategy": "window,facts"}
-    assert run(script, engine, **options) == [False, True]
+    assert run_chat(script, engine, **FACTS) == [False, True]
 
 
 def test_a_correction_does_not_go_on_naming_what_was_forgotten(tmp_path):
@@ -208,8 +200,7 @@ def test_a_correction_does_not_go_on_naming_what_was_forgotten(tmp_path):
         await chat.ask("Thank you.")
         assert "boathouse" not in prompt_of(engine)
 
-    options = {"upkeep": True, "max_tokens": 40, "strategy": "window,facts"}
-    run(script, engine, SqliteStore(tmp_path / "turnkeep.db"), **options)
+    run_chat(script, engine, SqliteStore(tmp_path / "turnkeep.db"), **FACTS)
 
 
 def test_an_answer_does_not_go_on_quoting_the_question_that_was_forgotten(tmp_path):
@@ -228,8 +219,7 @@ def test_an_answer_does_not_go_on_quoting_the_question_that_was_forgotten(tmp_pa
         await chat.forget(1)
         assert not holds(tmp_path, "rosacea")
 
-    options = {"upkeep": True, "max_tokens": 40, "strategy": "window,facts"}
-    run(script, engine, SqliteStore(tmp_path / "turnkeep.db"), **options)
+    run_chat(script, engine, SqliteStore(tmp_path / "turnkeep.db"), **FACTS)
 
 
 def test_what_is_pinned_stays_within_its_line_of_the_base_and_ends_no_message_of_the_template():
@@ -241,7 +231,7 @@ def test_what_is_pinned_stays_within_its_line_of_the_base_and_ends_no_message_of
         await fold(chat)
         return engine.requests[-1].messages[0]
 
-    base = run(script, engine, max_tokens=40, strategy="window", system="Be brief.")
+    base = run_chat(script, engine, max_tokens=40, strategy="window", system="Be brief.")
     assert base["role"] == "system"
     pinned = base["content"].partition("- See:")[2]
     assert [line[:2] for line in pinned.splitlines()[1:]] == ["  "] * 4

@@ -42,15 +42,15 @@ def measure(statement: str) -> tuple[float, float, set[str]]:
 
 
 def test_importing_is_cheap() -> None:
-    for _ in range(TRIES):
-        bare, _peak, _modules = measure("pass")
-        whole, peak, _modules = measure("import turnkeep; turnkeep.Chat")
-        slowness = max(1.0, bare / USUAL_BARE_MILLISECONDS)
-        if whole <= MOST_MILLISECONDS * slowness and peak <= MOST_PEAK_MB:
-            return
-    raise AssertionError(
-        f"{whole:.0f} ms (bare Python {bare:.0f}), {peak:.0f} MB in the best of {TRIES} tries"
-    )
+    tries = (measure_import() for _ in range(TRIES))
+    assert any(milliseconds <= MOST_MILLISECONDS and peak <= MOST_PEAK_MB for milliseconds, peak in tries)
+
+
+def measure_import() -> tuple[float, float]:
+    """Processor milliseconds, as a machine of usual speed takes them, and peak megabytes."""
+    bare, _peak, _modules = measure("pass")
+    whole, peak, _modules = measure("import turnkeep; turnkeep.Chat")
+    return whole / max(1.0, bare / USUAL_BARE_MILLISECONDS), peak
 
 
 def test_importing_leaves_what_is_not_needed_yet() -> None:

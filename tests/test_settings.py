@@ -142,12 +142,13 @@ def test_a_slip_in_the_environment_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_variables_that_kubernetes_makes_for_a_service_are_not_ours(tmp_path: Path) -> None:
-    load(
+    with_them = load(
         tmp_path,
         TURNKEEP_PORT="tcp://10.0.0.1:80",
         TURNKEEP_SERVICE_HOST="10.0.0.1",
         TURNKEEP_PORT_80_TCP="x",
     )
+    assert with_them == load(tmp_path)
 
 
 def test_an_empty_variable_sets_nothing(tmp_path: Path) -> None:

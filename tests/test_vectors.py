@@ -55,7 +55,9 @@ async def embed_many(writer: Writer, embedder: WordEmbedder, bodies: Sequence[by
 
 async def path_to(writer: Writer, tip: Position | None = None) -> tuple[Range, ...]:
     at = (await writer.row()).tip if tip is None else tip
-    return (await writer.store.load_postings(OWNER, writer.id, [], tip=at, upto=FAR)).path
+    return (
+        await writer.store.consult(OWNER, writer.id, lambda index: index.postings([], upto=FAR), tip=at)
+    ).path
 
 
 async def search(

@@ -382,45 +382,16 @@ def check_files(source: Path, claim: Path) -> int:
 @click.option("--turns", default=120, show_default=True, help="Messages before the questions.")
 @click.option("--seed", default=1, show_default=True, help="Draws other facts.")
 @click.option(
-    "--strategies",
-    default="naive window summary recall facts window,summary,recall,facts",
-    show_default=True,
-    help="What to compare.",
+    "--strategies", default="", help="What to compare; the naive way, each alone, and all together."
 )
 @click.option(
     "--picture", type=click.Path(dir_okay=False, path_type=Path), help="Also draw it, into an SVG file."
 )
 def evaluate_memory(turns: int, seed: int, strategies: str, picture: Path | None, **flags: str | None) -> int:
     """Measure what is remembered, strategy by strategy."""
-    from .engine.connect import connect
-    from .evaluation import Score, evaluate, render_picture, render_table
+    from .terminal.evaluating import run_evaluation
 
-    settings = load_settings(flags)
-    engine = connect(
-        settings.engine,
-        model=settings.model,
-        api_key=settings.api_key,
-        window=settings.window,
-        gguf=settings.gguf,
-    )
-
-    async def work() -> list[Score]:
-        try:
-            tries = evaluate(engine, strategies.split(), turns=turns, seed=seed, progress=_show_progress)
-            return [score async for score in tries]
-        finally:
-            await engine.close()
-
-    scores = asyncio.run(work())
-    click.echo(render_table(scores))
-    if picture is not None:
-        picture.write_text(render_picture(scores), "utf-8")
-    return 1 if any(score.failures for score in scores) else 0
-
-
-def _show_progress(name: str, turn: int, turns: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r{name}: turn {turn + 1} of {turns}  ", nl=turn + 1 == turns, err=True)
+    return run_evaluation(load_settings(flags), turns, seed, strategies.split(), picture)
 
 
 @cli.command()

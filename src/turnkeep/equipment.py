@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .context.budget import SMALLEST_WINDOW
 from .embed.base import Embedder
 from .engine.absent import AbsentEngine
 from .engine.base import Engine, EngineInfo
@@ -17,6 +18,9 @@ class Equipment:
     """Makes store, engine and searcher from what `AsyncChat` was given; see there for the arguments.
 
     on_wait: is told in a sentence why a call to the engine has to wait.
+
+    Raises:
+        UsageError: the window is too small for any conversation.
     """
 
     engine: str | Engine | None
@@ -31,6 +35,12 @@ class Equipment:
     _engine: Engine | None = None
     _store: Store | None = None
     _searcher: Searcher | None = None
+
+    def __post_init__(self) -> None:
+        if self.window is not None and self.window < SMALLEST_WINDOW:
+            raise UsageError(
+                f"A window of {self.window} tokens is too small for a conversation: use {SMALLEST_WINDOW} or more."
+            )
 
     def open_store(self) -> Store:
         """The store that was given, or the database file."""

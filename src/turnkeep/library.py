@@ -14,8 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
-from .context.budget import SMALLEST_WINDOW
-from .context.strategy import parse_strategy
+from .context.strategy import NAMES, parse_strategy
 from .conversation.items import Item, Part, say_items
 from .conversation.log import Position
 from .embed.base import Embedder
@@ -97,7 +96,7 @@ class AsyncChat(Minding):
         temperature: float | None = None,
         max_tokens: int | None = None,
         window: int | None = None,
-        strategy: str | Iterable[str] = ("window", "summary", "recall", "facts"),
+        strategy: str | Iterable[str] = NAMES,
         gguf: str | Path | None = None,
         api_key: str | None = None,
         db: str | Path | Store | None = None,
@@ -114,10 +113,6 @@ class AsyncChat(Minding):
             sampling=dict(sampling or {}),
             strategy=parse_strategy(strategy),
         )
-        if window is not None and window < SMALLEST_WINDOW:
-            raise UsageError(
-                f"A window of {window} tokens is too small for a conversation: use {SMALLEST_WINDOW} or more."
-            )
         self._equipment = Equipment(
             engine=None if engine == "embedded" else engine,
             store=db,

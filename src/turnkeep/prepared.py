@@ -60,9 +60,7 @@ class Prepared:
             Conflict: the conversation moved on since `prepare()`; the turn is kept beside it.
             WireError: the reply is not a message.
         """
-        message = reply if isinstance(reply, Message) else parse_reply(reply)
-        if message.role != "assistant":
-            raise UsageError("A reply is a message of the assistant: hand over the engine's answer.")
+        message = _read_reply(reply)
         counted = usage if isinstance(usage, Usage) else parse_usage(usage or {})
         desk = self._desk
         await desk.meter.learn(self._info, self._plan.request, counted.prompt_tokens)
@@ -95,6 +93,13 @@ class Prepared:
             )
         self._wake()
         return turn
+
+
+def _read_reply(reply: str | Mapping[str, Any] | Message) -> Message:  # Any: a wire message
+    message = reply if isinstance(reply, Message) else parse_reply(reply)
+    if message.role != "assistant":
+        raise UsageError("A reply is a message of the assistant: hand over the engine's answer.")
+    return message
 
 
 async def prepare_turn(

@@ -267,7 +267,8 @@ class Searcher:
         recent: list[Elsewhere] = []
         for row in await self.store.list_conversations(owner, limit=RECENT_CONVERSATIONS):
             if row.id not in known:
-                path = await self.store.load_postings(owner, row.id, [], tip=row.tip, upto=row.tip.seq)
+                look = partial(_path_alone, upto=row.tip.seq)
+                path = await self.store.consult(owner, row.id, look, tip=row.tip)
                 recent.append(Elsewhere(conversation=row.id, name=row.name, tip=row.tip, postings=path))
         return recent
 
@@ -302,14 +303,15 @@ class Searcher:
         gaps: set[int] = set()
         for number, places in _by_conversation(() if explicit else around(anchors)).items():
             other = others[number]
-            found = await self.store.load_gaps(owner, other.conversation, places, tip=other.tip)
+            look = partial(_gaps_at, places)
+            found = await self.store.consult(owner, other.conversation, look, tip=other.tip)
             gaps.update(number * APART + place for place in found)
         shared = mixed if explicit else share_with_neighbours(mixed, anchors, gaps)
         matches: list[Match] = []
         for number, places in _by_conversation(best_places(shared, int(most * SPARE) + 1)).items():
             other = others[number]
-            items = await self.store.load_places(owner, other.conversation, places, tip=other.tip)
-            for item in items:
+            load = partial(_items_at, places)
+            for item in await self.store.consult(owner, other.conversation, load, tip=other.tip):
                 score = shared[number * APART + item.at.seq]
                 if match := _match(other.conversation, other.name, item, score):
                     matches.append(match)
@@ -371,6 +373,18 @@ def _is_spent(asked: "asyncio.Task[list[bytes]]") -> bool:
 
 async def _embed(embedder: Embedder, text: str) -> list[bytes]:
     return await embedder.embed([text])
+
+
+def _path_alone(index: Index, *, upto: int) -> Postings:
+    return index.postings([], upto=upto)
+
+
+def _gaps_at(places: Sequence[int], index: Index) -> set[int]:
+    return index.gaps(places)
+
+
+def _items_at(places: Sequence[int], index: Index) -> list[StoredItem]:
+    return index.items(places)
 
 
 def _match(conversation: str, name: str | None, stored: StoredItem, score: float) -> Match | None:

@@ -254,5 +254,12 @@ def test_warming_too_much_teaches_the_window() -> None:
     assert asyncio.run(main()) == 2048
 
 
-def test_closing_needs_nothing() -> None:
-    asyncio.run(GenericEngine(EngineClient("http://localhost")).close())
+def test_an_engine_that_was_closed_can_be_asked_again() -> None:
+    async def main() -> str:
+        async with FakeServer({MODELS: listing({"id": "a"})}) as server:
+            engine = GenericEngine(EngineClient(server.url))
+            await engine.close()
+            await engine.close()
+            return (await engine.probe()).model
+
+    assert asyncio.run(main()) == "a"

@@ -95,7 +95,10 @@ def test_a_damaged_header_is_read_or_refused(
 ) -> None:
     data = bytearray(HEAD)
     data[at : at + len(noise)] = noise
+    path = tmp_path_factory.getbasetemp() / "damaged.gguf"
+    refusal = "damaged.gguf"
     try:
-        facts(tmp_path_factory.getbasetemp() / "damaged.gguf", bytes(data))
-    except UsageError:
-        pass
+        facts(path, bytes(data))
+    except UsageError as error:
+        refusal = str(error)
+    assert "damaged.gguf" in refusal, "a refusal names the file"

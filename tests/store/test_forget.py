@@ -54,7 +54,9 @@ async def found(writer: Writer, word: str) -> list[int]:
     """The places where the index of words has a word."""
     tip = (await writer.row()).tip
     keys = [term_key(term) for term in split_terms(word)]
-    postings = await writer.store.load_postings(OWNER, writer.id, keys, tip=tip, upto=tip.seq)
+    postings = await writer.store.consult(
+        OWNER, writer.id, lambda index: index.postings(keys, upto=tip.seq), tip=tip
+    )
     return sorted(place for key in keys if key in postings.found for place, *_ in postings.found[key].rows)
 
 
@@ -108,9 +110,11 @@ def test_the_index_of_words_is_as_if_it_had_never_been_said(on_store: OnStore) -
         assert await found(writer, "harbour") == [1, 2] == await found(other, "harbour")
         tip = (await writer.row()).tip
         keys = [term_key(term) for term in split_terms("harbour zebra")]
-        ours = await writer.store.load_postings(OWNER, writer.id, keys, tip=tip, upto=tip.seq)
-        theirs = await writer.store.load_postings(
-            OWNER, other.id, keys, tip=(await other.row()).tip, upto=tip.seq
+        ours = await writer.store.consult(
+            OWNER, writer.id, lambda index: index.postings(keys, upto=tip.seq), tip=tip
+        )
+        theirs = await writer.store.consult(
+            OWNER, other.id, lambda index: index.postings(keys, upto=tip.seq), tip=(await other.row()).tip
         )
         assert (ours.items, ours.words) == (theirs.items, theirs.words)
         assert {key: each.items for key, each in ours.found.items()} == {

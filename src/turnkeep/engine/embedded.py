@@ -27,6 +27,7 @@ from ..errors import EngineError, EngineUnreachable, MissingExtra, UsageError
 from ..wire.exchange import Delta, Request
 from .base import EngineInfo, Warmed
 from .client import EngineClient, Retries, Tap, Timeouts
+from .ending import end_process
 from .gguf import read_gguf
 from .llamacpp import LlamaCppEngine
 
@@ -40,7 +41,6 @@ LARGEST_DEFAULT_WINDOW = (
 )
 BATCH_TOKENS = 512  # a request is cancelled between batches: a small one stops soon
 CACHED_PROMPTS_MIB = 512  # of memory for prompts of other conversations; llama.cpp's own default is 8 GiB
-STOP_SECONDS = 5.0
 _STAMP = re.compile(r"^[\d.]+ [A-Z] +\w+ +")  # how llama.cpp begins a line of its log
 KEPT_LINES = 20  # of what the child wrote to standard error, for the sentence about its end
 
@@ -266,16 +266,7 @@ class _Child:
         process = self._process
         if process is None:
             return
-        assert process.stdin is not None
-        try:
-            process.stdin.close()
-        except OSError:
-            pass  # it is gone already
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_process(process)
 
 
 def _start_process(spec: Spec) -> "subprocess.Popen[bytes]":

@@ -400,12 +400,6 @@ class Store(Protocol):
     # -- recall ---------------------------------------------------------------
     # Items of user and assistant are indexed by words in the transaction that appends them. A place is
     # an item's seq; with a tip it says which item is meant.
-    async def load_postings(
-        self, owner: str, conversation: str, keys: Sequence[int], *, tip: Position, upto: int
-    ) -> Postings:
-        """Load postings of the rarest of these terms, of items on the path to `tip` up to place `upto`."""
-        ...
-
     async def consult(
         self, owner: str, conversation: str, look: Callable[["Index"], Looked], *, tip: Position
     ) -> Looked:
@@ -413,30 +407,6 @@ class Store(Protocol):
 
         It should be quick, since nothing else is read or written meanwhile.
         """
-        ...
-
-    async def load_postings_at(
-        self,
-        owner: str,
-        conversation: str,
-        holding: Mapping[int, int],
-        places: Sequence[int],
-        *,
-        tip: Position,
-    ) -> dict[int, Found]:
-        """Load postings of further terms (with how many items hold them) at these places only."""
-        ...
-
-    async def load_gaps(
-        self, owner: str, conversation: str, places: Sequence[int], *, tip: Position
-    ) -> set[int]:
-        """Find which of these places hold no message of user or assistant."""
-        ...
-
-    async def load_places(
-        self, owner: str, conversation: str, places: Sequence[int], *, tip: Position
-    ) -> list[StoredItem]:
-        """Load the items at these places, in any order; none for a place behind the tip."""
         ...
 
     async def load_elsewhere(self, owner: str, keys: Sequence[int], *, apart: str | None) -> list[Elsewhere]:

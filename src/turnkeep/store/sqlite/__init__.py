@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from ...context.ranking import Found, Postings
 from ...conversation.items import Item, TurnState
 from ...conversation.log import Position
 from ...errors import LeaseLost
@@ -297,43 +296,11 @@ class SqliteStore:
         return await self._read(paths.load_sizes, owner, conversation, tokenizer, tip, after)
 
     # -- recall ----------------------------------------------------------------
-    async def load_postings(
-        self, owner: str, conversation: str, keys: Sequence[int], *, tip: Position, upto: int
-    ) -> Postings:
-        """Load postings of the rarest of these terms, of items on the path to `tip` up to place `upto`."""
-        return await self.consult(owner, conversation, lambda index: index.postings(keys, upto=upto), tip=tip)
-
     async def consult(
         self, owner: str, conversation: str, look: Callable[[Index], Looked], *, tip: Position
     ) -> Looked:
         """Let `look` ask the index of the path to `tip`, all in one reading."""
         return await self._read(lambda database: look(postings.PathIndex(database, owner, conversation, tip)))
-
-    async def load_postings_at(
-        self,
-        owner: str,
-        conversation: str,
-        holding: Mapping[int, int],
-        places: Sequence[int],
-        *,
-        tip: Position,
-    ) -> dict[int, Found]:
-        """Load postings of further terms at these places on the path to `tip`."""
-        return await self.consult(
-            owner, conversation, lambda index: index.postings_at(holding, places), tip=tip
-        )
-
-    async def load_gaps(
-        self, owner: str, conversation: str, places: Sequence[int], *, tip: Position
-    ) -> set[int]:
-        """Find which of these places hold no message of user or assistant."""
-        return await self.consult(owner, conversation, lambda index: index.gaps(places), tip=tip)
-
-    async def load_places(
-        self, owner: str, conversation: str, places: Sequence[int], *, tip: Position
-    ) -> list[StoredItem]:
-        """Load the items at these places on the path to `tip`."""
-        return await self.consult(owner, conversation, lambda index: index.items(places), tip=tip)
 
     async def load_elsewhere(self, owner: str, keys: Sequence[int], *, apart: str | None) -> list[Elsewhere]:
         """Load postings of these terms in all conversations of an owner but `apart`."""
