@@ -2,7 +2,10 @@
 
     TurnkeepError
     ├── UsageError             what the person or program asked for cannot be done as asked
-    │   └── MissingExtra       an optional package is not installed
+    │   ├── MissingExtra       an optional package is not installed
+    │   └── RequestRefused     a request to the gateway, with the field that is wrong
+    │       ├── NotLetIn       no key, or a wrong one
+    │       └── TooLarge       more than the gateway takes
     ├── WireError              bytes that do not follow the protocol
     ├── ConversationError      the conversation does not allow it
     │   ├── ConversationNotFound
@@ -42,6 +45,33 @@ class UsageError(TurnkeepError):
 
 class MissingExtra(UsageError):
     """An optional package is needed; the message is the line that installs it."""
+
+
+class RequestRefused(UsageError):
+    """A request to the gateway cannot be served as asked.
+
+    Args:
+        message: a sentence that says what to do.
+        param: the field that is wrong, as "input[2].content"; None when it is none.
+        code: the interface's word for it, such as "context_length_exceeded".
+    """
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code
+
+
+class NotLetIn(RequestRefused):
+    """The request carries no key, or one that is not known."""
+
+    status = 401
+
+
+class TooLarge(RequestRefused):
+    """The request is larger than the gateway takes."""
+
+    status = 413
 
 
 class WireError(TurnkeepError):
