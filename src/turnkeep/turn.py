@@ -18,7 +18,7 @@ from .context.receipt import Receipt, dump_receipt
 from .context.view import View, dump_view
 from .conversation.items import FinishReason, Item, Message, ToolCall, TurnState, Usage
 from .conversation.log import Position
-from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta
+from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta, ToolCallDelta
 from .errors import ContextOverflow, LeaseLost, TurnkeepError
 from .holding import hold_conversation
 from .prompt import Desk, Options, Plan
@@ -53,6 +53,20 @@ class Thought:
     """A piece of the model's reasoning."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calling:
+    """A piece of a tool call; its id and the function's name come with its first piece only.
+
+    index: which of the reply's calls.
+    arguments: a further piece of the arguments' JSON text.
+    """
+
+    index: int
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +106,7 @@ class Finished:
 
 
 Say: TypeAlias = Callable[[Conversation], Awaitable[tuple[Sequence[Item], Position]]]
-TurnEvent: TypeAlias = Reading | Piece | Thought | Notice | Finished
+TurnEvent: TypeAlias = Reading | Piece | Thought | Calling | Notice | Finished
 Emit: TypeAlias = Callable[[TurnEvent], None]
 
 
@@ -264,7 +278,11 @@ async def _read(course: _Course) -> None:
     plan, info, desk = course.plan, course.info, course.desk
     assert plan is not None
     assert info is not None
-    request = replace(plan.request, max_tokens=_reply_limit(plan, info))
+    request = replace(
+        plan.request,
+        max_tokens=_reply_limit(plan, info),
+        tokens=plan.size.tokens + plan.budget.reserve,
+    )
     course.sent_max_tokens = request.max_tokens
     saved, saved_at = 0, time.monotonic()
     async with contextlib.aclosing(desk.engine.stream(request)) as deltas:
@@ -277,6 +295,16 @@ async def _read(course: _Course) -> None:
                 case ReasoningDelta(text):
                     course.first = course.first or time.monotonic()
                     course.emit(Thought(text))
+                case ToolCallDelta():
+                    course.first = course.first or time.monotonic()
+                    course.emit(
+                        Calling(
+                            index=delta.index,
+                            call_id=delta.call_id,
+                            name=delta.name,
+                            arguments=delta.arguments,
+                        )
+                    )
                 case Progress():
                     course.emit(Reading(total=delta.total, cached=delta.cached, processed=delta.processed))
                 case _:
