@@ -139,7 +139,18 @@ class _Course:
             self.emit(Notice(sentence))
 
 
-async def run_turn(desk: Desk, say: Say, *, options: Options, emit: Emit, stop: asyncio.Event) -> Reply:
+OnBegun: TypeAlias = Callable[[Turn], Awaitable[None]]
+
+
+async def run_turn(
+    desk: Desk,
+    say: Say,
+    *,
+    options: Options,
+    emit: Emit,
+    stop: asyncio.Event,
+    on_begun: OnBegun | None = None,
+) -> Reply:
     """Run one turn from the message to the kept reply.
 
     Args:
@@ -149,6 +160,7 @@ async def run_turn(desk: Desk, say: Say, *, options: Options, emit: Emit, stop: 
         options: how the request is made.
         emit: is called with each event as it happens, `Finished` last.
         stop: when set, the engine is stopped and what was said so far is kept as cut off.
+        on_begun: is awaited when the message is durable, before the engine is called.
 
     Raises:
         ContextOverflow: the message does not fit; it is kept, and the turn is marked failed.
@@ -168,6 +180,8 @@ async def run_turn(desk: Desk, say: Say, *, options: Options, emit: Emit, stop: 
             desk=desk, items=items, options=options, emit=emit, stop=stop, lease=lease, row=row, tip=tip, turn=turn, began=began
         )  # fmt: skip
         try:
+            if on_begun is not None:
+                await on_begun(turn)
             await _until_stopped(_answer(course), stop)
         except TurnkeepError as error:
             await _fail(course, str(error))
