@@ -7,11 +7,15 @@ All times are seconds since the epoch (UTC), given by the caller.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from ..context.ranking import Found, Postings
 from ..conversation.items import Item, TurnState
 from ..conversation.log import Position
+
+# How a conversation came to be: made by name or id at any door; made implicitly for a chain of responses,
+# for a recognised history, for a chat that a client of chat completions named.
+ConversationKind: TypeAlias = Literal["named", "chain", "history", "chat"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,8 @@ class Conversation:
     turns: int  # turns ever begun, on all branches
     created: float
     updated: float
+    kind: ConversationKind = "named"  # only the named ones are shown under their id at a gateway
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)  # what a gateway's client noted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +194,15 @@ class Store(Protocol):
     """
 
     # -- conversations --------------------------------------------------------
-    async def create_conversation(self, owner: str, name: str | None, *, now: float) -> Conversation:
+    async def create_conversation(
+        self,
+        owner: str,
+        name: str | None,
+        *,
+        now: float,
+        kind: ConversationKind = "named",
+        metadata: Mapping[str, str] | None = None,
+    ) -> Conversation:
         """Make an empty conversation. Raises `Conflict` when the owner has one of that name."""
         ...
 
@@ -308,13 +322,13 @@ class Store(Protocol):
         ...
 
     async def forget_turn(
-        self, owner: str, conversation: str, turn: int, *, lease: Lease, now: float
+        self, owner: str, conversation: str, turn: int, *, lease: Lease, now: float, alike: bool = True
     ) -> tuple[int, ...]:
         """Put tombstones in the place of a turn's items, and take out all that was made of them: one transaction.
 
         Their ids and times stay. Words, vectors and sizes of the items go, lines that later turns recalled
         from it, notes that pin it, and what views hold of it. Turns that were asked with the same words in
-        its place go with it; returns the numbers of all. The newest receipt gets `forgotten`.
+        its place go with it unless `alike` is False; returns the numbers of all. The newest receipt gets `forgotten`.
         Raises `LeaseLost`; `Conflict` when the turn is open.
         """
         ...

@@ -213,10 +213,10 @@ class SqliteStore:
         await self._write(appends.move_tip, owner, conversation, to, lease, now)
 
     async def forget_turn(
-        self, owner: str, conversation: str, turn: int, *, lease: Lease, now: float
+        self, owner: str, conversation: str, turn: int, *, lease: Lease, now: float, alike: bool = True
     ) -> tuple[int, ...]:
         """Put tombstones in a turn's place, in the file and in the write-ahead log."""
-        forgotten = await self._write(forget.forget_turn, owner, conversation, turn, lease, now)
+        forgotten = await self._write(forget.forget_turn, owner, conversation, turn, lease, now, alike)
         await self._worker.run(_empty_log)
         return forgotten
 

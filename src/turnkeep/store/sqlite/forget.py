@@ -29,15 +29,21 @@ FAILED = "It was forgotten."  # in place of why a forgotten turn failed, which m
 
 
 def forget_turn(
-    database: Database, owner: str, conversation: str, number: int, lease: Lease, now: float
+    database: Database,
+    owner: str,
+    conversation: str,
+    number: int,
+    lease: Lease,
+    now: float,
+    alike: bool = True,
 ) -> tuple[int, ...]:
-    """Forget a turn and those asked with the same words in its place; returns their numbers."""
+    """Forget a turn and, if `alike`, those asked with the same words in its place; returns their numbers."""
     check_lease(database, lease)
     place, key = find_place(database, owner, conversation)
     turn = find_turn(database, place, number)
     if turn.state == "open":
         raise Conflict(f"Turn {number} is still being answered: wait for it, or stop it first.")
-    turns = _turns_alike(database, place, key, turn)
+    turns = _turns_alike(database, place, key, turn) if alike else [turn]
     items = [item for each in turns for item in load_items_of(database, place, key, each)]
     numbers = [each.number for each in turns]
     _unindex(database, place, items)
