@@ -151,15 +151,11 @@ def envelope(
 
 
 def error_headers(error: TurnkeepError) -> dict[str, str]:
-    """What a client needs to know about trying again.
-
-    `error.retry_after` is a number of seconds; `error.begun` says that an engine has begun a stored turn,
-    so that a second try would be a second turn.
-    """
+    """What a client needs to know about trying again."""
     headers: dict[str, str] = {}
-    after = getattr(error, "retry_after", BUSY_SECONDS if isinstance(error, EngineBusy) else None)
+    after = BUSY_SECONDS if isinstance(error, EngineBusy) and error.retry_after is None else error.retry_after
     if after is not None:
         headers["retry-after"] = str(max(1, math.ceil(after)))
-    if getattr(error, "begun", False):
+    if error.begun:
         headers["x-should-retry"] = "false"
     return headers
