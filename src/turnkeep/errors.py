@@ -34,7 +34,6 @@ class TurnkeepError(Exception):
     status: int = 500
     begun: bool = False  # an engine had begun a stored turn: asking again would be a second turn
     retry_after: float | None = None  # seconds after which asking again may help
-    begun: bool = False  # whether an engine had begun a turn that is kept: a repetition would make a second one
 
 
 class UsageError(TurnkeepError):
