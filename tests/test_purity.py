@@ -16,7 +16,7 @@ PURE = ("conversation", "context", "wire")
 PURE_LIBRARY = {
     "abc", "base64", "bisect", "collections", "copy", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools",
     "hashlib", "heapq", "hmac", "html", "itertools", "json", "math", "operator", "re", "statistics", "string",
-    "struct", "textwrap", "typing", "unicodedata", "urllib.parse",
+    "struct", "textwrap", "typing", "unicodedata", "urllib.parse", "zlib",
     "snowballstemmer",  # not of the standard library, but computes only
 }  # fmt: skip
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint"}
