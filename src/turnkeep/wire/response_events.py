@@ -293,18 +293,22 @@ def replay_response(response: Mapping[str, Any]) -> list[Event]:
     events = ResponseEvents(begun, lambda kind, place: ids[kind][place])
     told = events.begin()
     for number, item in enumerate(items):
-        match item["type"]:
-            case "message":
-                told += events.say("".join(part["text"] for part in item["content"]))
-            case "reasoning":
-                told += events.think("".join(part["text"] for part in item["content"]))
-            case "function_call":
-                told += events.call(
-                    number, call_id=item["call_id"], name=item["name"], arguments=item["arguments"]
-                )
-            case "compaction":
-                told += [*events.end_items(), *events.compact(item["encrypted_content"], item["id"])]
+        told += _tell_item(events, number, item)
+        told += events.end_items(complete=item.get("status") != "incomplete")
     return [*told, *events.end(response)]
+
+
+def _tell_item(events: ResponseEvents, number: int, item: Json) -> list[Event]:
+    match item["type"]:
+        case "message":
+            return events.say("".join(part["text"] for part in item["content"]))
+        case "reasoning":
+            return events.think("".join(part["text"] for part in item["content"]))
+        case "function_call":
+            return events.call(
+                number, call_id=item["call_id"], name=item["name"], arguments=item["arguments"]
+            )
+    return events.compact(item["encrypted_content"], item["id"])
 
 
 _KINDS: Mapping[IdKind, str] = {"msg": "message", "rs": "reasoning", "fc": "function_call"}
