@@ -139,7 +139,7 @@ class Ledger(Protocol):
         ...
 
     async def delete_owner(self, owner: str) -> None:
-        """Remove all that belongs to an owner: conversations, claims, digests and their key. Its API keys are revoked."""
+        """Remove all that belongs to an owner: conversations, claims, digests and their key. Its API keys go too."""
         ...
 
     # -- items ------------------------------------------------------------------------

@@ -8,18 +8,15 @@ names. Leases, pieces of a streaming reply, counted sizes and small values
 survive the death of the process, but not always a power cut.
 """
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from functools import partial
-from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from ...conversation.items import Item, TurnState
 from ...conversation.log import Position
 from ...errors import LeaseLost
 from ..base import (
     Conversation,
+    ConversationKind,
     Elsewhere,
     Hit,
     Index,
@@ -33,69 +30,33 @@ from ..base import (
     Turn,
     Unembedded,
 )
-from ..migrations import load_migrations
 from . import appends, conversations, forget, leases, measure, paths, postings, search, turns, values, views
 from . import vectors as vector_rows
-from .database import BUSY_SECONDS, Database, explain, open_database
-from .worker import Worker
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from .ledger import LedgerCalls
 
 _EXPORT_TURNS = 64  # turns loaded at a time by an export
 
 
-class SqliteStore:
-    """Keeps conversations in one SQLite file; implements `Store`.
+class SqliteStore(LedgerCalls):
+    """Keeps conversations in one SQLite file; implements `Store` and `Ledger`.
 
     Opened by the first call, in a thread of its own, and again in a forked
-    process. May be called from any event loop.
-
-    Args:
-        path: the file; made, with its folders, if it is not there. None: in memory.
-        busy_seconds: how long a call waits for other processes that write.
+    process. May be called from any event loop. What a gateway asks for is in
+    ledger.py beside this, arguments and transactions in calls.py.
     """
 
-    def __init__(self, path: str | Path | None, *, busy_seconds: float = BUSY_SECONDS) -> None:
-        self.path = None if path is None else Path(path).absolute()
-        opener = partial(open_database, self.path, load_migrations("sqlite"), busy_seconds=busy_seconds)
-        self._worker = Worker(opener, survives_fork=path is not None)
-
-    # -- one call, one transaction ---------------------------------------------
-    async def _read(
-        self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        return await self._run(Database.reading, lambda database: work(database, *args, **kwargs))
-
-    async def _write(
-        self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        return await self._run(Database.writing, lambda database: work(database, *args, **kwargs))
-
-    async def _note(
-        self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Write what a power cut may take back."""
-        return await self._run(Database.noting, lambda database: work(database, *args, **kwargs))
-
-    async def _run(
-        self,
-        transaction: Callable[[Database], AbstractContextManager[None]],
-        work: Callable[[Database], T],
-    ) -> T:
-        def job(database: Database) -> T:
-            try:
-                with transaction(database):
-                    return work(database)
-            except sqlite3.Error as error:
-                raise explain(error, database.where) from error
-
-        return await self._worker.run(job)
-
     # -- conversations ---------------------------------------------------------
-    async def create_conversation(self, owner: str, name: str | None, *, now: float) -> Conversation:
+    async def create_conversation(
+        self,
+        owner: str,
+        name: str | None,
+        *,
+        now: float,
+        kind: ConversationKind = "named",
+        metadata: Mapping[str, str] | None = None,
+    ) -> Conversation:
         """Make an empty conversation under a new random key."""
-        return await self._write(conversations.create_conversation, owner, name, now)
+        return await self._write(conversations.create_conversation, owner, name, now, kind, metadata)
 
     async def load_conversation(self, owner: str, conversation: str) -> Conversation:
         """Load by id."""
@@ -117,8 +78,7 @@ class SqliteStore:
 
     async def delete_conversation(self, owner: str, conversation: str) -> None:
         """Remove it and all that belongs to it, from the file and from the write-ahead log."""
-        await self._write(conversations.delete_conversation, owner, conversation)
-        await self._worker.run(_empty_log)
+        await self._erase(conversations.delete_conversation, owner, conversation)
 
     async def save_instructions(self, owner: str, conversation: str, text: str, *, now: float) -> int:
         """Keep instructions and make them current; text kept before keeps its number."""
@@ -216,9 +176,7 @@ class SqliteStore:
         self, owner: str, conversation: str, turn: int, *, lease: Lease, now: float, alike: bool = True
     ) -> tuple[int, ...]:
         """Put tombstones in a turn's place, in the file and in the write-ahead log."""
-        forgotten = await self._write(forget.forget_turn, owner, conversation, turn, lease, now, alike)
-        await self._worker.run(_empty_log)
-        return forgotten
+        return await self._erase(forget.forget_turn, owner, conversation, turn, lease, now, alike)
 
     async def load_turn(self, owner: str, conversation: str, turn: int) -> Turn:
         """Load a turn by number."""
@@ -376,14 +334,3 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish what was handed in and close the file."""
         await self._worker.close()
-
-
-def _empty_log(database: Database) -> None:
-    """Move the write-ahead log into the file and cut it to nothing.
-
-    Where another process reads at this moment nothing happens; a later checkpoint overwrites the log.
-    """
-    try:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    except sqlite3.Error as error:
-        raise explain(error, database.where) from error

@@ -20,6 +20,9 @@ from .postings import index_new
 from .rows import PARTIAL, dump_body, dump_json, plain
 from .turns import SELECT_TURNS, find_turn, join_pieces, load_turn_row
 
+AT_ONCE_CHARACTERS = (
+    20_000  # of many turns that come at once, indexed at once: some 20 ms; the rest in upkeep
+)
 DIED = "The process that was answering ended before its reply was complete: ask again."
 FENCED_OUT = "Another process took the conversation over before this reply came; it was kept beside it."
 
@@ -149,6 +152,83 @@ def settle_turns(database: Database, owner: str, conversation: str, lease: Lease
     return settled
 
 
+def append_turns(
+    database: Database,
+    owner: str,
+    conversation: str,
+    turns: Sequence[Sequence[Item]],
+    after: Position,
+    lease: Lease,
+    now: float,
+) -> list[Turn]:
+    """Insert finished turns one behind the other, and point the tip at the last."""
+    check_lease(database, lease)
+    bodies = [[dump_body(item) for item in items] for items in turns]
+    if not bodies or not all(bodies):
+        raise UsageError("A turn has at least one item, and there is at least one turn: give some.")
+    place, _ = find_place(database, owner, conversation)
+    _check_position(database, place, after)
+    branch = _branch_for(database, place, after)
+    (last,) = database.execute(
+        "UPDATE conversation SET turns = turns + ? WHERE owner = ? AND number = ? RETURNING turns",
+        (len(bodies), *place),
+    ).fetchone()
+    appended, room = list[Turn](), AT_ONCE_CHARACTERS
+    for number, items in enumerate(bodies, last - len(bodies) + 1):
+        room -= sum(len(body) for _, body in items)
+        turn = _done_turn(number, branch, after, len(items), now)
+        _insert_done_turn(database, place, turn, items, indexed=room > 0)
+        appended.append(turn)
+        after = turn.tip
+    _point_tip(database, place, after, now)
+    return appended
+
+
+def _done_turn(number: int, branch: int, after: Position, items: int, now: float) -> Turn:
+    return Turn(
+        number=number,
+        branch=branch,
+        after=after,
+        first=after.seq + 1,
+        last=after.seq + items,
+        state="done",
+        error=None,
+        created=now,
+        finished=now,
+    )
+
+
+def _insert_done_turn(
+    database: Database, place: Place, turn: Turn, bodies: Sequence[tuple[str, str]], *, indexed: bool
+) -> None:
+    database.execute(
+        "INSERT INTO turn (owner, conversation, number, branch, first, last, after_branch, state, created, finished) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *place,
+            turn.number,
+            turn.branch,
+            turn.first,
+            turn.last,
+            turn.after.branch,
+            turn.state,
+            turn.created,
+            turn.finished,
+        ),
+    )
+    _insert_items(
+        database,
+        place,
+        turn.branch,
+        turn.first,
+        turn.number,
+        bodies,
+        turn.created,
+        begins=True,
+        indexed=indexed,
+    )
+
+
 def move_tip(
     database: Database, owner: str, conversation: str, to: Position, lease: Lease, now: float
 ) -> None:
@@ -235,6 +315,7 @@ def _insert_items(
     now: float,
     *,
     begins: bool = False,
+    indexed: bool = True,
 ) -> int:
     """Insert items from seq `first` on; returns the seq of the last one, `first` - 1 if there are none."""
     seq, inserted = first - 1, list[tuple[int, int, str, str, float]]()
@@ -246,7 +327,7 @@ def _insert_items(
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*place, branch, seq, turn, kind, make_tag(), now, body),
         )
-    if inserted:
+    if inserted and indexed:
         index_new(database, place, turn, inserted, begins=begins)
     return seq
 
