@@ -122,8 +122,8 @@ class App:
         except ClientGone:
             pass
         except asyncio.CancelledError:
-            if not watch.gone:
-                raise
+            if not watch.gone:  # else nobody listens
+                await self._take_leave(sending)
         except Exception as error:
             _log_unexpected(error, scope["method"], self._pattern(scope))
             await self._apologise(sending)
@@ -219,6 +219,14 @@ class App:
         if status == 401:
             headers["www-authenticate"] = "Bearer"
         await sending.answer(Answer(body=body, status=status, headers=headers))
+
+    async def _take_leave(self, sending: Sending) -> None:
+        """The server stops, and has waited long enough: what was said so far is kept."""
+        body = envelope(503, "The gateway is stopping: ask again soon.")
+        if sending.status is not None:
+            await sending.break_off(body)
+            return
+        await sending.answer(Answer(body=body, status=503, headers={"retry-after": "5"}))
 
     async def _apologise(self, sending: Sending) -> None:
         body = envelope(500, "turnkeep failed at this request: its log says where, please report it.")

@@ -4,20 +4,21 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from ..context.strategy import NAMES
+from ..context.strategy import NAMES, parse_strategy
 from ..embed.base import Embedder
+from ..embed.connect import connect_embedder
+from ..prompt import Options
 from ..store.base import Store
 from ..store.ledger import Ledger
+from .engines import EnginePool, connect_pool
 from .metrics import Metrics
-
-if TYPE_CHECKING:
-    from .engines import EnginePool
-    from .turns import Turns
+from .turns import Ended, Turns
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8090  # beside the usual ports of engines: 1234, 8000, 8080, 11434
+DIED = "The gateway stopped before the reply was whole: ask again."
 BODY_BYTES = 32 * 1024 * 1024  # a dozen photographs in base64
 
 
@@ -54,63 +55,78 @@ class GatewayStore(Store, Ledger, Protocol):
 class Gateway:
     """One database, its engines, and the turns under way.
 
+    Making one calls nobody and opens nothing: the database opens with the first call, an engine with the first
+    that asks it.
+
     Args:
         settings: how to serve.
         store: in place of the database that the settings name; closed here either way.
         pool: in place of the engines that they name; likewise.
+        embedder: in place of the one that they name; likewise.
         clock: seconds since the epoch.
     """
-
-    pool: "EnginePool"
-    turns: "Turns"
 
     def __init__(
         self,
         settings: ServeSettings,
         *,
         store: GatewayStore | None = None,
-        pool: "EnginePool | None" = None,
+        pool: EnginePool | None = None,
+        embedder: Embedder | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        from .engines import connect_pool
-        from .turns import Turns
-
         self.settings = settings
         self.clock = clock
+        self.began = clock()
         self.metrics = Metrics()
         self.store = _open_store(settings) if store is None else store
         self.pool = connect_pool(settings) if pool is None else pool
-        self._embedder: Embedder | None = None
-        self._embedder_made = False
-        self.turns = Turns(self)
-
-    @property
-    def embedder(self) -> Embedder | None:
-        """What finds turns by meaning; None: their words alone."""
-        if not self._embedder_made:
-            from ..embed.connect import connect_embedder
-
-            engine = self.settings.engines[0] if self.settings.engines else None
-            key = self.settings.api_key
-            self._embedder = connect_embedder(self.settings.embeddings, engine=engine, api_key=key)
-            self._embedder_made = True
-        return self._embedder
+        # None: turns are found by their words alone.
+        self.embedder = _connect_embedder(settings) if embedder is None else embedder
+        self.options = Options(strategy=parse_strategy(settings.strategy))
+        self.turns = Turns(
+            self.store,
+            self.pool,
+            embedder=self.embedder,
+            embedding_seconds=settings.embedding_seconds,
+            watch=self._count_turn,
+            on_tended=self.metrics.count_upkeep,
+        )
 
     async def open(self) -> None:
-        """Settle what a gateway that died has left behind.
+        """Say of what a gateway that died was asked that it failed: nobody works on it any more.
 
         Raises:
             StoreError: the database cannot be used.
         """
-        await self.turns.open()
+        for row in await self.store.orphaned_responses(now=self.clock()):
+            await self.store.mark_response(row.owner, row.id, "failed", error=DIED)
 
     async def close(self) -> None:
         """Stop and record what is under way, and close what was opened."""
         await self.turns.close()
         await self.pool.close()
-        if self._embedder is not None:
-            await self._embedder.close()
+        if self.embedder is not None:
+            await self.embedder.close()
         await self.store.close()
+
+    def _count_turn(self, ended: Ended) -> None:
+        if ended.reply is None:
+            self.metrics.count_turn(ended.outcome)
+            return
+        receipt = ended.reply.receipt
+        self.metrics.count_turn(
+            ended.outcome,
+            read_tokens=receipt.read_tokens,
+            reused_tokens=receipt.reused_tokens,
+            reply_tokens=receipt.reply_tokens,
+            seconds_to_first=receipt.seconds_to_first,
+        )
+
+
+def _connect_embedder(settings: ServeSettings) -> Embedder | None:
+    engine = settings.engines[0] if settings.engines else None
+    return connect_embedder(settings.embeddings, engine=engine, api_key=settings.api_key)
 
 
 def _open_store(settings: ServeSettings) -> GatewayStore:

@@ -7,11 +7,16 @@ grows with nobody's conversations.
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 # Seconds to the first token: from a prompt that the engine had in its cache to a long one read anew.
 FIRST_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+GAUGES = {
+    "engines_alive": "Engines that answered when last asked.",
+    "running": "Requests at the engines.",
+    "waiting": "Requests that wait for an engine.",
+}
 
 
 @dataclass(slots=True)
@@ -49,7 +54,6 @@ class Metrics:
         self._tokens: Counter[str] = Counter()
         self._upkeep = 0
         self._first = Histogram(FIRST_SECONDS)
-        self._watched: dict[str, tuple[str, Callable[[], float]]] = {}
 
     def count_turn(
         self,
@@ -84,19 +88,13 @@ class Metrics:
         """Count steps of upkeep: summaries, vectors, warming."""
         self._upkeep += steps
 
-    def watch(self, name: str, help_: str, read: Callable[[], float]) -> None:
-        """Show what `read` returns whenever somebody looks.
+    def render(self, gauges: Mapping[str, float]) -> str:
+        """All of it, in Prometheus's text format.
 
         Args:
-            name: as Prometheus has it, such as "turnkeep_queue_waiting".
-            help_: what it says.
-            read: returns the number now; quick.
+            gauges: numbers as they are now, by the names of `GAUGES`.
         """
-        self._watched[name] = (help_, read)
-
-    def render(self) -> str:
-        """All of it, in Prometheus's text format."""
-        return "\n".join((*self._lines(), ""))
+        return "\n".join((*self._lines(), *_gauge_lines(gauges), ""))
 
     def _lines(self) -> Iterator[str]:
         yield from _head("turnkeep_turns_total", "counter", "Turns that have ended, by how.")
@@ -117,11 +115,14 @@ class Metrics:
         yield from _head("turnkeep_responses_total", "counter", "Responses to clients, by HTTP status.")
         for status, count in sorted(self._answers.items()):
             yield f'turnkeep_responses_total{{status="{status}"}} {count}'
-        for name, (what, read) in self._watched.items():
-            yield from _head(name, "gauge", what)
-            yield f"{name} {read():g}"
         yield from _head("process_cpu_seconds_total", "counter", "Processor time of the gateway.")
         yield f"process_cpu_seconds_total {time.process_time():.2f}"
+
+
+def _gauge_lines(gauges: Mapping[str, float]) -> Iterator[str]:
+    for name, value in gauges.items():
+        yield from _head(f"turnkeep_{name}", "gauge", GAUGES[name])
+        yield f"turnkeep_{name} {value:g}"
 
 
 def _head(name: str, kind: str, what: str) -> Iterator[str]:
