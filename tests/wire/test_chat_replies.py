@@ -11,7 +11,6 @@ from turnkeep.wire.chat_replies import (
     DONE,
     ChunkWriter,
     render_completion,
-    render_error,
     render_list,
     render_stored_messages,
     render_usage,
@@ -38,9 +37,10 @@ def read(data: bytes) -> list[dict[str, Any]]:
 def delta(data: bytes) -> dict[str, Any]:
     (chunk,) = read(data)
     (choice,) = chunk["choices"]
+    said: dict[str, Any] = choice["delta"]
     assert (chunk["id"], chunk["model"], chunk["created"], choice["index"]) == ("chatcmpl-1", "m", 5, 0)
     assert choice["finish_reason"] is None
-    return choice["delta"]
+    return said
 
 
 def test_the_first_chunk_says_who_speaks():
@@ -87,17 +87,9 @@ def test_what_the_interface_has_no_name_for_is_a_stop(finish):
     assert read(writer().end(finish, USAGE, RECEIPT))[0]["choices"][0]["finish_reason"] == "stop"
 
 
-def test_an_error_is_an_event_that_clients_raise():
-    envelope = {"error": {"message": "no", "type": "server_error", "param": None, "code": None}}
-    assert (
-        render_error(envelope) == b"data: " + json.dumps(envelope, separators=(",", ":")).encode() + b"\n\n"
-    )
-
-
 def whole(message: Message, **options: Any) -> dict[str, Any]:
-    body = render_completion(
-        completion="chatcmpl-1", model="m", created=5, message=message, **{"finish": "stop", "usage": USAGE} | options
-    )  # fmt: skip
+    options = {"finish": "stop", "usage": USAGE, **options}
+    body = render_completion(completion="chatcmpl-1", model="m", created=5, message=message, **options)
     chat.ChatCompletion.model_validate(body, strict=True)
     return body
 
@@ -147,11 +139,12 @@ def test_missing_usage_is_not_zero():
 def test_stored_messages_have_ids():
     image = Message("user", (Text("See"), Image("data:image/png;base64,AA")))
     results = Message("tool", (ToolResult(call_id="c1", text="a"), ToolResult(call_id="c2", text="b")))
-    listed = render_stored_messages([("msg_1", user("Hello")), ("msg_2", image), ("msg_3", results)])
-    assert [row["id"] for row in listed] == ["msg_1", "msg_2", "msg_3-0", "msg_3-1"]
-    assert (listed[0]["content"], listed[0]["content_parts"]) == ("Hello", None)
-    assert (listed[1]["content"], len(listed[1]["content_parts"])) == (None, 2)
-    assert listed[3]["tool_call_id"] == "c2"
+    (plain,) = render_stored_messages(["msg_1"], user("Hello"))
+    assert plain == {"id": "msg_1", "role": "user", "content": "Hello", "content_parts": None}
+    (shown,) = render_stored_messages(["msg_2"], image)
+    assert (shown["content"], len(shown["content_parts"])) == (None, 2)
+    both = render_stored_messages(["fco_1", "fco_2"], results)
+    assert [(row["id"], row["tool_call_id"]) for row in both] == [("fco_1", "c1"), ("fco_2", "c2")]
 
 
 def test_a_list_names_its_ends():

@@ -14,6 +14,7 @@ from ..store.base import Store
 from ..store.ledger import Ledger
 from .engines import EnginePool, connect_pool
 from .metrics import Metrics
+from .recognising import Recogniser
 from .turns import Ended, Turns
 
 DEFAULT_HOST = "127.0.0.1"
@@ -84,6 +85,7 @@ class Gateway:
         # None: turns are found by their words alone.
         self.embedder = _connect_embedder(settings) if embedder is None else embedder
         self.options = Options(strategy=parse_strategy(settings.strategy))
+        self.recogniser = Recogniser(self.store)
         self.turns = Turns(
             self.store,
             self.pool,

@@ -88,15 +88,6 @@ class ChunkWriter:
         return _event(chunk)
 
 
-def render_error(envelope: Mapping[str, Any]) -> bytes:
-    """The event that ends a stream which failed on its way; clients raise what stands in it.
-
-    Args:
-        envelope: {"error": {...}}, as an answer of the same kind would carry it.
-    """
-    return _event(dict(envelope))
-
-
 def render_completion(
     *,
     completion: str,
@@ -161,19 +152,18 @@ def render_usage(usage: Usage) -> Json | None:
     return body
 
 
-def render_stored_messages(messages: Sequence[tuple[str, Message]]) -> list[Json]:
-    """Write a stored completion's messages: ids, and messages as they came.
+def render_stored_messages(ids: Sequence[str], message: Message) -> list[Json]:
+    """Write a message of a stored completion; one that holds results of tools becomes as many as it holds.
 
-    A message that holds several tool results becomes several, whose ids are numbered.
+    Args:
+        ids: one for each of them.
+        message: as it came.
     """
     listed: list[Json] = []
-    for item, message in messages:
-        wires = render_messages([message])
-        for place, wire in enumerate(wires):
-            parts = wire["content"] if isinstance(wire.get("content"), list) else None
-            content = None if parts else wire.get("content")
-            number = item if len(wires) == 1 else f"{item}-{place}"
-            listed.append({"id": number, **wire, "content": content, "content_parts": parts})
+    for number, wire in zip(ids, render_messages([message]), strict=True):
+        parts = wire["content"] if isinstance(wire["content"], list) else None
+        content = None if parts else wire["content"]
+        listed.append({"id": number, **wire, "content": content, "content_parts": parts})
     return listed
 
 

@@ -12,15 +12,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ..conversation.items import Image, Message, Part, Reasoning, Role, Text, ToolCall, ToolResult
 from ..errors import RequestRefused
+from .responses import parse_metadata
 
+Truncation: TypeAlias = Literal["auto", "disabled"]
 Json: TypeAlias = Mapping[str, Any]  # Any: JSON of a client, checked field by field below
-
-# OpenAI's limits: https://platform.openai.com/docs/api-reference/chat/create (metadata)
-MOST_PAIRS, KEY_CHARACTERS, VALUE_CHARACTERS = 16, 64, 512
 
 # What turnkeep reads itself, or what means nothing to an engine of one's own.
 _OWN = frozenset(
@@ -28,7 +27,7 @@ _OWN = frozenset(
         "messages", "model", "stream", "stream_options", "n", "store", "metadata", "conversation", "user",
         "max_tokens", "max_completion_tokens", "temperature", "tools", "modalities", "logprobs", "top_logprobs",
         "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options",
-        "prediction", "moderation",
+        "prediction", "moderation", "truncation",
     }
 )  # fmt: skip
 # What would reach past this conversation into the engine's slots and caches.
@@ -49,6 +48,7 @@ class ChatRequest:
     messages: the others, in order; results of tools that follow one another are one message.
     store: what the client asked for; None leaves it to the server.
     conversation: name or id that the client gave in the body.
+    truncation: whether the oldest of what is sent now may go where it does not fit; None leaves it to the server.
     sampling: further body fields, sent to the engine as given.
     """
 
@@ -64,6 +64,7 @@ class ChatRequest:
     temperature: float | None = None
     max_tokens: int | None = None
     tools: tuple[Json, ...] = ()
+    truncation: Truncation | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON values as given
 
 
@@ -92,6 +93,7 @@ def parse_request(body: object) -> ChatRequest:
         temperature=_number(body, "temperature"),
         max_tokens=_limit(body, "max_tokens" if limit is None else "max_completion_tokens"),
         tools=_parse_tools(body.get("tools")),
+        truncation=_parse_truncation(body.get("truncation")),
         sampling={name: value for name, value in body.items() if name not in _OWN and value is not None},
     )
 
@@ -109,27 +111,6 @@ def parse_conversation(value: object) -> str | None:
     if not isinstance(value, str) or not value.strip():
         raise RequestRefused('conversation is a name, an id, or {"id": ...}.', param="conversation")
     return value.strip()
-
-
-def parse_metadata(value: object) -> dict[str, str]:
-    """Read `metadata`: up to 16 pairs of short texts.
-
-    Raises:
-        RequestRefused: it is something else.
-    """
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping) or len(value) > MOST_PAIRS:
-        raise RequestRefused(
-            f"metadata is an object of at most {MOST_PAIRS} pairs of texts.", param="metadata"
-        )
-    for name, text in value.items():
-        if not isinstance(text, str) or len(name) > KEY_CHARACTERS or len(text) > VALUE_CHARACTERS:
-            raise RequestRefused(
-                f"metadata holds texts: names of at most {KEY_CHARACTERS} characters, values of at most {VALUE_CHARACTERS}.",
-                param="metadata",
-            )
-    return dict(value)
 
 
 def parse_messages(value: object) -> tuple[str | None, tuple[Message, ...]]:
@@ -308,6 +289,13 @@ def _parse_tools(value: object) -> tuple[Json, ...]:
                 param=f"tools[{place}]",
             )
     return tuple(value)
+
+
+def _parse_truncation(value: object) -> Truncation | None:
+    match value:
+        case None | "auto" | "disabled":
+            return value
+    raise RequestRefused("truncation is auto or disabled.", param="truncation")
 
 
 def _object(body: Json, name: str) -> Json:

@@ -1,0 +1,413 @@
+"""Chat completions, both ways: with the name of a conversation, or with a whole history resent.
+
+A client that names its conversation sends what is new; a chat page resends everything and is
+recognised by it (recognising.py). Side requests, and what is not to be stored, are answered and
+leave nothing behind. The reply is the object, or the stream, that OpenAI's interface gives,
+with the receipt as `turnkeep`.
+"""
+
+import contextlib
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..conversation.items import Item
+from ..conversation.log import START, Position
+from ..errors import Conflict, ConversationNotFound, QueueFull, StoreError, TurnkeepError
+from ..prompt import Options
+from ..store.base import Conversation
+from ..store.ids import completion_id, make_key, make_tag, parse_key
+from ..transfer import check_name
+from ..turn import Calling, Finished, Piece, Reply, Say, Thought, TurnEvent
+from ..wire.chat_replies import ChunkWriter, render_completion
+from ..wire.chat_requests import ChatRequest, parse_request
+from .asides import find_aside
+from .http import Answer, Call, Route, Streamed
+from .recognising import Found, History, find_ends, make_chat_label, make_label, split_unknown
+from .stored_chats import STORED, make_head
+from .turns import Ask, Running
+from .unstored import Unstored
+
+CONVERSATION_HEADER = "x-conversation-id"
+NOT_RECOGNISED = "What came before the new message was not recognised, and left alone: the conversation of that name goes on."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a request's new messages go.
+
+    after: the item that they hang on; None: the conversation's tip when their turn comes.
+    new: the messages to answer.
+    history: all that the client sent, where its beginning is known; None where it is not.
+    named: the client named the conversation.
+    fresh: it was made for this request.
+    notices: sentences for the receipt.
+    """
+
+    conversation: str
+    after: Position | None
+    new: Sequence[Item]
+    history: History | None = None
+    named: bool = False
+    fresh: bool = False
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """A completion under way.
+
+    place: where it is kept; None: it is not.
+    """
+
+    call: Call
+    request: ChatRequest
+    running: Running
+    completion: str
+    created: int
+    place: Place | None
+
+    async def keep(self, reply: Reply) -> tuple[str, ...]:
+        """Keep what goes with a reply beside its turn; returns sentences for the receipt.
+
+        The reply is durable by now, so it is not withheld when this cannot be kept.
+        """
+        if self.place is None:
+            return ()
+        try:
+            await self.remember(reply)
+            await self.call.gateway.store.save_response(
+                self.call.owner,
+                self.completion,
+                now=self.created,
+                kind="chat_completion",
+                turn=reply.turn,
+                conversation_given=self.place.named,
+                model=reply.receipt.model,
+                metadata=self.request.metadata,
+                head=make_head(self.request),
+            )
+        except StoreError as error:
+            return (
+                *self.place.notices,
+                f"The reply is kept, but cannot be fetched as a stored completion: {error}",
+            )
+        return self.place.notices
+
+    async def remember(self, reply: Reply) -> None:
+        """Remember the history with its answer, so that it is recognised when it is resent."""
+        place = self.place
+        if place is None or place.history is None or not (reply.text or reply.message.tool_calls):
+            return
+        recogniser = self.call.gateway.recogniser
+        await recogniser.save_reply(
+            self.call.owner, place.conversation, place.history, reply.message, reply.turn
+        )
+
+    async def settle(self) -> None:
+        """Settle a completion that was refused, failed or broken off before its end."""
+        await self.running.stop()
+        if self.place is None:
+            return
+        if self.running.turn is None:
+            await _discard_fresh(self.call, self.place)
+            return
+        with contextlib.suppress(TurnkeepError):  # a failed turn was raised where it was read
+            await self.remember(await self.running.reply())
+
+    def receipt(self, reply: Reply, notices: Sequence[str]) -> dict[str, Any]:  # Any: JSON values
+        """The receipt, with what only the gateway knows."""
+        receipt = self.running.receipt(reply)
+        asked, model = self.request.model, reply.receipt.model
+        if asked is not None and model and asked != model:
+            notices = (
+                *notices,
+                f"The model {asked[:100]!r} was asked for; the engine answered with {model!r}.",
+            )
+        if notices:
+            receipt["notices"] = [*receipt.get("notices", ()), *notices]
+        return receipt
+
+
+async def create_completion(call: Call) -> Answer | Streamed:
+    """POST /v1/chat/completions."""
+    request = parse_request(call.body)
+    if request.stream:
+        return Streamed(pieces=_stream(call, request))
+    course = await _begin(call, request)
+    try:
+        reply = await course.running.reply()
+    except TurnkeepError:
+        await course.settle()
+        raise
+    notices = await course.keep(reply)
+    return Answer(
+        body=render_completion(
+            completion=course.completion,
+            model=reply.receipt.model,
+            created=course.created,
+            message=reply.message,
+            finish=reply.finish_reason,
+            usage=reply.usage,
+            receipt=course.receipt(reply, notices),
+        )
+    )
+
+
+async def _stream(call: Call, request: ChatRequest) -> AsyncGenerator[bytes, None]:
+    """Stream a completion; what is raised before the first piece is answered with its status."""
+    course = await _begin(call, request)
+    writer: ChunkWriter | None = None
+    whole = False
+    try:
+        async with contextlib.aclosing(course.running.batches()) as batches:
+            async for batch in batches:
+                data: list[bytes] = []
+                if writer is None and any(_says_that_it_goes_on(event) for event in batch):
+                    writer = _open_writer(course)
+                    data.append(writer.role())
+                if writer is not None:
+                    data += _write_events(writer, batch)
+                last = batch[-1]
+                if isinstance(last, Finished):
+                    whole = True
+                    assert writer is not None
+                    data.append(await _end(course, writer, last.reply))
+                if data:
+                    yield b"".join(data)
+    finally:
+        if not whole:
+            await course.settle()
+
+
+async def _end(course: Course, writer: ChunkWriter, reply: Reply) -> bytes:
+    notices = await course.keep(reply)
+    return writer.end(reply.finish_reason, reply.usage, course.receipt(reply, notices))
+
+
+def _says_that_it_goes_on(event: TurnEvent) -> bool:
+    """Whether the engine has taken the prompt: until then a refusal can still be answered as one."""
+    return isinstance(event, Piece | Thought | Calling | Finished)
+
+
+def _open_writer(course: Course) -> ChunkWriter:
+    info = course.call.gateway.pool.info
+    return ChunkWriter(
+        completion=course.completion,
+        model=info.model if info else "",
+        created=course.created,
+        usage=course.request.include_usage,
+    )
+
+
+def _write_events(writer: ChunkWriter, batch: Sequence[TurnEvent]) -> Iterator[bytes]:
+    for event in batch:
+        match event:
+            case Piece(text):
+                yield writer.text(text)
+            case Thought(text):
+                yield writer.thought(text)
+            case Calling():
+                yield writer.call(
+                    index=event.index, call_id=event.call_id, name=event.name, arguments=event.arguments
+                )
+            case _:
+                pass  # how far the prompt is read, and notices: the receipt holds those
+
+
+# -- beginning ------------------------------------------------------------------------------------
+
+
+async def _begin(call: Call, request: ChatRequest) -> Course:
+    """Find where a request belongs, and start to answer it."""
+    aside = find_aside(call.headers, request.metadata, request.instructions, request.messages)
+    name = request.conversation or call.headers.get(CONVERSATION_HEADER, "").strip() or None
+    stored = call.gateway.settings.store_default if request.store is None else request.store
+    if aside is not None or not stored:
+        return await _begin_unstored(call, request, None if aside else name, side=aside is not None)
+    place = await (_find_history(call, request) if name is None else _find_named(call, request, name))
+    try:
+        return _begin_stored(call, request, place)
+    except QueueFull:
+        await _discard_fresh(call, place)
+        raise
+
+
+def _begin_stored(call: Call, request: ChatRequest, place: Place) -> Course:
+    ask = Ask(
+        owner=call.owner,
+        conversation=place.conversation,
+        say=_say(place),
+        options=_options(call, request),
+        instructions=request.instructions,
+        inherit=place.named,
+        truncation=request.truncation or "disabled",
+    )
+    return Course(
+        call=call,
+        request=request,
+        running=call.gateway.turns.start(ask),
+        completion=completion_id(parse_key(place.conversation) or make_key(), make_tag()),
+        created=int(call.gateway.clock()),
+        place=place,
+    )
+
+
+async def _discard_fresh(call: Call, place: Place) -> None:
+    """Delete a conversation that was made for a request of which nothing was kept."""
+    if place.fresh:
+        call.gateway.turns.forget(call.owner, place.conversation)
+        await call.gateway.store.delete_conversation(call.owner, place.conversation)
+
+
+def _say(place: Place) -> Say:
+    async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
+        return place.new, row.tip if place.after is None else place.after
+
+    return say
+
+
+async def _begin_unstored(call: Call, request: ChatRequest, name: str | None, *, side: bool) -> Course:
+    """Answer and keep nothing; a conversation that is named is read, and not extended."""
+    base, instructions = None, request.instructions
+    if name is not None:
+        row = await call.gateway.store.find_conversation(call.owner, name)
+        if row is None:
+            raise ConversationNotFound(
+                "There is no conversation of that name to go on from: send store true to make it."
+            )
+        base = (row.id, row.tip)
+        if instructions is None and row.instructions is not None:
+            instructions = await call.gateway.store.load_instructions(call.owner, row.id, row.instructions)
+    unstored = Unstored(
+        owner=call.owner,
+        items=request.messages,
+        options=_options(call, request),
+        base=base,
+        instructions=instructions,
+        # A history that is not stored cannot be compacted: its oldest part goes.
+        truncation=request.truncation or "auto",
+        side=side,
+    )
+    return Course(
+        call=call,
+        request=request,
+        running=call.gateway.turns.start_unstored(unstored),
+        completion=completion_id(make_key(), make_tag()),
+        created=int(call.gateway.clock()),
+        place=None,
+    )
+
+
+def _options(call: Call, request: ChatRequest) -> Options:
+    return replace(
+        call.gateway.options,
+        temperature=request.temperature,
+        max_tokens=request.max_tokens,
+        sampling=request.sampling,
+        tools=request.tools,
+    )
+
+
+# -- finding the place ----------------------------------------------------------------------------
+
+
+async def _find_named(call: Call, request: ChatRequest, name: str) -> Place:
+    """Find the place in a conversation that the client names; one of a new name is made."""
+    row, fresh = await _open(call, check_name(name))
+    if row.tip != START and not find_ends(request.messages):
+        return Place(conversation=row.id, after=None, new=request.messages, named=True)
+    # A client may name its chat and resend everything nevertheless: what is known is not said twice.
+    history = await call.gateway.recogniser.digest(call.owner, make_chat_label(row.id), request.messages)
+    found = await call.gateway.recogniser.find(call.owner, history)
+    if row.tip != START and not found.known:
+        new = split_unknown(request.messages, 0).new
+        return Place(conversation=row.id, after=None, new=new, named=True, notices=(NOT_RECOGNISED,))
+    return await _take_up(call, history, replace(found, conversation=row.id), named=True, fresh=fresh)
+
+
+async def _find_history(call: Call, request: ChatRequest) -> Place:
+    """Find the place of a history that was resent; one that is not known begins a conversation."""
+    recogniser, store = call.gateway.recogniser, call.gateway.store
+    label = make_label(call.headers, request.user)
+    history = await recogniser.digest(call.owner, label, request.messages)
+    found = await recogniser.find(call.owner, history)
+    if found.conversation is not None:
+        return await _take_up(call, history, found)
+    row = await store.create_conversation(call.owner, None, now=call.gateway.clock(), kind="history")
+    return await _take_up(call, history, Found(conversation=row.id), fresh=True)
+
+
+async def _take_up(
+    call: Call, history: History, found: Found, *, named: bool = False, fresh: bool = False
+) -> Place:
+    """Keep what was said and answered elsewhere, as turns; what is new hangs on the last of them."""
+    assert found.conversation is not None
+    unknown = split_unknown(history.messages, found.known)
+    after = found.after
+    if unknown.turns:
+        gateway, owner = call.gateway, call.owner
+        async with gateway.turns.hold(owner, found.conversation) as (_, lease):
+            turns = await gateway.store.append_turns(
+                owner, found.conversation, unknown.turns, after=after, lease=lease, now=gateway.clock()
+            )
+        await gateway.recogniser.save(owner, found.conversation, history, unknown.ends, turns)
+        after = turns[-1].tip
+    return Place(
+        conversation=found.conversation,
+        after=after,
+        new=unknown.new,
+        history=history,
+        named=named,
+        fresh=fresh,
+    )
+
+
+async def _open(call: Call, name: str) -> tuple[Conversation, bool]:
+    """Find a conversation by name or id, or make one of that name; and whether it was made."""
+    store, owner = call.gateway.store, call.owner
+    row = await store.find_conversation(owner, name)
+    if row is not None:
+        return row, False
+    if name.startswith("conv_"):
+        raise ConversationNotFound(f"There is no conversation {name}: use a name, or leave conversation out.")
+    try:
+        return await store.create_conversation(owner, name, now=call.gateway.clock(), kind="chat"), True
+    except Conflict:  # another request has made it just now: that is the one that was meant
+        row = await store.find_conversation(owner, name)
+        if row is None:
+            raise
+        return row, False
+
+
+_BODY = {
+    "type": "object",
+    "required": ["messages"],
+    "properties": {
+        "messages": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "object", "required": ["role"], "properties": {"role": {"type": "string"}}},
+        },
+        "model": {"type": "string"},
+        "conversation": {"type": "string"},
+        "stream": {"type": "boolean"},
+        "store": {"type": "boolean"},
+        "temperature": {"type": "number"},
+        "max_tokens": {"type": "integer", "minimum": -1},
+        "max_completion_tokens": {"type": "integer", "minimum": -1},
+        "tools": {"type": "array", "items": {"type": "object"}},
+        "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+}
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        pattern="/v1/chat/completions",
+        handler=create_completion,
+        summary="Answer messages; the conversation is named, or recognised by its history.",
+        body=_BODY,
+    ),
+    *STORED,
+)
