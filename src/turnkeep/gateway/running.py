@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import EngineBusy
 from ..turn import Reply, TurnEvent
 from .engines import Passage, passage
+
+if TYPE_CHECKING:
+    from .unstored import Draft
 
 SHOWN = (  # of a receipt, with the reply
     "engine",
@@ -44,7 +47,8 @@ class Running:
         self.way, self.conversation = way, conversation
         self.turn: int | None = None  # its number, once its items are durable; None while nothing is stored
         self.kept = False
-        self.begun = False  # whether it has got as far as to end by itself when `stopping` is set
+        self.begun = False  # whether it ends by itself when `stopping` is set; before, it is cancelled
+        self.draft: "Draft | None" = None  # what is sent, where nothing is stored
         self.moved: str | None = None  # why the prompt's front moved, where the receipt cannot know
         self.left_out = 0  # items of the input that were left out to make it fit
         self.stopping = asyncio.Event()
@@ -125,7 +129,9 @@ class Running:
         self.stopping.set()
         if self.task.done():
             return
-        if not self.begun:  # it waits for another turn of its conversation; nothing of it is stored
+        if (
+            not self.begun
+        ):  # nothing of it is stored: it waits for another turn of its conversation, or never is
             self.task.cancel()
         await asyncio.wait({self.task})
 

@@ -8,7 +8,7 @@ and turns that go on while nobody reads them.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -208,33 +208,33 @@ class Turns:
     # -- turns that are not -------------------------------------------------------------------------
 
     async def _pass_through(self, unstored: Unstored, engine: PooledEngine, running: Running) -> Reply:
-        running.begun, reply = True, None
+        reply, assembler = None, Assembler()
         try:
             assert running.way.member is not None
             await self._make_way(running.way.member)
-            reply = await self._answer(unstored, engine, running)
+            try:
+                await self._answer(unstored, engine, running, assembler)
+            except asyncio.CancelledError:
+                if not running.stopping.is_set():
+                    raise
+            reply = make_reply(running.draft, assembler)
             running.emit(Finished(reply))
             return reply
         finally:
             self._tell(reply, began=True, stored=False)
 
-    async def _answer(self, unstored: Unstored, engine: PooledEngine, running: Running) -> Reply:
-        draft, assembler = None, Assembler()
-
-        async def answer() -> None:
-            nonlocal draft
-            for attempt in (1, 2):
-                draft = await self._unstored.draft(unstored, engine)
-                running.left_out = draft.left_out
-                try:
-                    await self._unstored.run(draft, engine, running.emit, assembler)
-                    return
-                except ContextOverflow:  # what was only estimated: the engine has taught better
-                    if attempt == 2 or unstored.truncation != "auto":
-                        raise
-
-        await _until_stopped(answer(), running.stopping)
-        return make_reply(draft, assembler)
+    async def _answer(
+        self, unstored: Unstored, engine: PooledEngine, running: Running, assembler: Assembler
+    ) -> None:
+        for attempt in (1, 2):
+            draft = running.draft = await self._unstored.draft(unstored, engine)
+            running.left_out = draft.left_out
+            try:
+                await self._unstored.run(draft, engine, running.emit, assembler)
+                return
+            except ContextOverflow:  # what was only estimated: the engine has taught better
+                if attempt == 2 or unstored.truncation != "auto":
+                    raise
 
     async def count(self, unstored: Unstored) -> int:
         """Tokens of the prompt that a request would make.
@@ -380,18 +380,3 @@ def _lasting(options: Options) -> Options:
     """What upkeep's requests share with the turns', so that they extend their prompt: not the shape of a reply."""
     sampling = {name: options.sampling[name] for name in RENDERING if name in options.sampling}
     return replace(options, sampling=sampling, temperature=None, max_tokens=None)
-
-
-async def _until_stopped(work: Coroutine[object, object, None], stop: asyncio.Event) -> None:
-    """Do the work until it is done, or until a stop breaks it off."""
-    working = asyncio.ensure_future(work)
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        stopping.cancel()
-        if not working.done():
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)

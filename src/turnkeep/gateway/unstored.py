@@ -14,7 +14,7 @@ from ..context.receipt import Receipt
 from ..context.view import View
 from ..conversation.items import FinishReason, Item, Usage
 from ..conversation.log import Position
-from ..engine.base import Delta, EngineInfo, Progress, ReasoningDelta, Request, TextDelta, ToolCallDelta
+from ..engine.base import Delta, End, EngineInfo, Progress, ReasoningDelta, Request, TextDelta, ToolCallDelta
 from ..errors import ContextOverflow
 from ..meter import Size
 from ..prompt import Desk, Options, Plan, day_of
@@ -59,6 +59,8 @@ class Draft:
     size: Size
     receipt: Receipt
     left_out: int  # items of the input
+    seconds: float | None = None
+    seconds_to_first: float | None = None
 
 
 class _Values:
@@ -148,12 +150,15 @@ class UnstoredTurns:
             tools=describe_tools(options.tools),
             exact=size.exact,
             prompt_tokens=size.tokens if size.exact else 0,
-            max_tokens=options.max_tokens,
         )
         return Draft(
-            desk=desk, info=info, request=replace(request, tokens=size.tokens + _reply_room(info, options)),
-            size=size, receipt=receipt, left_out=len(unstored.items) - len(items),
-        )  # fmt: skip
+            desk=desk,
+            info=info,
+            request=_ready(request, info, size, _reserve(info, options)),
+            size=size,
+            receipt=receipt,
+            left_out=len(unstored.items) - len(items),
+        )
 
     def _compose(self, info: EngineInfo, base: str, items: Sequence[Item], options: Options) -> Request:
         return self._blank.compose(info, base, items, View(day=day_of(time.time())), options)
@@ -166,11 +171,10 @@ class UnstoredTurns:
         items = await fit_input(desk, unstored.options, unstored.items, auto=unstored.truncation == "auto")
         info = await desk.engine.probe()
         plan: Plan = await desk.plan(info, row, tip, items, unstored.options)
-        request = replace(plan.request, tokens=plan.size.tokens + plan.budget.reserve)
         return Draft(
             desk=desk,
             info=info,
-            request=request,
+            request=_ready(plan.request, info, plan.size, plan.budget.reserve),
             size=plan.size,
             receipt=draft_receipt(plan, row, unstored.options, None),
             left_out=len(unstored.items) - len(items),
@@ -193,20 +197,17 @@ class UnstoredTurns:
         self, draft: Draft, engine: PooledEngine, emit: Callable[[TurnEvent], None], assembler: Assembler
     ) -> None:
         """Send the request; what comes is told and assembled."""
-        limit = _reply_limit(draft)
-        draft.receipt = replace(draft.receipt, max_tokens=limit)
-        began, first = time.monotonic(), None
-        async with contextlib.aclosing(engine.stream(replace(draft.request, max_tokens=limit))) as deltas:
+        began = time.monotonic()
+        async with contextlib.aclosing(engine.stream(draft.request)) as deltas:
             async for delta in deltas:
                 assembler.add(delta)
                 event = event_of(delta)
                 if event is not None:
                     emit(event)
-                    if first is None and not isinstance(event, Reading):
-                        first = time.monotonic() - began
-                        draft.receipt = replace(draft.receipt, seconds_to_first=first)
+                    if draft.seconds_to_first is None and not isinstance(event, Reading):
+                        draft.seconds_to_first = time.monotonic() - began
         end = assembler.end
-        draft.receipt = replace(draft.receipt, seconds=time.monotonic() - began)
+        draft.seconds = time.monotonic() - began
         await draft.desk.meter.learn(draft.info, draft.request, end.usage.prompt_tokens if end else None)
 
 
@@ -232,7 +233,6 @@ def make_reply(draft: Draft | None, assembler: Assembler) -> Reply:
     end, message = assembler.end, assembler.message
     finish: FinishReason = end.finish_reason if end else "cancelled"
     usage = end.usage if end else Usage()
-    receipt = draft.receipt if draft else Receipt(engine="", model="", window=0, reserve=0, high=0, low=0)
     return Reply(
         text=message.text,
         reasoning=message.reasoning,
@@ -240,20 +240,34 @@ def make_reply(draft: Draft | None, assembler: Assembler) -> Reply:
         state="cut_off" if finish in ("cancelled", "length") else "done",
         finish_reason=finish,
         usage=usage,
-        receipt=with_usage(receipt, usage, finish),
+        receipt=_receipt(draft, end, usage, finish),
         message=message,
     )
 
 
-def _reply_room(info: EngineInfo, options: Options) -> int:
+def _receipt(draft: Draft | None, end: End | None, usage: Usage, finish: FinishReason) -> Receipt:
+    if draft is None:  # stopped before there was a request
+        return Receipt(engine="", model="", window=0, reserve=0, high=0, low=0)
+    receipt = replace(
+        draft.receipt,
+        max_tokens=draft.request.max_tokens,
+        seconds=draft.seconds,
+        seconds_to_first=draft.seconds_to_first,
+        tokens_per_second=end.tokens_per_second if end else None,
+    )
+    return with_usage(receipt, usage, finish)
+
+
+def _reserve(info: EngineInfo, options: Options) -> int:
+    """Tokens that the reply may take, where no budget says."""
     wanted = options.max_tokens
     return min(wanted if wanted and wanted > 0 else info.window // 5, info.window // 2)
 
 
-def _reply_limit(draft: Draft) -> int | None:
-    """The max_tokens to send: as asked for, but never beyond the room that is left."""
-    asked, info = draft.request.max_tokens, draft.info
-    if asked is None or (asked == -1 and info.takes_minus_one):
-        return asked
-    room = max(1, info.window - draft.size.tokens)
-    return room if asked < 0 else min(asked, room)
+def _ready(request: Request, info: EngineInfo, size: Size, reserve: int) -> Request:
+    """Say how many tokens a request may come to hold, and limit the reply to the room that is left."""
+    limit = request.max_tokens
+    if limit is not None and not (limit == -1 and info.takes_minus_one):
+        room = max(1, info.window - size.tokens)
+        limit = room if limit < 0 else min(limit, room)
+    return replace(request, max_tokens=limit, tokens=size.tokens + reserve)
