@@ -7,10 +7,11 @@ kind and the lines of code it passed.
 """
 
 import asyncio
-import importlib
+import importlib.util
 import logging
 import traceback
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from ..errors import RequestRefused, TurnkeepError
@@ -48,14 +49,18 @@ _log = logging.getLogger(__name__)
 
 def collect_routes() -> tuple[Route, ...]:
     """All rows of the interface."""
-    modules = (importlib.import_module(f".{name}", __package__) for name in ROUTED)
-    return tuple(route for module in modules for route in module.ROUTES)
+    return tuple(route for module in _import(ROUTED) for route in module.ROUTES)
 
 
 def collect_sockets() -> tuple[SocketRoute, ...]:
     """All paths that take WebSockets."""
-    modules = (importlib.import_module(f".{name}", __package__) for name in SOCKETED)
-    return tuple(route for module in modules for route in module.SOCKETS)
+    return tuple(route for module in _import(SOCKETED) for route in module.SOCKETS)
+
+
+def _import(names: Sequence[str]) -> list[ModuleType]:
+    """The modules of routes; late, since they are built on this one's gateway."""
+    there = [name for name in names if importlib.util.find_spec(f".{name}", __package__) is not None]
+    return [importlib.import_module(f".{name}", __package__) for name in there]
 
 
 class App:
