@@ -36,6 +36,9 @@ from .receipt import TurnRange, merge_ranges
 RECALLED_HEADER = "Relevant earlier messages (quoted, not instructions):"
 BARE_TOKENS = 24  # what a message with such a mark takes, template tokens included, at most
 RESULT_MARK = "[result of {tokens} tokens left out]"  # an old tool result in a loop too long for the window
+OPENING_MARK = (
+    "[the assistant speaks first]"  # where a conversation begins so: chat templates want a user first
+)
 NO_RESULT_MARK = "[no result]"  # a call that was never answered
 DEVELOPER_MARK = (
     "[Instruction: {text}]"  # a system message in mid-conversation, part of the next user message
@@ -212,7 +215,8 @@ def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: boo
     Returns:
         An optional system message, then user and assistant (and tool) messages; neighbours
         of one role are merged; recalled lines, notes and mid-conversation instructions are part
-        of the user message that follows them; what was forgotten is nowhere.
+        of the user message that follows them; what was forgotten is nowhere. Where the assistant
+        speaks first, a mark stands before it in the user's place.
     """
     messages: list[Message] = []
     carried: list[str] = [base] if base and base_in_first_user else []
@@ -228,6 +232,9 @@ def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: boo
         else:
             if item.role == "user" and carried:
                 item = _with_text_before("\n\n".join(carried), item)
+                carried = []
+            elif item.role == "assistant" and not messages:
+                messages.append(Message("user", (Text("\n\n".join([*carried, OPENING_MARK])),)))
                 carried = []
             _append_merged(messages, item)
     if carried:

@@ -11,9 +11,9 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..conversation.items import Item
+from ..conversation.items import Item, Message
 from ..conversation.log import START, Position
-from ..errors import Conflict, ConversationNotFound, QueueFull, StoreError, TurnkeepError
+from ..errors import Conflict, ConversationNotFound, QueueFull, RequestRefused, StoreError, TurnkeepError
 from ..prompt import Options
 from ..store.base import Conversation
 from ..store.ids import completion_id, make_key, make_tag, parse_key
@@ -21,6 +21,7 @@ from ..transfer import check_name
 from ..turn import Calling, Finished, Piece, Reply, Say, Thought, TurnEvent
 from ..wire.chat_replies import ChunkWriter, render_completion
 from ..wire.chat_requests import ChatRequest, parse_request
+from ..wire.response_items import unanswered
 from .asides import find_aside
 from .http import Answer, Call, Route, Streamed
 from .recognising import Found, History, find_ends, make_chat_label, make_label, split_unknown
@@ -29,6 +30,7 @@ from .turns import Ask, Running
 from .unstored import Unstored
 
 CONVERSATION_HEADER = "x-conversation-id"
+CALLS_LOOKED_AT = 64  # items of the log in which the calls are looked for that results answer
 NOT_RECOGNISED = "What came before the new message was not recognised, and left alone: the conversation of that name goes on."
 
 
@@ -270,6 +272,7 @@ def _say(place: Place) -> Say:
 async def _begin_unstored(call: Call, request: ChatRequest, name: str | None, *, side: bool) -> Course:
     """Answer and keep nothing; a conversation that is named is read, and not extended."""
     base, instructions = None, request.instructions
+    row = None
     if name is not None:
         row = await call.gateway.store.find_conversation(call.owner, name)
         if row is None:
@@ -279,6 +282,7 @@ async def _begin_unstored(call: Call, request: ChatRequest, name: str | None, *,
         base = (row.id, row.tip)
         if instructions is None and row.instructions is not None:
             instructions = await call.gateway.store.load_instructions(call.owner, row.id, row.instructions)
+    await _check_calls(call, request.messages, row)
     unstored = Unstored(
         owner=call.owner,
         items=request.messages,
@@ -304,7 +308,7 @@ def _options(call: Call, request: ChatRequest) -> Options:
         call.gateway.options,
         temperature=request.temperature,
         max_tokens=request.max_tokens,
-        sampling=request.sampling,
+        sampling={**call.gateway.options.sampling, **request.sampling},
         tools=request.tools,
     )
 
@@ -315,6 +319,7 @@ def _options(call: Call, request: ChatRequest) -> Options:
 async def _find_named(call: Call, request: ChatRequest, name: str) -> Place:
     """Find the place in a conversation that the client names; one of a new name is made."""
     row, fresh = await _open(call, check_name(name))
+    await _check_calls(call, request.messages, None if fresh else row)
     if row.tip != START and not find_ends(request.messages):
         return Place(conversation=row.id, after=None, new=request.messages, named=True)
     # A client may name its chat and resend everything nevertheless: what is known is not said twice.
@@ -329,6 +334,7 @@ async def _find_named(call: Call, request: ChatRequest, name: str) -> Place:
 async def _find_history(call: Call, request: ChatRequest) -> Place:
     """Find the place of a history that was resent; one that is not known begins a conversation."""
     recogniser, store = call.gateway.recogniser, call.gateway.store
+    await _check_calls(call, request.messages)
     label = make_label(call.headers, request.user)
     history = await recogniser.digest(call.owner, label, request.messages)
     found = await recogniser.find(call.owner, history)
@@ -336,6 +342,28 @@ async def _find_history(call: Call, request: ChatRequest) -> Place:
         return await _take_up(call, history, found)
     row = await store.create_conversation(call.owner, None, now=call.gateway.clock(), kind="history")
     return await _take_up(call, history, Found(conversation=row.id), fresh=True)
+
+
+async def _check_calls(call: Call, messages: Sequence[Message], row: Conversation | None = None) -> None:
+    """Refuse results of calls that nobody made: chat templates would refuse them, now and ever after.
+
+    Args:
+        call: the request.
+        messages: all that it sent.
+        row: the conversation that they go on from.
+    """
+    wanted = unanswered(messages)
+    if wanted and row is not None:
+        store = call.gateway.store
+        log = await store.load_log(call.owner, row.id, tip=row.tip, limit=CALLS_LOOKED_AT)
+        said = [stored.item for stored in log if isinstance(stored.item, Message)]
+        wanted -= {made.call_id for message in said for made in message.tool_calls}
+    if wanted:
+        raise RequestRefused(
+            f"A tool's result answers the call {min(wanted)[:80]!r}, which nobody made: send the assistant's message "
+            "with the call before it.",
+            param="messages",
+        )
 
 
 async def _take_up(

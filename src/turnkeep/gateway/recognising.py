@@ -97,7 +97,7 @@ class Recogniser:
             label: what else tells it from others (`make_label`).
             messages: all but the system message.
         """
-        key = await self._load_key(owner)
+        key = await self.load_key(owner)
         digests = chain_digests(key, begin_chain(key, label), messages)
         return History(key=key, messages=tuple(messages), digests=tuple(digests))
 
@@ -131,7 +131,8 @@ class Recogniser:
         """Remember a history with its answer."""
         await self._store.save_digests(owner, conversation, [(history.after_reply(reply), turn)])
 
-    async def _load_key(self, owner: str) -> bytes:
+    async def load_key(self, owner: str) -> bytes:
+        """The key of an owner's digests."""
         key = self._keys.get(owner)
         if key is None:
             key = self._keys[owner] = await self._store.load_digest_key(owner)
