@@ -45,6 +45,27 @@ def test_owners_take_turns_each_in_the_order_of_asking():
     assert let_all_through(line_of(a1, a2, a3, b1, c1)) == [a1, b1, c1, a2, a3]
 
 
+def test_an_owner_who_has_just_been_served_goes_behind_one_who_has_not():
+    line = line_of(ticket("a"))
+    (running,) = line.admit()
+    a2, b1 = ticket("a"), ticket("b")
+    line.join(a2), line.join(b1)
+    line.leave(running)
+    assert let_all_through(line) == [b1, a2]
+
+
+def test_what_is_remembered_of_owners_is_only_who_has_had_more_than_others():
+    line = Line(places=1)
+    for n in range(100):
+        line.join(ticket(f"{n}"))
+        let_all_through(line)
+    assert len(line._rounds) <= 100
+    for _ in range(3):
+        line.join(ticket("a"))
+    let_all_through(line)
+    assert set(line._rounds) == {"a"}
+
+
 def test_requests_that_share_a_pool_stay_within_it():
     large, small = ticket("a", 700), ticket("b", 400)
     line = line_of(large, small, places=4, pool_tokens=1_000)

@@ -5,7 +5,6 @@ Compaction makes room in what was said before; what is said now must fit by itse
 
 from collections.abc import Sequence
 
-from ..context.view import holds_results
 from ..conversation.items import Image, Item, Message
 from ..engine.base import EngineInfo
 from ..errors import ContextOverflow
@@ -71,18 +70,21 @@ async def fit_input(
 
 
 def _first_that_fits(items: Sequence[Item], sizes: Sequence[int], room: int) -> int:
-    """The oldest item from which on all fit; results of tools are not parted from their calls."""
+    """The oldest item from which on all fit: one of the user's, as templates want, so that no result is parted from its call."""
     first, total = len(items), 0
     while first > 0 and total + sizes[first - 1] <= room:
         first -= 1
         total += sizes[first]
-    while 0 < first < len(items) and _follows(items, first):
+    while 0 < first < len(items) and not _is_users(items[first]):
         first += 1
     return first
 
 
-def _follows(items: Sequence[Item], place: int) -> bool:
-    """Whether an item holds the results of a call before it."""
-    before = items[place - 1]
-    called = isinstance(before, Message) and (bool(before.tool_calls) or before.role == "tool")
-    return called and holds_results(items[place])
+def drop_oldest(items: Sequence[Item]) -> list[Item]:
+    """Leave out the oldest items, up to the next of the user's; nothing is left when there is none."""
+    first = next((place for place, item in enumerate(items) if place and _is_users(item)), len(items))
+    return list(items[first:])
+
+
+def _is_users(item: Item) -> bool:
+    return isinstance(item, Message) and item.role == "user"

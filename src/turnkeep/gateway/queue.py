@@ -2,7 +2,8 @@
 
 `Line` decides, and is pure: it knows no clock and no event loop. `Queue` waits.
 
-Owners take turns (round robin), each in the order of asking. A request whose tokens do not fit
+Owners take turns, each in the order of asking: start-time fair queueing, where an owner's next
+request counts as begun one round after its last, and nobody's as begun before those who run now. A request whose tokens do not fit
 the pool yet may be passed over by smaller ones, a few times; then everybody waits for it. Side
 requests (a title, tags) go when no turn waits, but wait no longer than `SIDE_PASSES` turns.
 """
@@ -10,7 +11,8 @@ requests (a title, tags) go when no turn waits, but wait no longer than `SIDE_PA
 import asyncio
 import math
 import time
-from collections import OrderedDict, deque
+from bisect import insort
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,6 +35,7 @@ class Ticket:
     side: bool = False
     tokens: int = 0
     passed: int = 0  # times others were let in before it though it was its turn
+    round: int = 0  # in which it is served
     _waiter: asyncio.Future[None] | None = field(default=None, repr=False)
     _since: float = 0.0
 
@@ -48,13 +51,15 @@ class Line:
     def __init__(self, *, places: int, pool_tokens: int | None = None) -> None:
         self.places, self.pool_tokens = places, pool_tokens
         self.running: set[Ticket] = set()
-        self._turns: OrderedDict[str, deque[Ticket]] = OrderedDict()  # by owner; the next owner first
+        self._turns: list[Ticket] = []  # by round, then in the order of asking
         self._sides: deque[Ticket] = deque()
+        self._round = 0  # of the turn that was let in last
+        self._rounds: dict[str, int] = {}  # of each owner's last turn, where that is still to come
 
     @property
     def waiting(self) -> int:
         """How many wait."""
-        return len(self._sides) + sum(map(len, self._turns.values()))
+        return len(self._sides) + len(self._turns)
 
     @property
     def held_tokens(self) -> int:
@@ -65,8 +70,9 @@ class Line:
         """Begin to wait."""
         if ticket.side:
             self._sides.append(ticket)
-        else:
-            self._turns.setdefault(ticket.owner, deque()).append(ticket)
+            return
+        ticket.round = self._rounds[ticket.owner] = max(self._round, self._rounds.get(ticket.owner, 0) + 1)
+        insort(self._turns, ticket, key=lambda each: each.round)
 
     def leave(self, ticket: Ticket) -> None:
         """Wait or run no more; nothing happens to one who does neither."""
@@ -74,10 +80,8 @@ class Line:
             self.running.remove(ticket)
         elif ticket in self._sides:
             self._sides.remove(ticket)
-        elif ticket in self._turns.get(ticket.owner, ()):
-            self._turns[ticket.owner].remove(ticket)
-            if not self._turns[ticket.owner]:
-                del self._turns[ticket.owner]
+        elif ticket in self._turns:
+            self._turns.remove(ticket)
 
     def admit(self) -> list[Ticket]:
         """Let in all who may run now; returns them in their order."""
@@ -91,15 +95,17 @@ class Line:
         """The one whose turn it is; None when nobody waits, or everybody must wait for room."""
         if self._sides and self._sides[0].passed >= SIDE_PASSES:
             return self._sides[0] if self._fits(self._sides[0]) else None
-        passed: list[Ticket] = []
-        for line in self._turns.values():
-            if self._fits(line[0]):
-                for ticket in passed:
-                    ticket.passed += 1
-                return line[0]
-            if line[0].passed >= PASSES:
+        passed: dict[str, Ticket] = {}  # nobody overtakes an earlier request of the same owner
+        for ticket in self._turns:
+            if ticket.owner in passed:
+                continue
+            if self._fits(ticket):
+                for earlier in passed.values():
+                    earlier.passed += 1
+                return ticket
+            if ticket.passed >= PASSES:
                 return None
-            passed.append(line[0])
+            passed[ticket.owner] = ticket
         return self._sides[0] if self._sides and not passed and self._fits(self._sides[0]) else None
 
     def _let_in(self, ticket: Ticket) -> None:
@@ -107,10 +113,11 @@ class Line:
         self.running.add(ticket)
         if ticket.side:
             return
-        if ticket.owner in self._turns:
-            self._turns.move_to_end(ticket.owner)
         for side in self._sides:
             side.passed += 1
+        if ticket.round > self._round:
+            self._round = ticket.round
+            self._rounds = {owner: last for owner, last in self._rounds.items() if last >= self._round}
 
     def _fits(self, ticket: Ticket) -> bool:
         return self.pool_tokens is None or self.held_tokens + self._share(ticket) <= self.pool_tokens

@@ -48,7 +48,7 @@ class Running:
         self.turn: int | None = None  # its number, once its items are durable; None while nothing is stored
         self.kept = False
         self.begun = False  # whether it ends by itself when `stopping` is set; before, it is cancelled
-        self.draft: "Draft | None" = None  # what is sent, where nothing is stored
+        self.draft: Draft | None = None  # what is sent, where nothing is stored
         self.moved: str | None = None  # why the prompt's front moved, where the receipt cannot know
         self.left_out = 0  # items of the input that were left out to make it fit
         self.stopping = asyncio.Event()

@@ -24,7 +24,7 @@ from ..turn import Calling, Piece, Reading, Reply, Thought, TurnEvent
 from ..wire.assemble import Assembler
 from .desks import Desks, Seat
 from .engines import EnginePool, PooledEngine
-from .fitting import bound_tokens, fit_input, surely_fits
+from .fitting import bound_tokens, drop_oldest, fit_input, surely_fits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,14 +132,15 @@ class UnstoredTurns:
                 size = await desk.meter.prompt_size(info, request, summed=budget.prompt, limit=budget.prompt)
                 if size.tokens <= budget.prompt:
                     break
-                if not auto or len(items) == 1:
+                fewer = drop_oldest(items)
+                if not auto or not fewer:
                     raise ContextOverflow(
                         f"The input takes {size.tokens:,} tokens, but the context window has room for "
                         f"{budget.prompt:,}: shorten it.",
                         needed=size.tokens,
                         available=budget.prompt,
                     )
-                items = items[1:]
+                items = fewer
         receipt = Receipt(
             engine=info.kind,
             model=info.model,
