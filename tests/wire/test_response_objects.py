@@ -150,8 +150,7 @@ def test_a_short_receipt_says_where_it_belongs() -> None:
     told = shorten_receipt(RECEIPT, {"conversation": "conv_1", "turn": 3})
     assert (told["conversation"], told["turn"], told["model"]) == ("conv_1", 3, "m")
     assert (told["read_tokens"], told["reused_tokens"], told["summarised"]) == (21, 80, [[1, 2]])
-    assert (told["recalled"], told["moved"]) == ([], None)
-    assert "base_tokens" not in told
+    assert {"recalled", "moved", "base_tokens"}.isdisjoint(told)
 
 
 def test_conversations_are_shown_as_the_official_client_knows_them() -> None:

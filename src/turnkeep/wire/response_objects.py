@@ -161,14 +161,14 @@ def make_usage(prompt_tokens: int, cached_tokens: int, reply_tokens: int) -> Jso
 def shorten_receipt(receipt: Mapping[str, Any], place: Mapping[str, Any]) -> Json:
     """Take what of a receipt travels with a reply: what was read, reused, summarised, recalled, left out, and why.
 
+    What is not there is unknown or empty.
+
     Args:
         receipt: as context/receipt.py dumps it.
         place: more to tell, first: conversation, turn.
     """
-    told = {name: receipt.get(name) for name in _RECEIPT}
-    for name in ("verbatim", "summarised", "recalled", "left_out", "notices"):
-        told[name] = list(told[name] or ())
-    return {**place, "model": receipt.get("model"), **told}
+    told = {**place, "model": receipt.get("model"), **{name: receipt.get(name) for name in _RECEIPT}}
+    return {name: value for name, value in told.items() if value not in (None, "", [], ())}
 
 
 def show_conversation(conversation: str, created: float, metadata: Mapping[str, str]) -> Json:
