@@ -439,7 +439,7 @@ def test_the_shell_completes_commands_and_names(ana: None) -> None:
         done = turnkeep(_TURNKEEP_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=number)
         return [line.partition(",")[2] for line in done.stdout.decode().splitlines()]
 
-    assert complete("turnkeep se", "1") == ["search"]
+    assert complete("turnkeep se", "1") == ["search", "serve"]
     assert complete("turnkeep show a", "2") == ["ana"]
     assert "--temperature" in complete("turnkeep chat --te", "2")
 

@@ -134,10 +134,9 @@ def read_query(raw: bytes) -> dict[str, str]:
 
 
 def _name_of(host: str) -> str:
-    """The name in a Host header, without its port. Examples: "a:80" → "a", "[::1]:80" → "[::1]"."""
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0].rstrip(".")
+    """The name in a Host header, without its port. Examples: "a:80" → "a", "[::1]" → "[::1]"."""
+    name, _, port = host.rpartition(":")
+    return (name if port.isdigit() else host).rstrip(".")
 
 
 def _secret_of(headers: Mapping[str, str]) -> str:
