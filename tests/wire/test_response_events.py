@@ -90,6 +90,12 @@ def test_a_reply_that_says_nothing_is_one_empty_text() -> None:
     assert [item["type"] for item in check_events(told)["output"]] == ["reasoning", "message"]
 
 
+def test_a_response_of_which_nothing_was_asked_is_empty() -> None:
+    events, told = begin()
+    told += events.end(make_object(Standing(status="completed")), silent=True)
+    assert check_events(told)["output"] == []
+
+
 def test_a_failure_ends_what_was_begun() -> None:
     events, told = begin()
     told += [*events.say("Hel"), *end(events, Standing(status="failed", error="The engine fell over."))]

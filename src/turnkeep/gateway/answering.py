@@ -16,9 +16,10 @@ from ..turn import Calling, Finished, Piece, Reply, Thought, TurnEvent
 from ..wire.response_events import Event, ResponseEvents
 from ..wire.response_items import Json, show_compaction, show_message
 from ..wire.response_objects import Standing, make_response
-from .asking import Course, drop_place
+from .asking import Course, Draft, drop_place
 from .compacting import compact_course
 from .gateway import Gateway
+from .running import Running
 from .showing import judge_reply, name_items
 
 # How long a stream waits for the engine's first word before it says that the response exists: so long, a
@@ -39,56 +40,57 @@ async def answer_course(gateway: Gateway, owner: str, course: Course) -> Json:
         await undo_course(gateway, owner, course)
         raise
     standing = judge_reply(reply)
-    output = show_message(reply.message, name_items(course.response), standing.last_item)
+    output = show_message(reply.message, name_items(course.draft.response), standing.last_item)
     compaction = await compact_course(gateway, owner, course, reply)
     if compaction is not None:
         output.append(show_compaction(*compaction))
-    return make_object(gateway, course, standing, reply=reply, output=output)
+    return make_object(gateway, course.draft, standing, running=course.running, reply=reply, output=output)
 
 
 async def undo_course(gateway: Gateway, owner: str, course: Course) -> None:
     """Leave nothing behind of a turn that never began."""
     if course.running.turn is None:
-        await drop_place(gateway, owner, course.place)
+        await drop_place(gateway, owner, course.draft.place)
 
 
 def make_object(
     gateway: Gateway,
-    course: Course,
+    draft: Draft,
     standing: Standing,
     *,
+    running: Running | None = None,
     reply: Reply | None = None,
     output: Sequence[Json] = (),
 ) -> Json:
-    """Make the object of a response that is under way, or has just ended."""
-    request, info = course.request, gateway.pool.info
+    """Make the object of a response that is not asked for from the store; `running` and `reply` go together."""
+    request, place, info = draft.request, draft.place, gateway.pool.info
     receipt: dict[str, Any] | None = None  # Any: JSON values
-    place: dict[str, Any] = {}
+    told: dict[str, Any] = {}
     model = info.model if info else request.model or ""
-    if reply is not None:
-        receipt = dump_receipt(replace(reply.receipt, moved=reply.receipt.moved or course.running.moved))
+    if reply is not None and running is not None:
+        receipt = dump_receipt(replace(reply.receipt, moved=reply.receipt.moved or running.moved))
         model = reply.receipt.model or model
-        if course.stored:
-            place = {"conversation": course.place.conversation, "turn": reply.turn}
-        if course.running.left_out:
-            place["input_items_left_out"] = course.running.left_out
+        if draft.stored:
+            told = {"conversation": place.conversation, "turn": reply.turn}
+        if running.left_out:
+            told["input_items_left_out"] = running.left_out
         if request.model and request.model != model:
-            place["asked_model"] = request.model  # answered by the engine's all the same
+            told["asked_model"] = request.model  # answered by the engine's all the same
     return make_response(
         request.echo,
         standing,
-        response_id=course.response,
-        created=course.created,
+        response_id=draft.response,
+        created=draft.created,
         model=model,
         metadata=request.metadata,
         output=output,
         completed=gateway.clock() if standing.ended else None,
-        previous=course.place.previous or request.previous,
-        conversation=course.place.conversation if course.place.named else None,
+        previous=place.previous or request.previous,
+        conversation=place.conversation if place.named else None,
         instructions=request.instructions,
         receipt=receipt,
-        store=course.stored,
-        place=place,
+        store=draft.stored,
+        place=told,
     )
 
 
@@ -107,7 +109,7 @@ async def stream_course(
         TurnkeepError: its turn failed before anything was told.
     """
     standing = Standing(status="queued" if queued else "in_progress")
-    events = ResponseEvents(make_object(gateway, course, standing), name_items(course.response))
+    events = ResponseEvents(make_object(gateway, course.draft, standing), name_items(course.draft.response))
     told = events.begin(queued=True) if queued else []
     async with contextlib.aclosing(course.running.batches()) as batches:
         first = asyncio.ensure_future(anext(batches))
@@ -136,7 +138,7 @@ async def stream_course(
             if not events.number:
                 await undo_course(gateway, owner, course)
                 raise
-            yield [*told, *events.end(make_object(gateway, course, _failed(error)))]
+            yield [*told, *events.end(make_object(gateway, course.draft, _failed(error)))]
         finally:
             if not first.done():
                 first.cancel()
@@ -184,4 +186,7 @@ async def _end(
     )
     if compaction is not None:
         told = [*events.end_items(), *events.compact(*compaction)]
-    return [*told, *events.end(make_object(gateway, course, standing, reply=reply))]
+    return [
+        *told,
+        *events.end(make_object(gateway, course.draft, standing, running=course.running, reply=reply)),
+    ]

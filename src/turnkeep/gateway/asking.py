@@ -55,20 +55,6 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """A response under way."""
-
-    request: CreateRequest
-    place: Place
-    running: Running
-    response: str  # its id
-    created: float
-    stored: bool
-    items: Sequence[Item]  # what is said
-    cancelled: asyncio.Event = field(default_factory=asyncio.Event)  # set: a stop of it is a cancellation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A request understood, nothing of it begun."""
 
@@ -79,6 +65,15 @@ class Draft:
     response: str
     created: float
     retry: Retry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A response under way: what was asked, and its turn."""
+
+    draft: Draft
+    running: Running
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)  # set: a stop of it is a cancellation
 
 
 async def draft_response(
@@ -120,23 +115,10 @@ async def begin_response(
     """
     draft = await draft_response(gateway, owner, request, retry)
     try:
-        return make_course(draft, start_draft(gateway, owner, draft))
+        return Course(draft, start_draft(gateway, owner, draft))
     except TurnkeepError:
         await drop_place(gateway, owner, draft.place)
         raise
-
-
-def make_course(draft: Draft, running: Running) -> Course:
-    """A draft whose turn runs."""
-    return Course(
-        request=draft.request,
-        place=draft.place,
-        running=running,
-        response=draft.response,
-        created=draft.created,
-        stored=draft.stored,
-        items=draft.items,
-    )
 
 
 def start_draft(gateway: Gateway, owner: str, draft: Draft, *, queued: bool = False) -> Running:

@@ -20,7 +20,7 @@ from ..wire.response_items import Json
 from ..wire.response_objects import Standing
 from ..wire.responses import CreateRequest
 from .answering import is_end, make_object, stream_course
-from .asking import Course, Draft, Retry, draft_response, drop_place, make_course, save_draft, start_draft
+from .asking import Course, Draft, Retry, draft_response, drop_place, save_draft, start_draft
 from .gateway import DIED, Gateway
 from .http import Answer, Call, Route, Streamed
 from .showing import find_response, show_response
@@ -77,7 +77,7 @@ class Background:
         if told[-1][0] == "response.failed" and self.course.running.turn is None:
             error = self.course.running.task.exception()
             await self.gateway.store.mark_response(
-                self.owner, self.course.response, "failed", error=str(error)
+                self.owner, self.course.draft.response, "failed", error=str(error)
             )
         await self._keep_events([*self.events, *told])
 
@@ -86,7 +86,7 @@ class Background:
         if self._keeps_events and new:
             numbered = [(self._kept + place, data) for place, (_, data) in enumerate(new)]
             self._kept = len(events)
-            await self.gateway.store.save_events(self.owner, self.course.response, numbered)
+            await self.gateway.store.save_events(self.owner, self.course.draft.response, numbered)
 
     async def _look(self) -> None:
         """Keep what came, keep the lease, and see whether another gateway has cancelled it."""
@@ -95,7 +95,7 @@ class Background:
             store, now = self.gateway.store, self.gateway.clock()
             self._lease = await store.renew_lease(self._lease, now=now, seconds=LEASE_SECONDS)
             await self._keep_events(self.events)
-            row = await store.load_response(self.owner, self.course.response)
+            row = await store.load_response(self.owner, self.course.draft.response)
             if row.status == "cancelled":
                 await self.stop()
 
@@ -146,12 +146,12 @@ async def begin_background(
     background = await _launch(gateway, owner, draft, lease)
     if request.stream:
         return Streamed(pieces=_write(background.follow(-1)))
-    return Answer(body=make_object(gateway, background.course, Standing(status="queued")))
+    return Answer(body=make_object(gateway, background.course.draft, Standing(status="queued")))
 
 
 async def _launch(gateway: Gateway, owner: str, draft: Draft, lease: Lease) -> Background:
     try:
-        course = make_course(draft, start_draft(gateway, owner, draft, queued=True))
+        course = Course(draft, start_draft(gateway, owner, draft, queued=True))
         try:
             gateway.turns.keep(course.running)
         except QueueFull:
@@ -164,8 +164,8 @@ async def _launch(gateway: Gateway, owner: str, draft: Draft, lease: Lease) -> B
         raise
     background = Background(gateway, owner, course, lease, keeps_events=draft.request.stream)
     known = _running.setdefault(gateway, {})
-    known[course.response] = background
-    background.task.add_done_callback(lambda _: known.pop(course.response, None))
+    known[draft.response] = background
+    background.task.add_done_callback(lambda _: known.pop(draft.response, None))
     return background
 
 

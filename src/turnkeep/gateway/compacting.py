@@ -34,18 +34,17 @@ async def compact_course(
     Returns:
         The seal and an id for its item; None where none is wanted.
     """
-    threshold = course.request.compact_threshold
+    draft, place = course.draft, course.draft.place
+    threshold = draft.request.compact_threshold
     if threshold is None or reply.receipt.prompt_tokens < threshold:
         return None
-    if course.stored and course.place.conversation is not None:
-        turn = await gateway.store.load_turn(owner, course.place.conversation, reply.turn)
-        lines = await _summarise_chain(gateway, owner, course.place.conversation, turn.tip)
+    if draft.stored and place.conversation is not None:
+        turn = await gateway.store.load_turn(owner, place.conversation, reply.turn)
+        lines = await _summarise_chain(gateway, owner, place.conversation, turn.tip)
     else:
-        items = [*course.items, reply.message]
-        lines = await _summarise(gateway, owner, course.place, items, course.request)
+        lines = await _summarise(gateway, owner, place, [*draft.items, reply.message], draft.request)
     key = await gateway.store.load_digest_key(owner)
-    place = parse_key(course.response) or make_key()
-    return seal(lines, [], key), compaction_id(place, make_tag())
+    return seal(lines, [], key), compaction_id(parse_key(draft.response) or make_key(), make_tag())
 
 
 async def _summarise(

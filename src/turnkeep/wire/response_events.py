@@ -130,22 +130,27 @@ class ResponseEvents:
         ]
 
     def end_items(self, *, complete: bool = True) -> list[Event]:
-        """End what is under way; a reply that said nothing at all is one empty text."""
+        """End what is under way."""
         status: ItemStatus = "completed" if complete else "incomplete"
         return [*self._end_content(status), *self._end_calls(status)]
 
-    def end(self, response: Mapping[str, Any]) -> list[Event]:
+    def end(self, response: Mapping[str, Any], *, silent: bool = False) -> list[Event]:
         """End the response.
 
         Args:
             response: the object as it stands at the end; its output is what was told here.
+            silent: nothing was asked of the model; otherwise a reply that said nothing is an empty text.
 
         Returns:
             The ends of all items, then the response's own.
         """
         status = response["status"]
         events = self.end_items(complete=status == "completed")
-        if status == "completed" and not any(_is_answer(item) for item in self._output if item):
+        if (
+            status == "completed"
+            and not silent
+            and not any(_is_answer(item) for item in self._output if item)
+        ):
             events += [*self.say(""), *self.end_items()]
         final = {**response, "output": [item for item in self._output if item and not _is_broken(item)]}
         return [*events, self._lifecycle(_ENDS.get(status, "response.incomplete"), final)]
