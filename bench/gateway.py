@@ -44,6 +44,10 @@ RUNS: dict[str, tuple[tuple[str, str], ...]] = {  # what to run -> (model, cells
         ("fake-100", "one100"),
     ),
 }
+START = (  # the rig has a PYTHONPATH of its own
+    f"import sys; sys.path.insert(0, {str(Path(turnkeep.__file__).parents[1])!r}); "
+    "from turnkeep.__main__ import main; sys.exit(main())"
+)
 EVENTS_BETWEEN = 126  # of the two paced replies
 
 # The bars.
@@ -116,11 +120,11 @@ def describe_contenders(shared: Path, folder: Path, model: str) -> Path:
         database = folder / f"{port}-{model}.db"
         chosen[name] = {
             "cmd": [
-                sys.executable, "-m", "turnkeep", "serve", "--port", "{port}", "--engine", ENGINE, "--model", model,
+                sys.executable, "-c", START, "serve", "--port", "{port}", "--engine", ENGINE, "--model", model,
                 "--window", "8192", "--db", str(database), "--store", store, "--embeddings", "off",
             ],
             "port": port,
-            "env": {"HOME": str(folder), "PYTHONPATH": str(Path(turnkeep.__file__).parents[1])},
+            "env": {"HOME": str(folder)},
         }  # fmt: skip
     file = folder / f"contenders-{model}.json"
     file.write_text(json.dumps(chosen))
