@@ -9,7 +9,6 @@ kind and the lines of code it passed.
 import asyncio
 import importlib.util
 import logging
-import traceback
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
@@ -28,6 +27,7 @@ from .http import (
     error_headers,
     match_pattern,
     status_of,
+    trace,
 )
 from .reading import BodyReader, ClientGone, Held, Receive
 from .sending import Send, Sending
@@ -105,8 +105,13 @@ class App:
         finally:
             self._under_way.discard(task)
 
+    def cut_off(self) -> None:
+        """End all requests under way with a word; what was said is kept."""
+        for task in self._under_way:
+            task.cancel()
+
     async def finish(self) -> None:
-        """Wait until all requests under way have ended; those that the server cancelled keep what was said first."""
+        """Wait until all requests under way have ended."""
         while others := self._under_way - {asyncio.current_task()}:
             await asyncio.wait(others)
 
@@ -130,7 +135,7 @@ class App:
             if not watch.gone:  # else nobody listens
                 await self._take_leave(sending)
         except Exception as error:
-            _log_unexpected(error, scope["method"], self._pattern(scope))
+            _log.error("%s %s failed: %s", scope["method"], self._pattern(scope), trace(error))
             await self._apologise(sending)
         finally:
             watch.stop()
@@ -303,8 +308,3 @@ def _answer_unserved(methods: Sequence[str]) -> Answer:
         status=405,
         headers={"allow": allow},
     )
-
-
-def _log_unexpected(error: Exception, method: str, pattern: str) -> None:
-    lines = "".join(traceback.format_tb(error.__traceback__))
-    _log.error("%s %s failed: %s\n%s", method, pattern, type(error).__name__, lines)

@@ -5,6 +5,7 @@ Nothing here knows ASGI: `app.py` reads the request, makes a `Call` of it, and w
 """
 
 import math
+import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -159,3 +160,11 @@ def error_headers(error: TurnkeepError) -> dict[str, str]:
     if error.begun:
         headers["x-should-retry"] = "false"
     return headers
+
+
+def trace(error: Exception) -> str:
+    """What the log says of an error that nobody expected: its kind and the lines of code it passed.
+
+    Not its own words, which may hold what people wrote.
+    """
+    return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"

@@ -5,7 +5,6 @@ in the replies under way has to be kept first.
 """
 
 import asyncio
-import math
 import signal
 import socket
 from collections.abc import Callable
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from ..engine.base import EngineInfo
 
 KEEP_ALIVE_SECONDS = 60  # an idle connection; clients that talk to a model pause for a minute
+LAST_SECONDS = 2.0  # that a client has to read that its stream was cut off
 MOST_CONNECTIONS = 4_096
 Tell = Callable[[str], None]
 
@@ -109,6 +109,8 @@ class Listener:
     def __init__(self, app: App, settings: ServeSettings) -> None:
         self._app = app
         self._socket = bind(settings.host, settings.port)
+        address, port = self._socket.getsockname()[:2]
+        self.url = f"http://{bracket(address)}:{port}"  # where it listens, without a path
         connection = type("Connection", (Connection,), {"stall_seconds": settings.stall_seconds})
         config = Config(
             app,
@@ -124,15 +126,9 @@ class Listener:
             server_header=False,
             date_header=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=math.ceil(settings.grace_seconds),
         )
+        self._grace_seconds = settings.grace_seconds
         self._server = Server(config)
-
-    @property
-    def url(self) -> str:
-        """Where it listens, without a path."""
-        host, port = self._socket.getsockname()[:2]
-        return f"http://{bracket(host)}:{port}"
 
     async def start(self) -> None:
         """Take requests from now on."""
@@ -143,7 +139,14 @@ class Listener:
 
     async def stop(self) -> None:
         """Take no more requests, and give those under way some seconds; then they are cut off, and kept."""
-        await self._server.shutdown(sockets=[self._socket])
+        stopping = asyncio.ensure_future(self._server.shutdown(sockets=[self._socket]))
+        await asyncio.wait({stopping}, timeout=self._grace_seconds)
+        self._app.cut_off()
+        await asyncio.wait({stopping}, timeout=LAST_SECONDS)
+        for connection in list(self._server.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await stopping
         await self._app.finish()
 
 

@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestRefused, TurnkeepError
 from .door import read_query
-from .http import Call, SocketRoute, describe_error, match_pattern, status_of
+from .http import Call, SocketRoute, describe_error, match_pattern, status_of, trace
 from .reading import ClientGone, Receive
 from .sending import Send, render
 
@@ -67,8 +66,7 @@ async def serve_socket(app: "App", scope: Mapping[str, Any], receive: Receive, s
     except ClientGone:
         return
     except Exception as error:
-        lines = "".join(traceback.format_tb(error.__traceback__))
-        _log.error("WebSocket %s failed: %s\n%s", route.pattern, type(error).__name__, lines)
+        _log.error("WebSocket %s failed: %s", route.pattern, trace(error))
         code = FAILED
     await send({"type": "websocket.close", "code": code})
 
