@@ -27,7 +27,7 @@ class EventOrder:
         self.number = starting_after + 1  # of the next event
         self.whole = starting_after < 0  # seen from its beginning
         self.response: str | None = None
-        self.status = "new"
+        self.status = "new" if self.whole else "in_progress"  # what came before was not seen
         self.open: dict[int, dict[str, Any]] = {}  # output index -> the item as it was added
         self.parts: dict[int, list[str]] = {}  # output index -> pieces of the content part that is open
         self.texts: dict[int, str] = {}  # output index -> what its done event said

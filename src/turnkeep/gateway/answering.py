@@ -131,9 +131,10 @@ async def stream_course(
                 told += await _tell(gateway, owner, course, events, batch)
                 if told:
                     yield told
+                    told = []
                 if isinstance(batch[-1], Finished):
                     return
-                batch, told = await anext(batches), []
+                batch = await anext(batches)
         except TurnkeepError as error:
             if not events.number:
                 await undo_course(gateway, owner, course)
