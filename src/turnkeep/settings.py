@@ -9,10 +9,8 @@ import json
 import math
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 from .context.budget import SMALLEST_WINDOW
@@ -325,6 +323,8 @@ def describe_places(settings: Settings) -> list[tuple[str, Path]]:
 
 def suggest(word: str, known: list[str], mark: str = "") -> str:
     """Return "; did you mean X?" for a word that is nearly a known one, else ""; `mark` stands before X."""
+    from difflib import get_close_matches  # only for slips of the pen
+
     near = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {mark}{near[0]}?" if near else ""
 
@@ -372,7 +372,6 @@ def _shorten(value: object) -> str:
 def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        values = tomllib.loads(text)
     except FileNotFoundError as error:
         if must_exist:
             raise UsageError(f"There is no settings file {path}; name one that exists.") from error
@@ -381,8 +380,7 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
         raise UsageError(f"The settings file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"The settings file {path} is not UTF-8 text; save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"The settings file {path} is not TOML: {str(error).rstrip('.')}.") from error
+    values = _parse_file(text, path)
     for name in values:
         if name not in _SETTINGS:
             raise UsageError(
@@ -391,6 +389,15 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
     found = {name: read_setting(name, value, f"{name} in {path}") for name, value in values.items()}
     _refuse_two_engines(found, str(path))
     return _beside(found, path.parent)
+
+
+def _parse_file(text: str, path: Path) -> dict[str, object]:
+    import tomllib  # about 10 ms, and most people have no file
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"The settings file {path} is not TOML: {str(error).rstrip('.')}.") from error
 
 
 def _beside(found: dict[str, object], folder: Path) -> dict[str, object]:

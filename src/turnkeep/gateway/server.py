@@ -5,6 +5,7 @@ in the replies under way has to be kept first.
 """
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -205,6 +206,8 @@ async def serve(settings: ServeSettings, tell: Tell) -> None:
         await gateway.open()
         listener = Listener(App(gateway), settings)
         await listener.start()
+        gc.freeze()  # what is there now stays: no collection need look at it again
+        gc.enable()
         try:
             tell(f"Listening on {listener.url}/v1")
             await _until_stopped(gateway, tell)
