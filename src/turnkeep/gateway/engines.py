@@ -43,7 +43,7 @@ class Member:
     engine: Engine
     queue: Queue
     alive: bool = True
-    slots: Slots | None = None  # None: nothing is pinned
+    slots: Slots | None = None  # None: an engine without slots that could be chosen
     info: EngineInfo | None = None  # as last found
 
     async def probe(self, *, refresh: bool = False) -> EngineInfo:
@@ -58,10 +58,8 @@ class Member:
             self.queue.resize(
                 places=info.slots if told else PLACES_UNTOLD, pool_tokens=info.window if shared else None
             )
-            if not shared:
-                self.slots = None
-            elif self.slots is None or self.slots.count != info.slots:
-                self.slots = Slots(info.slots)
+            # Found anew, it may be another server, with nothing read.
+            self.slots = Slots(info.slots) if info.kind == "llama.cpp" else None
         return info
 
 
@@ -389,9 +387,9 @@ def _is_away(error: EngineError) -> bool:
 
 @contextlib.contextmanager
 def _pinned(member: Member, conversation: str | None, *, side: bool) -> Iterator[Pin | None]:
-    """Hold a slot for a request; None where the engine chooses."""
+    """Hold a slot for a request; None where there are none to choose from."""
     slots = member.slots
-    if slots is None or (conversation is None and not side):
+    if slots is None:
         yield None
         return
     pin = slots.take(conversation, side=side)
@@ -402,7 +400,7 @@ def _pinned(member: Member, conversation: str | None, *, side: bool) -> Iterator
 
 
 def _with_slot(request: Request, pin: Pin | None) -> Request:
-    return request if pin is None else replace(request, slot=pin.slot)
+    return request if pin is None or pin.slot is None else replace(request, slot=pin.slot)
 
 
 def _learn(member: Member, pin: Pin, end: End) -> None:

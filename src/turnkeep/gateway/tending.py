@@ -118,7 +118,7 @@ class Tender:
             await before.upkeep.pause()  # it waits for a long quiet, which this is not
         seat = self._desks.find(*place)
         slots = self._member.slots
-        if slots is not None and not slots.host_cache and not slots.holds(seat.desk.conversation):
+        if slots is not None and not slots.may_hold(seat.desk.conversation):
             await seat.indexer.run(self._until_idle)
             return
         if self._member.queue.busy:
