@@ -299,11 +299,11 @@ async def resolve_items(gateway: Gateway, owner: str, request: CreateRequest, pl
                 items.append(given)
     if wanted:
         called = {call.call_id for item in items if isinstance(item, Message) for call in item.tool_calls}
-        await _check_calls(gateway, owner, place, wanted - called)
+        await _check_calls(gateway, owner, place, wanted - called, param)
     return items or [user("")]
 
 
-async def _check_calls(gateway: Gateway, owner: str, place: Place, wanted: set[str]) -> None:
+async def _check_calls(gateway: Gateway, owner: str, place: Place, wanted: set[str], param: str) -> None:
     """Refuse results of calls that nobody made: chat templates would refuse them, now and ever after."""
     if wanted and place.conversation is not None:
         log = await gateway.store.load_log(owner, place.conversation, tip=place.at, limit=CALLS_LOOKED_AT)
@@ -312,7 +312,7 @@ async def _check_calls(gateway: Gateway, owner: str, place: Place, wanted: set[s
         raise RequestRefused(
             f"There is no tool call for the output with call_id {min(wanted)[:80]!r}: send the call along, or go "
             "on from the response that made it.",
-            param="input",
+            param=param,
         )
 
 

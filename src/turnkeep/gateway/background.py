@@ -165,20 +165,35 @@ async def _launch(gateway: Gateway, owner: str, draft: Draft, lease: Lease) -> B
     background = Background(gateway, owner, course, lease, keeps_events=draft.request.stream)
     known = _running.setdefault(gateway, {})
     known[draft.response] = background
+    gateway.beside.add(background.task)
+    background.task.add_done_callback(gateway.beside.discard)
     background.task.add_done_callback(lambda _: known.pop(draft.response, None))
     return background
+
+
+def _subject(response: str) -> str:
+    """What the lease is on of who runs a response."""
+    return f"background:{response}"
+
+
+async def _is_held(gateway: Gateway, response: str) -> bool:
+    """Whether some gateway runs a response; it lets go when all is kept."""
+    subject = _subject(response)
+    leases = await gateway.store.held_leases(subject, now=gateway.clock())
+    return any(lease.subject == subject for lease in leases)
+
+
+async def _wait_until_let_go(gateway: Gateway, response: str) -> None:
+    """Wait until the gateway that runs a response has seen that it is cancelled, if it lives."""
+    for _ in range(int(LEASE_SECONDS / FOLLOW_SECONDS)):
+        if not await _is_held(gateway, response):
+            return
+        await asyncio.sleep(FOLLOW_SECONDS)
 
 
 def find_background(gateway: Gateway, response: str) -> Background | None:
     """Find a response that runs without a reader in this process."""
     return _running.get(gateway, {}).get(response)
-
-
-async def close_backgrounds(gateway: Gateway) -> None:
-    """Wait until all that were stopped have been recorded; called when the turns are closed."""
-    tasks = {background.task for background in _running.get(gateway, {}).values()}
-    if tasks:
-        await asyncio.wait(tasks)
 
 
 async def _write(lists: AsyncGenerator[list[Event], None]) -> AsyncGenerator[bytes, None]:
@@ -204,7 +219,7 @@ async def follow_response(
     while True:
         # Whether it has ended is asked first: what was kept before its end is read after that.
         shown = await show_standing(gateway, owner, response)
-        ended = shown["status"] not in ("queued", "in_progress")
+        ended = shown["status"] not in ("queued", "in_progress") and not await _is_held(gateway, row.id)
         kept = await gateway.store.load_events(
             owner, response, starting_after=starting_after, limit=EVENTS_AT_ONCE
         )
@@ -242,7 +257,7 @@ async def _replay_rest(
         # Whoever ran it died with the end untold.
         rest = replay_response(shown)[-1][1]
         told = {**json.loads(rest), "sequence_number": starting_after + 1}
-        yield _render_kept([json.dumps(told)])
+        yield _render_kept([json.dumps(told, separators=(",", ":"))])
     yield DONE
 
 
@@ -283,6 +298,8 @@ async def cancel(call: Call) -> Answer:
     if background is not None:
         await background.stop()
         await asyncio.wait({background.task})
+    else:
+        await _wait_until_let_go(gateway, row.id)
     return Answer(body=await show_response(gateway, owner, call.params["id"]))
 
 

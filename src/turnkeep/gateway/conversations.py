@@ -96,7 +96,7 @@ async def _read_items(gateway: Gateway, owner: str, value: object, place: Place)
     request = CreateRequest(given=parse_input(value, "items"))
     if request.compact_now:
         raise RequestRefused("A compaction_trigger cannot be kept in a conversation.", param="items")
-    return await resolve_items(gateway, owner, request, place)
+    return await resolve_items(gateway, owner, request, place, "items")
 
 
 async def _append(gateway: Gateway, owner: str, row: Conversation, items: Sequence[Item]) -> list[StoredItem]:

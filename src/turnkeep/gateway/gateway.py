@@ -1,5 +1,6 @@
 """What all routes share: the store, the engines, the turns, the settings."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -84,6 +85,9 @@ class Gateway:
         self.pool = connect_pool(settings) if pool is None else pool
         # None: turns are found by their words alone.
         self.embedder = _connect_embedder(settings) if embedder is None else embedder
+        self.beside: set[asyncio.Task[None]] = (
+            set()
+        )  # what runs without a request, and ends when its turn does
         self.options = Options(strategy=parse_strategy(settings.strategy))
         self.recogniser = Recogniser(self.store)
         self.turns = Turns(
@@ -107,6 +111,8 @@ class Gateway:
     async def close(self) -> None:
         """Stop and record what is under way, and close what was opened."""
         await self.turns.close()
+        if self.beside:
+            await asyncio.wait(self.beside)
         await self.pool.close()
         if self.embedder is not None:
             await self.embedder.close()
