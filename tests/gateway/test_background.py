@@ -211,19 +211,21 @@ def test_what_a_dead_gateway_left_behind_has_failed() -> None:
 def test_a_gateway_elsewhere_is_followed_and_its_response_cancelled_through_the_store() -> None:
     async def main() -> None:
         store = EphemeralStore()
-        async with open_site([["Hel", asyncio.Event(), "lo."]], store=_Kept(store)) as site:
-            async with open_site(store=_Kept(store)) as other:
-                body = {"input": "Hi.", "background": True, "stream": True}
-                exchange = site.begin("POST", "/v1/responses", body)
-                said = b""
-                while b"Hel" not in said:
-                    said += await exchange.piece()
-                response = said.split(b'"id":"')[1].split(b'"')[0].decode()
-                follower = other.begin("GET", f"/v1/responses/{response}?stream=true")
-                await other.post(f"/v1/responses/{response}/cancel")
-                ended = check_events(parse_stream(await rest_of(follower)))
-                assert (ended["status"], text_of(ended)) == ("cancelled", "Hel")
-                assert check_events(parse_stream(said + await rest_of(exchange))) == ended
+        async with (
+            open_site([["Hel", asyncio.Event(), "lo."]], store=_Kept(store)) as site,
+            open_site(store=_Kept(store)) as other,
+        ):
+            body = {"input": "Hi.", "background": True, "stream": True}
+            exchange = site.begin("POST", "/v1/responses", body)
+            said = b""
+            while b"Hel" not in said:
+                said += await exchange.piece()
+            response = said.split(b'"id":"')[1].split(b'"')[0].decode()
+            follower = other.begin("GET", f"/v1/responses/{response}?stream=true")
+            await other.post(f"/v1/responses/{response}/cancel")
+            ended = check_events(parse_stream(await rest_of(follower)))
+            assert (ended["status"], text_of(ended)) == ("cancelled", "Hel")
+            assert check_events(parse_stream(said + await rest_of(exchange))) == ended
         await store.close()
 
     asyncio.run(main())

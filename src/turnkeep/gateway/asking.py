@@ -278,7 +278,9 @@ async def _find_end(gateway: Gateway, owner: str, row: StoredResponse) -> Positi
 # -- what is said ------------------------------------------------------------------------
 
 
-async def resolve_items(gateway: Gateway, owner: str, request: CreateRequest, place: Place) -> list[Item]:
+async def resolve_items(
+    gateway: Gateway, owner: str, request: CreateRequest, place: Place, param: str = "input"
+) -> list[Item]:
     """Make the items of a request's input; no input at all is an empty message.
 
     Raises:
