@@ -11,48 +11,23 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..conversation.items import Item, Message
-from ..conversation.log import START, Position
-from ..errors import Conflict, ConversationNotFound, QueueFull, RequestRefused, StoreError, TurnkeepError
+from ..conversation.items import Item
+from ..conversation.log import Position
+from ..errors import ConversationNotFound, QueueFull, StoreError, TurnkeepError
 from ..prompt import Options
 from ..store.base import Conversation
 from ..store.ids import completion_id, make_key, make_tag, parse_key
-from ..transfer import check_name
 from ..turn import Calling, Finished, Piece, Reply, Say, Thought, TurnEvent
 from ..wire.chat_replies import ChunkWriter, render_completion
 from ..wire.chat_requests import ChatRequest, parse_request
-from ..wire.response_items import unanswered
 from .asides import find_aside
 from .http import Answer, Call, Route, Streamed
-from .recognising import Found, History, find_ends, make_chat_label, make_label, split_unknown
+from .placing import Place, check_calls, discard_fresh, find_history, find_named
 from .stored_chats import STORED, make_head
 from .turns import Ask, Running
 from .unstored import Unstored
 
 CONVERSATION_HEADER = "x-conversation-id"
-CALLS_LOOKED_AT = 64  # items of the log in which the calls are looked for that results answer
-NOT_RECOGNISED = "What came before the new message was not recognised, and left alone: the conversation of that name goes on."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a request's new messages go.
-
-    after: the item that they hang on; None: the conversation's tip when their turn comes.
-    new: the messages to answer.
-    history: all that the client sent, where its beginning is known; None where it is not.
-    named: the client named the conversation.
-    fresh: it was made for this request.
-    notices: sentences for the receipt.
-    """
-
-    conversation: str
-    after: Position | None
-    new: Sequence[Item]
-    history: History | None = None
-    named: bool = False
-    fresh: bool = False
-    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +87,7 @@ class Course:
         if self.place is None:
             return
         if self.running.turn is None:
-            await _discard_fresh(self.call, self.place)
+            await discard_fresh(self.call, self.place)
             return
         with contextlib.suppress(TurnkeepError):  # a failed turn was raised where it was read
             await self.remember(await self.running.reply())
@@ -227,11 +202,11 @@ async def _begin(call: Call, request: ChatRequest) -> Course:
     stored = call.gateway.settings.store_default if request.store is None else request.store
     if aside is not None or not stored:
         return await _begin_unstored(call, request, None if aside else name, side=aside is not None)
-    place = await (_find_history(call, request) if name is None else _find_named(call, request, name))
+    place = await (find_history(call, request) if name is None else find_named(call, request, name))
     try:
         return _begin_stored(call, request, place)
     except QueueFull:
-        await _discard_fresh(call, place)
+        await discard_fresh(call, place)
         raise
 
 
@@ -255,13 +230,6 @@ def _begin_stored(call: Call, request: ChatRequest, place: Place) -> Course:
     )
 
 
-async def _discard_fresh(call: Call, place: Place) -> None:
-    """Delete a conversation that was made for a request of which nothing was kept."""
-    if place.fresh:
-        call.gateway.turns.forget(call.owner, place.conversation)
-        await call.gateway.store.delete_conversation(call.owner, place.conversation)
-
-
 def _say(place: Place) -> Say:
     async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
         return place.new, row.tip if place.after is None else place.after
@@ -282,7 +250,7 @@ async def _begin_unstored(call: Call, request: ChatRequest, name: str | None, *,
         base = (row.id, row.tip)
         if instructions is None and row.instructions is not None:
             instructions = await call.gateway.store.load_instructions(call.owner, row.id, row.instructions)
-    await _check_calls(call, request.messages, row)
+    await check_calls(call, request.messages, row)
     unstored = Unstored(
         owner=call.owner,
         items=request.messages,
@@ -311,101 +279,6 @@ def _options(call: Call, request: ChatRequest) -> Options:
         sampling={**call.gateway.options.sampling, **request.sampling},
         tools=request.tools,
     )
-
-
-# -- finding the place ----------------------------------------------------------------------------
-
-
-async def _find_named(call: Call, request: ChatRequest, name: str) -> Place:
-    """Find the place in a conversation that the client names; one of a new name is made."""
-    row, fresh = await _open(call, check_name(name))
-    await _check_calls(call, request.messages, None if fresh else row)
-    if row.tip != START and not find_ends(request.messages):
-        return Place(conversation=row.id, after=None, new=request.messages, named=True)
-    # A client may name its chat and resend everything nevertheless: what is known is not said twice.
-    history = await call.gateway.recogniser.digest(call.owner, make_chat_label(row.id), request.messages)
-    found = await call.gateway.recogniser.find(call.owner, history)
-    if row.tip != START and not found.known:
-        new = split_unknown(request.messages, 0).new
-        return Place(conversation=row.id, after=None, new=new, named=True, notices=(NOT_RECOGNISED,))
-    return await _take_up(call, history, replace(found, conversation=row.id), named=True, fresh=fresh)
-
-
-async def _find_history(call: Call, request: ChatRequest) -> Place:
-    """Find the place of a history that was resent; one that is not known begins a conversation."""
-    recogniser, store = call.gateway.recogniser, call.gateway.store
-    await _check_calls(call, request.messages)
-    label = make_label(call.headers, request.user)
-    history = await recogniser.digest(call.owner, label, request.messages)
-    found = await recogniser.find(call.owner, history)
-    if found.conversation is not None:
-        return await _take_up(call, history, found)
-    row = await store.create_conversation(call.owner, None, now=call.gateway.clock(), kind="history")
-    return await _take_up(call, history, Found(conversation=row.id), fresh=True)
-
-
-async def _check_calls(call: Call, messages: Sequence[Message], row: Conversation | None = None) -> None:
-    """Refuse results of calls that nobody made: chat templates would refuse them, now and ever after.
-
-    Args:
-        call: the request.
-        messages: all that it sent.
-        row: the conversation that they go on from.
-    """
-    wanted = unanswered(messages)
-    if wanted and row is not None:
-        store = call.gateway.store
-        log = await store.load_log(call.owner, row.id, tip=row.tip, limit=CALLS_LOOKED_AT)
-        said = [stored.item for stored in log if isinstance(stored.item, Message)]
-        wanted -= {made.call_id for message in said for made in message.tool_calls}
-    if wanted:
-        raise RequestRefused(
-            f"A tool's result answers the call {min(wanted)[:80]!r}, which nobody made: send the assistant's message "
-            "with the call before it.",
-            param="messages",
-        )
-
-
-async def _take_up(
-    call: Call, history: History, found: Found, *, named: bool = False, fresh: bool = False
-) -> Place:
-    """Keep what was said and answered elsewhere, as turns; what is new hangs on the last of them."""
-    assert found.conversation is not None
-    unknown = split_unknown(history.messages, found.known)
-    after = found.after
-    if unknown.turns:
-        gateway, owner = call.gateway, call.owner
-        async with gateway.turns.hold(owner, found.conversation) as (_, lease):
-            turns = await gateway.store.append_turns(
-                owner, found.conversation, unknown.turns, after=after, lease=lease, now=gateway.clock()
-            )
-        await gateway.recogniser.save(owner, found.conversation, history, unknown.ends, turns)
-        after = turns[-1].tip
-    return Place(
-        conversation=found.conversation,
-        after=after,
-        new=unknown.new,
-        history=history,
-        named=named,
-        fresh=fresh,
-    )
-
-
-async def _open(call: Call, name: str) -> tuple[Conversation, bool]:
-    """Find a conversation by name or id, or make one of that name; and whether it was made."""
-    store, owner = call.gateway.store, call.owner
-    row = await store.find_conversation(owner, name)
-    if row is not None:
-        return row, False
-    if name.startswith("conv_"):
-        raise ConversationNotFound(f"There is no conversation {name}: use a name, or leave conversation out.")
-    try:
-        return await store.create_conversation(owner, name, now=call.gateway.clock(), kind="chat"), True
-    except Conflict:  # another request has made it just now: that is the one that was meant
-        row = await store.find_conversation(owner, name)
-        if row is None:
-            raise
-        return row, False
 
 
 _BODY = {
