@@ -34,6 +34,7 @@ from .sending import Send, Sending
 
 Scope = Mapping[str, Any]  # Any: as ASGI has it
 
+WATCH_SECONDS = 0.05  # after which it is looked whether the client is still there
 HEADERS_BYTES = 64 * 1024  # names and values together
 ROUTED = ("models", "responses", "conversations", "background", "chats")
 SOCKETED = ("sockets",)
@@ -95,7 +96,7 @@ class App:
         self._under_way.add(task)
         try:
             if scope["type"] == "http":
-                await self._serve(scope, receive, send)
+                await self._serve(scope, _Watch(receive, task), send)
             elif scope["type"] == "websocket":
                 from .upgrading import serve_socket  # few need it
 
@@ -116,9 +117,9 @@ class App:
             await asyncio.wait(others)
 
     # -- one request ------------------------------------------------------------------------------
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, watch: "_Watch", send: Send) -> None:
         sending = Sending(send, bare=scope["method"] == "HEAD")
-        watch, held = _Watch(receive), Held()
+        held = Held()
         try:
             headers = read_headers(scope)
             sending.origin = self.door.check_place(headers)
@@ -248,27 +249,37 @@ class App:
 
 
 class _Watch:
-    """Cancels the task that serves a request when its client hangs up."""
+    """Cancels the task that serves a request when its client hangs up.
 
-    def __init__(self, receive: Receive) -> None:
+    Begins to look a moment later: most requests that need no engine are answered by then, and need no second task.
+    """
+
+    __slots__ = ("_serving", "_timer", "_watching", "gone", "receive")
+
+    def __init__(self, receive: Receive, serving: "asyncio.Task[Any]") -> None:  # Any: the server's own task
         self.receive = receive
         self.gone = False
+        self._serving = serving
         self._watching: asyncio.Task[None] | None = None
-        self._serving = asyncio.current_task()
+        self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Watch from now on; the body has been read."""
+        self._timer = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._begin)
+
+    def _begin(self) -> None:
         self._watching = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
         while (await self.receive())["type"] != "http.disconnect":
             pass  # more of a body that no route takes
-        assert self._serving is not None
         self.gone = True
         self._serving.cancel()
 
     def stop(self) -> None:
         """Watch no more."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._watching is not None:
             self._watching.cancel()
 

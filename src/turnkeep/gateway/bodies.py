@@ -13,6 +13,13 @@ from ..errors import RequestRefused
 
 MOST_DEPTH = 100  # of brackets within brackets; JSON schemas of tools go to about 20
 LISTS = ("input", "messages", "items", "tools")  # of a request, whose entries are counted
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -44,7 +51,7 @@ def parse_body(raw: bytes, *, most_items: int) -> dict[str, Any]:  # Any: JSON, 
 
 def _parse(raw: bytes) -> Any:  # Any: JSON
     try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        value = _decode(raw.decode("utf-8"))
         if _SURROGATE.search(raw):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError:
@@ -56,10 +63,6 @@ def _parse(raw: bytes) -> Any:  # Any: JSON
             "The body is not JSON: send an object with Content-Type: application/json."
         ) from None
     return value
-
-
-def _refuse_constant(_name: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are not JSON")
 
 
 def _too_deep() -> RequestRefused:
