@@ -9,14 +9,14 @@ from openai.types import chat
 
 from tests.gateways import Answered, Caller, run_gateway
 from turnkeep.conversation.items import Usage
-from turnkeep.engine.base import End, ReasoningDelta, TextDelta, ToolCallDelta
+from turnkeep.engine.base import Delta, End, ReasoningDelta, TextDelta, ToolCallDelta
 from turnkeep.errors import EngineRefused
 from turnkeep.store.ephemeral import EphemeralStore
 from turnkeep.testing import ScriptedEngine
 
 PATH = "/v1/chat/completions"
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
-CALLED = [
+CALLED: list[Delta] = [
     ToolCallDelta(index=0, call_id="c1", name="look", arguments=""),
     ToolCallDelta(index=0, arguments='{"at":'),
     ToolCallDelta(index=0, arguments='"sky"}'),
@@ -24,7 +24,7 @@ CALLED = [
 ]
 
 
-def said(text: str, **fields: object) -> dict[str, object]:
+def said(text: str, **fields: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": text}], **fields}
 
 
@@ -117,7 +117,7 @@ def test_a_named_conversation_takes_what_is_new():
                 "messages": [system, *said("I am Ann.")["messages"]],
                 "conversation": "trip",
             },
-        )  # type: ignore[misc]  # a list
+        )
         second = await caller.post(PATH, said("Who am I?"), X_Conversation_ID="trip")
         return [first, second]
 
@@ -243,7 +243,7 @@ def test_a_conversation_is_read_and_not_extended_by_what_is_not_to_be_stored():
 
     async def script(caller: Caller) -> list[int]:
         system = {"role": "system", "content": "Be kind."}
-        messages = [system, *said("I am Ann.")["messages"]]  # type: ignore[misc]  # a list
+        messages = [system, *said("I am Ann.")["messages"]]
         await caller.post(PATH, {"messages": messages, "conversation": "trip"})
         await caller.post(PATH, said("Who am I?", conversation="trip", store=False))
         unknown = await caller.post(PATH, said("Who?", conversation="elsewhere", store=False))
@@ -279,7 +279,7 @@ def test_tools_are_called_and_their_results_follow():
         first = await caller.post(PATH, said("Which colour?", tools=[TOOL], tool_choice="auto"))
         message = first.body["choices"][0]["message"]
         messages = [
-            *said("Which colour?")["messages"],  # type: ignore[misc]  # a list
+            *said("Which colour?")["messages"],
             message,
             {"role": "tool", "tool_call_id": "c1", "content": "blue"},
         ]
@@ -315,7 +315,7 @@ def test_a_result_of_a_call_that_nobody_made_is_refused_and_makes_no_conversatio
     store = EphemeralStore()
 
     async def script(caller: Caller) -> tuple[list[Answered], int]:
-        messages = [*said("a")["messages"], {"role": "tool", "tool_call_id": "c9", "content": "b"}]  # type: ignore[misc]  # a list
+        messages = [*said("a")["messages"], {"role": "tool", "tool_call_id": "c9", "content": "b"}]
         answered = [
             await caller.post(PATH, {"messages": messages, **fields})
             for fields in ({}, {"store": False}, {"conversation": "new"})
@@ -419,7 +419,7 @@ def test_a_client_that_hangs_up_stops_the_engine_and_what_was_said_is_kept():
         (row,) = await store.list_conversations("local")
         turn = await store.load_turn("local", row.id, 1)
         messages = [
-            *said("A story")["messages"],  # type: ignore[misc]  # a list
+            *said("A story")["messages"],
             {"role": "assistant", "content": "Once upon"},
             {"role": "user", "content": "Go on"},
         ]
