@@ -86,9 +86,10 @@ def test_of_much_text_the_rest_is_indexed_in_upkeep(on_store: OnStore) -> None:
 def test_what_cannot_be_appended_is_refused_whole(on_store: OnStore) -> None:
     @on_store
     async def _(writer: Writer) -> None:
-        for nothing in ((), (pair(1), [])):
-            with pytest.raises(UsageError, match="at least one"):
-                await append(writer, *nothing)
+        with pytest.raises(UsageError, match="at least one"):
+            await append(writer)
+        with pytest.raises(UsageError, match="at least one"):
+            await append(writer, pair(1), [])
         with pytest.raises(ConversationError, match="no item 7"):
             await append(writer, pair(1), after=Position(0, 7))
         turn = await writer.open("One.")

@@ -95,7 +95,7 @@ def test_an_owner_is_deleted_with_everything_and_others_stay(on_store: OnStore) 
         before = (await store.stats()).tables
         key = await books.create_key("laptop", digest_secret("a"), now=1)
         for kind in ("named", "chain"):
-            theirs = await begin(writer, kind, key.owner)  # type: ignore[arg-type]  # these are kinds
+            theirs = await begin(writer, kind, key.owner)
             await store.begin_turn(
                 key.owner, theirs.id, [*(each.item for each in await writer.items(1))],
                 after=(await store.load_conversation(key.owner, theirs.id)).tip, lease=theirs.lease, now=1,
