@@ -37,12 +37,15 @@ def test_what_is_no_item_of_the_conversation_is_not_found(on_store: OnStore) -> 
         (theirs, _) = await other.items(1)
         made = await respond(writer, "Ours.")
         unknown = "msg_" + key_of(writer) + "0" * 12
+        (ours, _) = await writer.items(1)
+        mixed = "msg_" + key_of(other) + ours.id[-12:]  # their key, our tag
         for owner, conversation, item in (
             (OWNER, writer.id, theirs.id),
             ("eve", other.id, theirs.id),
             (OWNER, writer.id, made.id),
             (OWNER, writer.id, writer.id),
             (OWNER, writer.id, unknown),
+            (OWNER, writer.id, mixed),
             (OWNER, writer.id, "msg_abc"),
         ):
             with pytest.raises(ConversationNotFound):

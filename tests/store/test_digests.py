@@ -85,6 +85,15 @@ def test_forgetting_a_turn_takes_all_histories_along_that_held_it(on_store: OnSt
         assert await known(writer, *turns) == [1]
 
 
+def test_the_digest_of_a_turn_of_one_message_goes_too(on_store: OnStore) -> None:
+    @on_store
+    async def _(writer: Writer) -> None:
+        await writer.finish(await writer.open("Nobody answered."))
+        await ledger(writer).save_digests(OWNER, writer.id, [(digest(1), 1)])
+        await forget(writer, [1])
+        assert await known(writer, 1) == []
+
+
 def test_the_digest_of_a_forgotten_turn_is_not_kept(on_store: OnStore) -> None:
     @on_store
     async def _(writer: Writer) -> None:

@@ -104,6 +104,10 @@ def test_claims_go_with_what_they_stand_for(on_store: OnStore) -> None:
         assert await kept("one", "other", "unstored") == ["other", "unstored"]
         await forget(writer, [2])
         assert await kept("other", "unstored") == ["unstored"]
+        unsaved = new_response(writer)  # answered, but the response itself was not to be kept
+        await claim("unsaved", unsaved)
+        await forget(writer, [1])
+        assert await kept("unsaved", "unstored") == ["unstored"]
         await claim("whole", new_response(writer))
         await writer.store.delete_conversation(OWNER, writer.id)
         assert await kept("whole", "unstored") == ["unstored"]

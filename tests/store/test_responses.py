@@ -304,6 +304,18 @@ def test_what_others_hang_on_stays_until_they_are_deleted_too(on_store: OnStore)
         assert (deleted.orphans, deleted.empty) == ((1,), True)
 
 
+def test_behind_a_forgotten_turn_others_may_still_need_what_was_said_before(on_store: OnStore) -> None:
+    @on_store
+    async def _(writer: Writer) -> None:
+        chain, books = await begin(writer, "chain"), ledger(writer)
+        first = await respond(chain, "One.")
+        second = await respond(chain, "Two.", previous=first)
+        await respond(chain, "Three.", previous=second)
+        await forget(chain, [2])
+        assert await books.has_descendants(OWNER, first.id)
+        assert (await books.delete_response(OWNER, first.id)).orphans == ()
+
+
 def test_one_of_two_that_were_asked_the_same_is_forgotten_alone(on_store: OnStore) -> None:
     @on_store
     async def _(writer: Writer) -> None:
