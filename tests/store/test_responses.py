@@ -77,6 +77,26 @@ def test_a_response_is_not_found_by_another_owner_or_under_the_other_kind_s_id(o
         assert await books.load_response(OWNER, saved.id) == saved
 
 
+def test_what_goes_with_a_response_is_kept_along_or_nothing_is(on_store: OnStore) -> None:
+    @on_store
+    async def _(writer: Writer) -> None:
+        books = ledger(writer)
+        await writer.say("One.")
+        await books.claim_idempotency(OWNER, "k", b"r", now=1)
+        save = books.save_response
+        with pytest.raises(UsageError, match="ends with a turn"):
+            await save(OWNER, new_response(writer), now=1, digests=[b"d" * 16])
+        assert (await writer.store.stats()).tables["response"] == 0
+        made = await save(
+            OWNER, new_response(writer), now=1, turn=1, digests=[b"d" * 16, b"e" * 16], idempotency="k"
+        )
+        known = await books.find_digests(OWNER, [b"d" * 16, b"e" * 16, b"f" * 16])
+        assert known is not None
+        assert (known.index, known.places[0].turn) == (1, 1)
+        claim = await books.claim_idempotency(OWNER, "k", b"r", now=2)
+        assert (claim.fresh, claim.state, claim.response) == (False, "open", made.id)
+
+
 def test_an_id_that_does_not_belong_is_refused(on_store: OnStore) -> None:
     @on_store
     async def _(writer: Writer) -> None:
@@ -126,8 +146,9 @@ def test_a_queued_response_begins_with_its_turn(on_store: OnStore) -> None:
         books = ledger(writer)
         made = await books.save_response(OWNER, new_response(writer), now=1, status="queued")
         turn = await writer.open("One.")
-        begun = await books.mark_response(OWNER, made.id, None, turn=turn.number)
-        assert (begun.status, begun.turn) == (None, 1)
+        begun = await books.mark_response(OWNER, made.id, None, turn=turn.number, head={"given": 1})
+        assert (begun.status, begun.turn, begun.head) == (None, 1, {"given": 1})
+        assert (await books.mark_response(OWNER, made.id, None)).head == {"given": 1}
         assert begun == await books.load_response(OWNER, made.id)
 
 

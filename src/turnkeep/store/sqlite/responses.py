@@ -61,28 +61,29 @@ def save_response(
     place, _ = find_place(database, owner, parsed.conversation)
     if turn is not None:
         find_turn(database, place, turn)
+    row = (
+        parsed.tag,
+        kind,
+        turn,
+        _previous_tag(parsed, previous),
+        conversation_given,
+        status,
+        _plain(keeper),
+        _plain(model),
+        dump_json(metadata) if metadata else None,
+        dump_json(head or {}),
+        now,
+    )
     try:
         database.execute(
             "INSERT INTO response (owner, conversation, tag, kind, turn, previous, given, status, keeper, model, "
             "metadata, head, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *place,
-                parsed.tag,
-                kind,
-                turn,
-                _previous_tag(parsed, previous),
-                conversation_given,
-                status,
-                _plain(keeper),
-                _plain(model),
-                dump_json(metadata) if metadata else None,
-                dump_json(head or {}),
-                now,
-            ),
+            (*place, *row),
         )
     except sqlite3.IntegrityError as error:
         raise Conflict(f"There is a response {response!r} already: make another id.") from error
-    return _load(database, place, parsed.tag)
+    tag, *rest = row
+    return _response((tag, plain(owner), parsed.key, *rest[:5], None, *rest[5:]))
 
 
 def _previous_tag(parsed: ParsedId, previous: str | None) -> int | None:
@@ -141,6 +142,7 @@ def mark_response(
     status: ResponseStatus | None,
     turn: int | None,
     error: str | None,
+    head: Mapping[str, Any] | None,  # Any: JSON of the gateway's own making
 ) -> StoredResponse:
     """Change how it stands, unless it has ended."""
     place, tag = find_response(database, owner, response)
@@ -152,9 +154,9 @@ def mark_response(
     if turn is not None:
         find_turn(database, place, turn)
     database.execute(
-        "UPDATE response SET status = ?, turn = coalesce(?, turn), error = coalesce(?, error) "
-        "WHERE owner = ? AND conversation = ? AND tag = ?",
-        (status, turn, _plain(error), *place, tag),
+        "UPDATE response SET status = ?, turn = coalesce(?, turn), error = coalesce(?, error), "
+        "head = coalesce(?, head) WHERE owner = ? AND conversation = ? AND tag = ?",
+        (status, turn, _plain(error), None if head is None else dump_json(head), *place, tag),
     )
     return _load(database, place, tag)
 
