@@ -100,20 +100,20 @@ def compaction_id(key: str, tag: int) -> str:
 
 
 def tool_call_id(key: str, tag: int, place: int) -> str:
-    """Example: "0d3…", 33, 1 → "fc_0d3…00000000001101"; places from 0 to 1,023."""
-    return f"fc_{key}{_encode(tag, _TAG_DIGITS)}{_PAIRS[place]}"
+    """Example: "0d3…", 33, 1 → "fc_0d3…00000000001101"; places from 0 to 1,023, or `ValueError`."""
+    return f"fc_{key}{_encode(tag, _TAG_DIGITS)}{_spell_place(place)}"
 
 
 def tool_result_id(key: str, tag: int, place: int) -> str:
-    """Example: "0d3…", 33, 1 → "fco_0d3…00000000001101"; places from 0 to 1,023."""
-    return f"fco_{key}{_encode(tag, _TAG_DIGITS)}{_PAIRS[place]}"
+    """Example: "0d3…", 33, 1 → "fco_0d3…00000000001101"; places from 0 to 1,023, or `ValueError`."""
+    return f"fco_{key}{_encode(tag, _TAG_DIGITS)}{_spell_place(place)}"
 
 
 def make_id(parsed: ParsedId) -> str:
     """Put an id together again; inverse of `parse_id`."""
     prefix = "chatcmpl-" if parsed.kind == "chatcmpl" else f"{parsed.kind}_"
     tag = "" if parsed.tag is None else _encode(parsed.tag, _TAG_DIGITS)
-    return f"{prefix}{parsed.key}{tag}{'' if parsed.place is None else _PAIRS[parsed.place]}"
+    return f"{prefix}{parsed.key}{tag}{'' if parsed.place is None else _spell_place(parsed.place)}"
 
 
 def parse_id(text: str) -> ParsedId | None:
@@ -144,6 +144,12 @@ def _digits_of(text: str) -> str | None:
     if _LENGTHS.get(text[:cut]) != len(digits) or not _DIGIT_SET.issuperset(digits):
         return None
     return digits
+
+
+def _spell_place(place: int) -> str:
+    if not 0 <= place < MOST_PLACES:
+        raise ValueError(f"{place} is no place of a call: there is room for 0 to {MOST_PLACES - 1}")
+    return _PAIRS[place]
 
 
 def _encode(number: int, digits: int) -> str:

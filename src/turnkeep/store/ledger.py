@@ -197,6 +197,8 @@ class Ledger(Protocol):
         model: str | None = None,
         metadata: Mapping[str, str] | None = None,
         head: Mapping[str, Any] | None = None,
+        digests: Sequence[bytes] = (),
+        idempotency: str | None = None,
     ) -> StoredResponse:
         """Insert a response under an id that `response_id` or `completion_id` made, whose key is its conversation's.
 
@@ -213,6 +215,11 @@ class Ledger(Protocol):
             model: as the client named it.
             metadata: as the client gave it.
             head: request fields to echo, without texts.
+            digests: of histories that end with its turn, kept along; see `save_digests`.
+            idempotency: the client's key, whose claim it answers; see `settle_idempotency` (its state stays open).
+
+        A queued one is durable when this returns; another is so with the next thing said there (a power cut
+        may take it back until then).
 
         Raises:
             Conflict: there is a response of that id.
@@ -236,10 +243,11 @@ class Ledger(Protocol):
         *,
         turn: int | None = None,
         error: str | None = None,
+        head: Mapping[str, Any] | None = None,
     ) -> StoredResponse:
         """Change how it stands: None with a turn begins a queued one, cancelled and failed end it.
 
-        What has ended stays as it is, and so does one whose turn is done: returns the row as it stands then.
+        With it, head is replaced unless it is None. What has ended stays as it is, and so does one whose turn is done: returns the row as it stands then.
         Of a cancellation and a beginning that meet, the first wins; look at the row that comes back.
         """
         ...

@@ -17,9 +17,10 @@ from ..ledger import (
     ResponseStatus,
     StoredResponse,
 )
-from . import aliases, api_keys, appends, conversations, idempotency, paths, responses
+from . import aliases, answers, api_keys, appends, conversations, paths, responses
 from . import digests as digest_rows
 from . import events as event_rows
+from . import idempotency as claims
 from .calls import Calls
 from .forget_item import forget_item
 
@@ -97,12 +98,18 @@ class LedgerCalls(Calls):
         model: str | None = None,
         metadata: Mapping[str, str] | None = None,
         head: Mapping[str, Any] | None = None,  # Any: JSON of the gateway's own making
+        digests: Sequence[bytes] = (),
+        idempotency: str | None = None,
     ) -> StoredResponse:
-        """Insert a response under its id."""
-        return await self._write(
-            responses.save_response,
+        """Insert a response under its id, and what goes with it."""
+        # The write that ends the turn makes durable what was noted before it; a queued one has none yet.
+        run = self._write if status == "queued" else self._note
+        return await run(
+            answers.save_answer,
             owner,
             response,
+            digests,
+            idempotency,
             now=now,
             kind=kind,
             turn=turn,
@@ -131,9 +138,10 @@ class LedgerCalls(Calls):
         *,
         turn: int | None = None,
         error: str | None = None,
+        head: Mapping[str, Any] | None = None,  # Any: JSON of the gateway's own making
     ) -> StoredResponse:
         """Change how it stands, unless it has ended; returns the row as it stands then."""
-        return await self._write(responses.mark_response, owner, response, status, turn, error)
+        return await self._note(responses.mark_response, owner, response, status, turn, error, head)
 
     async def update_response(
         self,
@@ -191,17 +199,17 @@ class LedgerCalls(Calls):
         self, owner: str, key: str, digest: bytes, *, now: float, keeper: str | None = None
     ) -> Claim:
         """Claim a client's key for a request, unless it is claimed already."""
-        return await self._note(idempotency.claim_idempotency, owner, key, digest, now, keeper)
+        return await self._note(claims.claim_idempotency, owner, key, digest, now, keeper)
 
     async def settle_idempotency(
         self, owner: str, key: str, *, response: str | None, state: ClaimState
     ) -> None:
         """Say which response answers a claimed key, and how it stands."""
-        await self._note(idempotency.settle_idempotency, owner, key, response, state)
+        await self._note(claims.settle_idempotency, owner, key, response, state)
 
     async def drop_idempotency(self, owner: str, key: str) -> None:
         """Give a claim back."""
-        await self._note(idempotency.drop_idempotency, owner, key)
+        await self._note(claims.drop_idempotency, owner, key)
 
     # -- recognising histories ----------------------------------------------------------
     async def load_digest_key(self, owner: str) -> bytes:

@@ -17,12 +17,18 @@ from .database import Database
 from .rows import dump_json, load_mapping, plain
 from .turns import SELECT_TURNS, find_turn, load_turn_row
 
-_SELECT = (
+_COLUMNS = (
     "SELECT response.tag, owner.name, conversation.key, response.kind, response.turn, response.previous, "
     "response.given, response.status, response.error, response.keeper, response.model, response.metadata, "
-    "response.head, response.created FROM response JOIN owner ON owner.number = response.owner "
+    "response.head, response.created FROM "
+)
+_WHOSE = (
+    " JOIN owner ON owner.number = response.owner "
     "JOIN conversation ON conversation.owner = response.owner AND conversation.number = response.conversation "
 )
+_SELECT = f"{_COLUMNS} response {_WHOSE}"
+_IS_GOING = "(response.status IS NULL OR response.status = 'queued')"
+_BEHIND_ALL = (1 << 63) - 1  # no row has a greater number
 _ID_KINDS: dict[str, ResponseKind] = {"resp": "response", "chatcmpl": "chat_completion"}
 # Whoever works on it holds a lease: nobody does when that is given back or has run out.
 _IS_DEAD = (
@@ -55,28 +61,29 @@ def save_response(
     place, _ = find_place(database, owner, parsed.conversation)
     if turn is not None:
         find_turn(database, place, turn)
+    row = (
+        parsed.tag,
+        kind,
+        turn,
+        _previous_tag(parsed, previous),
+        conversation_given,
+        status,
+        _plain(keeper),
+        _plain(model),
+        dump_json(metadata) if metadata else None,
+        dump_json(head or {}),
+        now,
+    )
     try:
         database.execute(
             "INSERT INTO response (owner, conversation, tag, kind, turn, previous, given, status, keeper, model, "
             "metadata, head, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *place,
-                parsed.tag,
-                kind,
-                turn,
-                _previous_tag(parsed, previous),
-                conversation_given,
-                status,
-                _plain(keeper),
-                _plain(model),
-                dump_json(metadata) if metadata else None,
-                dump_json(head or {}),
-                now,
-            ),
+            (*place, *row),
         )
     except sqlite3.IntegrityError as error:
         raise Conflict(f"There is a response {response!r} already: make another id.") from error
-    return _load(database, place, parsed.tag)
+    tag, *rest = row
+    return _response((tag, plain(owner), parsed.key, *rest[:5], None, *rest[5:]))
 
 
 def _previous_tag(parsed: ParsedId, previous: str | None) -> int | None:
@@ -135,6 +142,7 @@ def mark_response(
     status: ResponseStatus | None,
     turn: int | None,
     error: str | None,
+    head: Mapping[str, Any] | None,  # Any: JSON of the gateway's own making
 ) -> StoredResponse:
     """Change how it stands, unless it has ended."""
     place, tag = find_response(database, owner, response)
@@ -146,9 +154,9 @@ def mark_response(
     if turn is not None:
         find_turn(database, place, turn)
     database.execute(
-        "UPDATE response SET status = ?, turn = coalesce(?, turn), error = coalesce(?, error) "
-        "WHERE owner = ? AND conversation = ? AND tag = ?",
-        (status, turn, _plain(error), *place, tag),
+        "UPDATE response SET status = ?, turn = coalesce(?, turn), error = coalesce(?, error), "
+        "head = coalesce(?, head) WHERE owner = ? AND conversation = ? AND tag = ?",
+        (status, turn, _plain(error), None if head is None else dump_json(head), *place, tag),
     )
     return _load(database, place, tag)
 
@@ -182,13 +190,16 @@ def list_responses(
     order: Order,
 ) -> list[StoredResponse]:
     """List an owner's in the order of writing, from behind one of them on."""
-    first = None if after is None else _number(database, *find_response(database, owner, after))
     descending = order == "desc"
+    if after is not None:
+        behind = _number(database, *find_response(database, owner, after))
+    else:
+        behind = _BEHIND_ALL if descending else 0
     rows = database.execute(
         _SELECT  # noqa: S608 - words of our own
         + "WHERE response.owner = (SELECT number FROM owner WHERE name = ?) AND response.kind = ? "
         + "AND (? IS NULL OR response.model = ?) "
-        + f"AND (? IS NULL OR response.number {'<' if descending else '>'} ?) "
+        + f"AND response.number {'<' if descending else '>'} ? "
         + "AND EXISTS (SELECT 1 FROM json_each(response.metadata) WHERE key = ? AND value = ?) "
         * len(metadata)
         + f"ORDER BY response.number {'DESC' if descending else 'ASC'} LIMIT ?",
@@ -196,7 +207,7 @@ def list_responses(
             plain(owner),
             kind,
             *(_plain(model),) * 2,
-            *(first,) * 2,
+            behind,
             *(plain(part) for pair in metadata.items() for part in pair),
             limit,
         ),
@@ -214,16 +225,16 @@ def _number(database: Database, place: Place, tag: int) -> int:
 def orphaned_responses(database: Database, now: float) -> list[StoredResponse]:
     """Find those that nobody works on any more: queued ones of a dead keeper, open turns of a dead writer."""
     keeper = f"coalesce(response.keeper, {_OWN_SUBJECT})"
+    # Named indexes, which hold little, and CROSS, which keeps the order: the planner would read all responses.
     waiting = database.execute(
-        _SELECT + "WHERE response.turn IS NULL AND (response.status IS NULL OR response.status = 'queued') "
-        "AND " + _IS_DEAD.format(subject=keeper) + " ORDER BY response.number",
+        f"{_COLUMNS} response INDEXED BY response_waiting {_WHOSE} WHERE response.turn IS NULL AND {_IS_GOING} "
+        f"AND {_IS_DEAD.format(subject=keeper)}",
         (now,),
     ).fetchall()
     begun = database.execute(
-        _SELECT + "JOIN turn INDEXED BY turn_open ON turn.owner = response.owner "
-        "AND turn.conversation = response.conversation AND turn.number = response.turn "
-        "WHERE turn.state = 'open' AND (response.status IS NULL OR response.status = 'queued') "
-        "AND " + _IS_DEAD.format(subject=_OWN_SUBJECT) + " ORDER BY response.number",
+        f"{_COLUMNS} turn INDEXED BY turn_open CROSS JOIN response ON response.owner = turn.owner "
+        f"AND response.conversation = turn.conversation AND response.turn = turn.number {_WHOSE} "
+        f"WHERE turn.state = 'open' AND {_IS_GOING} AND {_IS_DEAD.format(subject=_OWN_SUBJECT)}",
         (now,),
     ).fetchall()
     return [_response(row) for row in (*waiting, *begun)]

@@ -39,7 +39,9 @@ CREATE TABLE response (
 );
 CREATE INDEX response_turn ON response (owner, conversation, turn);
 CREATE INDEX response_kind ON response (owner, kind);
-CREATE INDEX response_waiting ON response (owner) WHERE turn IS NULL;
+-- Those that nobody has begun to answer: few at a time, and looked for by the clock.
+CREATE INDEX response_waiting ON response (owner, conversation)
+    WHERE turn IS NULL AND (status IS NULL OR status = 'queued');
 
 -- What a background response streamed, kept until it is deleted.
 CREATE TABLE response_event (
