@@ -36,7 +36,7 @@ async def compact_course(
     """
     draft, place = course.draft, course.draft.place
     threshold = draft.request.compact_threshold
-    if threshold is None or reply.receipt.prompt_tokens < threshold:
+    if threshold is None or (reply.usage.prompt_tokens or reply.receipt.prompt_tokens) < threshold:
         return None
     if draft.stored and place.conversation is not None:
         turn = await gateway.store.load_turn(owner, place.conversation, reply.turn)

@@ -300,7 +300,7 @@ def replay_response(response: Mapping[str, Any]) -> list[Event]:
     for number, item in enumerate(items):
         told += _tell_item(events, number, item)
         told += events.end_items(complete=item.get("status") != "incomplete")
-    return [*told, *events.end(response)]
+    return [*told, *events.end(response, silent=True)]
 
 
 def _tell_item(events: ResponseEvents, number: int, item: Json) -> list[Event]:
