@@ -52,7 +52,6 @@ class Course:
         if self.place is None:
             return ()
         try:
-            await self.remember(reply)
             await self.call.gateway.store.save_response(
                 self.call.owner,
                 self.completion,
@@ -63,23 +62,19 @@ class Course:
                 model=reply.receipt.model,
                 metadata=self.request.metadata,
                 head=make_head(self.request),
+                digests=self.digests(reply),
             )
         except StoreError as error:
-            return (
-                *self.place.notices,
-                f"The reply is kept, but cannot be fetched as a stored completion: {error}",
-            )
+            sentence = f"The reply is kept, but cannot be fetched as a stored completion: {error}"
+            return (*self.place.notices, sentence)
         return self.place.notices
 
-    async def remember(self, reply: Reply) -> None:
-        """Remember the history with its answer, so that it is recognised when it is resent."""
-        place = self.place
-        if place is None or place.history is None or not (reply.text or reply.message.tool_calls):
-            return
-        recogniser = self.call.gateway.recogniser
-        await recogniser.save_reply(
-            self.call.owner, place.conversation, place.history, reply.message, reply.turn
-        )
+    def digests(self, reply: Reply) -> list[bytes]:
+        """The digest of the history with its answer, by which it is recognised when it is resent."""
+        history = self.place.history if self.place is not None else None
+        if history is None or not (reply.text or reply.message.tool_calls):
+            return []
+        return [history.after_reply(reply.message)]
 
     async def settle(self) -> None:
         """Settle a completion that was refused, failed or broken off before its end."""
@@ -90,7 +85,9 @@ class Course:
             await discard_fresh(self.call, self.place)
             return
         with contextlib.suppress(TurnkeepError):  # a failed turn was raised where it was read
-            await self.remember(await self.running.reply())
+            reply = await self.running.reply()
+            kept = [(digest, reply.turn) for digest in self.digests(reply)]
+            await self.call.gateway.store.save_digests(self.call.owner, self.place.conversation, kept)
 
     def receipt(self, reply: Reply, notices: Sequence[str]) -> dict[str, Any]:  # Any: JSON values
         """The receipt, with what only the gateway knows."""

@@ -125,12 +125,6 @@ class Recogniser:
         digests = [(history.digests[n], turn.number) for n, turn in zip(ends, turns, strict=True)]
         await self._store.save_digests(owner, conversation, digests)
 
-    async def save_reply(
-        self, owner: str, conversation: str, history: History, reply: Message, turn: int
-    ) -> None:
-        """Remember a history with its answer."""
-        await self._store.save_digests(owner, conversation, [(history.after_reply(reply), turn)])
-
     async def load_key(self, owner: str) -> bytes:
         """The key of an owner's digests."""
         key = self._keys.get(owner)

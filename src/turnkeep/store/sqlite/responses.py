@@ -256,7 +256,7 @@ def delete_response(database: Database, owner: str, response: str) -> DeletedRes
     return DeletedResponse(
         conversation=found.conversation,
         orphans=orphans,
-        empty=kind == "chain" and not _has_more(database, place, set(orphans)),
+        empty=kind in ("chain", "history") and not _has_more(database, place, set(orphans)),
     )
 
 
