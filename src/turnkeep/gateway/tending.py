@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from contextvars import Context
 
 from ..errors import TurnkeepError
 from .desks import Desks, Place, Seat
@@ -57,7 +58,8 @@ class Tender:
         if len(self._owing) > MOST_OWING:
             self._owing.popitem(last=False)
         if self._worker is None or self._worker.done():
-            self._worker = asyncio.get_running_loop().create_task(self._work())
+            # In a context of its own: it would inherit the way that the turn which called has through the queue.
+            self._worker = asyncio.get_running_loop().create_task(self._work(), context=Context())
         self._quiet.clear()
         self._wanted.set()
 
