@@ -186,6 +186,25 @@ def test_the_document_lists_each_route_with_its_path_and_body() -> None:
     assert len(operations) == len(set(operations))
 
 
+def test_the_document_says_what_can_be_done_with_what_was_made() -> None:
+    paths = ("/v1/a", "/v1/a/{id}", "/v1/a/{id}/b", "/v1/a/{id}/b/{item}", "/v1/c/{id}")
+    routes = [
+        Route(method=method, pattern=path, handler=create_embeddings, summary="Does.")
+        for path in paths
+        for method in ("GET", "POST")
+    ]
+    found = describe_routes(routes)["paths"]
+    links = found["/v1/a"]["post"]["responses"]["200"]["links"]
+    assert set(links) == {f"{method}_v1_a_id{rest}" for method in ("get", "post") for rest in ("", "_b")}
+    assert links["get_v1_a_id"]["parameters"] == {"id": "$response.body#/id"}
+    deeper = found["/v1/a/{id}/b"]["post"]["responses"]["200"]["links"]
+    assert deeper["get_v1_a_id_b_item"]["parameters"] == {
+        "id": "$request.path.id",
+        "item": "$response.body#/data/0/id",
+    }
+    assert "links" not in found["/v1/c/{id}"]["post"]["responses"]["200"]
+
+
 def test_the_document_is_served() -> None:
     async def run() -> None:
         async with site() as here:

@@ -45,8 +45,10 @@ def describe_routes(routes: Sequence[Route]) -> Json:
     """The document of these routes."""
     paths: dict[str, Json] = {}
     for route in routes:
-        pattern = route.pattern.replace("*}", "}")
-        paths.setdefault(pattern, {})[route.method.lower()] = _describe(route, pattern)
+        found = _describe(route)
+        if route.method == "POST" and (links := _find_links(route, routes)):
+            found["responses"]["200"]["links"] = links
+        paths.setdefault(_path_of(route), {})[route.method.lower()] = found
     return {
         "openapi": "3.1.0",
         "info": {"title": "turnkeep", "version": __version__},
@@ -58,15 +60,42 @@ def describe_routes(routes: Sequence[Route]) -> Json:
     }
 
 
-def _describe(route: Route, pattern: str) -> Json:
+def _path_of(route: Route) -> str:
+    return route.pattern.replace("*}", "}")
+
+
+def _name_of(route: Route) -> str:
+    return f"{route.method.lower()}{_path_of(route).translate(_TO_NAME)}"
+
+
+def _find_links(route: Route, routes: Sequence[Route]) -> Json:
+    """What can be done next with what a POST has made: the routes of its path with an id behind it."""
+    below = [other for other in routes if other.pattern.startswith(f"{route.pattern}/{{")]
+    made = "$response.body#/data/0/id" if "{" in route.pattern else "$response.body#/id"
+    return {
+        _name_of(other): {"operationId": _name_of(other), "parameters": _link_parameters(other, made)}
+        for other in below
+        if _names_in(other.pattern)[:-1] == _names_in(route.pattern)
+    }
+
+
+def _link_parameters(route: Route, made: str) -> Json:
+    *given, own = _names_in(route.pattern)
+    return {**{name: f"$request.path.{name}" for name in given}, own: made}
+
+
+def _names_in(pattern: str) -> list[str]:
+    return [part.strip("{*}") for part in pattern.split("/") if part.startswith("{")]
+
+
+def _describe(route: Route) -> Json:
     found: Json = {
         "summary": route.summary,
-        "operationId": f"{route.method.lower()}{pattern.translate(_TO_NAME)}",
+        "operationId": _name_of(route),
         "responses": {"200": _describe_success(route), **_describe_errors()},
         "security": [{}] if route.open else [{}, {"key": []}],
     }
-    names = [part[1:-1] for part in pattern.split("/") if part.startswith("{")]
-    if names:
+    if names := _names_in(route.pattern):
         found["parameters"] = [_describe_parameter(name) for name in names]
     if route.body is not None:
         found["requestBody"] = _describe_body(route.body)

@@ -121,7 +121,7 @@ class Listener:
             ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
-            log_level="warning",
+            log_level="error",  # what strangers send is no news
             access_log=False,
             proxy_headers=False,
             server_header=False,
