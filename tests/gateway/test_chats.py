@@ -500,3 +500,106 @@ def test_a_piece_costs_little_more_than_its_text():
     answered = run_gateway(script, engine)
     assert len(answered.events) == 52
     assert len(answered.pieces) < 50  # what came together is sent together
+
+
+# -- retries --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_retry_is_answered_with_the_first_reply_and_makes_no_turn(stream):
+    engine, store = ScriptedEngine([[ReasoningDelta("Hm."), "Hello!"], "Again!"]), EphemeralStore()
+
+    async def script(caller: Caller) -> tuple[list[Answered], list[int]]:
+        body = said("Hi", stream=stream)
+        answered = [await caller.post(PATH, body, Idempotency_Key="k1") for _ in range(2)]
+        return answered, [row.turns for row in await store.list_conversations("local")]
+
+    (first, second), turns = run_gateway(script, engine, store=store)
+    assert turns == [1]
+    if stream:
+        assert streamed_text(first) == streamed_text(second) == "Hello!"
+        assert second.events[-1]["turnkeep"]["turn"] == 1
+    else:
+        assert second.body["id"] == first.body["id"]
+        assert second.body["choices"] == first.body["choices"]
+
+
+def test_a_retry_that_comes_meanwhile_waits():
+    go = asyncio.Event()
+    engine = ScriptedEngine([[go, "Hello!"]])
+
+    async def script(caller: Caller) -> list[Answered]:
+        going = [asyncio.create_task(caller.post(PATH, said("Hi"), Idempotency_Key="k1")) for _ in range(3)]
+        while not engine.requests:
+            await asyncio.sleep(0)
+        go.set()
+        return list(await asyncio.gather(*going))
+
+    answered = run_gateway(script, engine)
+    assert len({each.body["id"] for each in answered}) == len(engine.requests) == 1
+
+
+def test_a_key_stands_for_one_request():
+    async def script(caller: Caller) -> list[int]:
+        texts = ["Hi", "Ho"]
+        return [(await caller.post(PATH, said(text), Idempotency_Key="k1")).status for text in texts]
+
+    assert run_gateway(script, ScriptedEngine()) == [200, 409]
+
+
+def test_a_request_that_cannot_be_read_claims_no_key():
+    async def script(caller: Caller) -> list[int]:
+        bodies: list[dict[str, Any]] = [{"messages": []}, said("Hi")]
+        return [(await caller.post(PATH, body, Idempotency_Key="k1")).status for body in bodies]
+
+    assert run_gateway(script, ScriptedEngine()) == [400, 200]
+
+
+def test_a_request_that_was_refused_before_anything_was_kept_may_be_sent_again():
+    engine = ScriptedEngine(window=1_024)
+
+    async def script(caller: Caller) -> list[int]:
+        body = said("word " * 3_000)
+        return [(await caller.post(PATH, body, Idempotency_Key="k1")).status for _ in range(2)]
+
+    assert run_gateway(script, engine) == [400, 400]
+
+
+def test_a_retry_of_a_turn_that_failed_is_told_so():
+    engine = ScriptedEngine([["Hel", EngineRefused("broken")], "Hello!"])
+
+    async def script(caller: Caller) -> list[Answered]:
+        return [await caller.post(PATH, said("Hi"), Idempotency_Key="k1") for _ in range(2)]
+
+    first, second = run_gateway(script, engine)
+    assert (first.status, second.status) == (502, 502)
+    assert "broken" in second.body["error"]["message"]
+    assert second.headers["x-should-retry"] == "false"
+    assert len(engine.requests) == 1
+
+
+def test_a_key_means_nothing_where_nothing_is_stored():
+    engine = ScriptedEngine(["One.", "Two."])
+
+    async def script(caller: Caller) -> list[str]:
+        body = said("Hi", store=False)
+        answered = [(await caller.post(PATH, body, Idempotency_Key="k1")).body for _ in range(2)]
+        return [each["choices"][0]["message"]["content"] for each in answered]
+
+    assert run_gateway(script, engine) == ["One.", "Two."]
+
+
+def test_a_keyed_history_is_recognised_as_any_other():
+    engine = ScriptedEngine(["One.", "Two."])
+
+    async def script(caller: Caller) -> list[int]:
+        first = await caller.post(PATH, said("a"), Idempotency_Key="k1")
+        messages = [
+            *said("a")["messages"],
+            {"role": "assistant", "content": "One."},
+            {"role": "user", "content": "b"},
+        ]
+        second = await caller.post(PATH, {"messages": messages}, Idempotency_Key="k2")
+        return [answered.body["turnkeep"]["turn"] for answered in (first, second)]
+
+    assert run_gateway(script, engine) == [1, 2]

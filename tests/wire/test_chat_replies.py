@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 from openai.types import chat
 
-from turnkeep.conversation.items import Image, Message, Text, ToolCall, ToolResult, Usage, assistant, user
+from turnkeep.conversation.items import (
+    Image,
+    Message,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+    Usage,
+    assistant,
+    user,
+)
 from turnkeep.wire.chat_replies import (
     DONE,
     ChunkWriter,
@@ -14,6 +24,7 @@ from turnkeep.wire.chat_replies import (
     render_list,
     render_stored_messages,
     render_usage,
+    replay_completion,
 )
 
 USAGE = Usage(prompt_tokens=10, completion_tokens=3, cached_tokens=4)
@@ -82,9 +93,19 @@ def test_usage_comes_in_a_chunk_of_its_own_and_is_null_in_all_others():
     assert read(write.text("a"))[0]["usage"] is None
 
 
-@pytest.mark.parametrize("finish", ["cancelled", None])
-def test_what_the_interface_has_no_name_for_is_a_stop(finish):
-    assert read(writer().end(finish, USAGE, RECEIPT))[0]["choices"][0]["finish_reason"] == "stop"
+@pytest.mark.parametrize(("finish", "named"), [("cancelled", "length"), (None, "stop")])
+def test_an_end_that_the_interface_has_no_name_for_says_whether_the_reply_is_whole(finish, named):
+    assert read(writer().end(finish, USAGE, RECEIPT))[0]["choices"][0]["finish_reason"] == named
+
+
+def test_a_reply_that_is_there_is_streamed_whole():
+    message = Message("assistant", (Reasoning("Hm."), Text("Blue."), CALL))
+    role, thought, text, call, end = read(replay_completion(writer(), message, "tool_calls", USAGE, RECEIPT))
+    deltas = [chunk["choices"][0]["delta"] for chunk in (role, thought, text, call)]
+    assert deltas[1:3] == [{"reasoning_content": "Hm."}, {"content": "Blue."}]
+    assert deltas[3]["tool_calls"][0]["function"]["arguments"] == CALL.arguments
+    assert end["turnkeep"] == RECEIPT
+    assert len(read(replay_completion(writer(), Message("assistant", ()), "stop", USAGE, RECEIPT))) == 2
 
 
 def whole(message: Message, **options: Any) -> dict[str, Any]:

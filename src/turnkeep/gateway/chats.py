@@ -6,114 +6,46 @@ leave nothing behind. The reply is the object, or the stream, that OpenAI's inte
 with the receipt as `turnkeep`.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
 
-from ..conversation.items import Item
-from ..conversation.log import Position
-from ..errors import ConversationNotFound, QueueFull, StoreError, TurnkeepError
-from ..prompt import Options
-from ..store.base import Conversation
-from ..store.ids import completion_id, make_key, make_tag, parse_key
-from ..turn import Calling, Finished, Piece, Reply, Say, Thought, TurnEvent
-from ..wire.chat_replies import ChunkWriter, render_completion
+from ..errors import EngineError
+from ..turn import Calling, Finished, Piece, Reply, Thought, TurnEvent
+from ..wire.chat_replies import ChunkWriter, render_completion, replay_completion
 from ..wire.chat_requests import ChatRequest, parse_request
-from .asides import find_aside
+from .asking import Retry
+from .chat_courses import Course, begin_course, is_stored
 from .http import Answer, Call, Route, Streamed
-from .placing import Place, check_calls, discard_fresh, find_history, find_named
-from .stored_chats import STORED, make_head
-from .turns import Ask, Running
-from .unstored import Unstored
-
-CONVERSATION_HEADER = "x-conversation-id"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """A completion under way.
-
-    place: where it is kept; None: it is not.
-    """
-
-    call: Call
-    request: ChatRequest
-    running: Running
-    completion: str
-    created: int
-    place: Place | None
-
-    async def keep(self, reply: Reply) -> tuple[str, ...]:
-        """Keep what goes with a reply beside its turn; returns sentences for the receipt.
-
-        The reply is durable by now, so it is not withheld when this cannot be kept.
-        """
-        if self.place is None:
-            return ()
-        try:
-            await self.call.gateway.store.save_response(
-                self.call.owner,
-                self.completion,
-                now=self.created,
-                kind="chat_completion",
-                turn=reply.turn,
-                conversation_given=self.place.named,
-                model=reply.receipt.model,
-                metadata=self.request.metadata,
-                head=make_head(self.request),
-                digests=self.digests(reply),
-            )
-        except StoreError as error:
-            sentence = f"The reply is kept, but cannot be fetched as a stored completion: {error}"
-            return (*self.place.notices, sentence)
-        return self.place.notices
-
-    def digests(self, reply: Reply) -> list[bytes]:
-        """The digest of the history with its answer, by which it is recognised when it is resent."""
-        history = self.place.history if self.place is not None else None
-        if history is None or not (reply.text or reply.message.tool_calls):
-            return []
-        return [history.after_reply(reply.message)]
-
-    async def settle(self) -> None:
-        """Settle a completion that was refused, failed or broken off before its end."""
-        await self.running.stop()
-        if self.place is None:
-            return
-        if self.running.turn is None:
-            await discard_fresh(self.call, self.place)
-            return
-        with contextlib.suppress(TurnkeepError):  # a failed turn was raised where it was read
-            reply = await self.running.reply()
-            kept = [(digest, reply.turn) for digest in self.digests(reply)]
-            await self.call.gateway.store.save_digests(self.call.owner, self.place.conversation, kept)
-
-    def receipt(self, reply: Reply, notices: Sequence[str]) -> dict[str, Any]:  # Any: JSON values
-        """The receipt, with what only the gateway knows."""
-        receipt = self.running.receipt(reply)
-        asked, model = self.request.model, reply.receipt.model
-        if asked is not None and model and asked != model:
-            notices = (
-                *notices,
-                f"The model {asked[:100]!r} was asked for; the engine answered with {model!r}.",
-            )
-        if notices:
-            receipt["notices"] = [*receipt.get("notices", ()), *notices]
-        return receipt
+from .retries import LOOK_SECONDS, claim_answer
+from .stored_chats import STORED, StoredCompletion, load_completion
 
 
 async def create_completion(call: Call) -> Answer | Streamed:
     """POST /v1/chat/completions."""
     request = parse_request(call.body)
+    key = call.headers.get("idempotency-key")
+    if not key or not is_stored(call, request):
+        return await _answer(call, request, None)
+    return await claim_answer(
+        call,
+        key,
+        lambda retry: _answer(call, request, retry),
+        lambda completion: _answer_again(call, request, completion),
+    )
+
+
+async def _answer(call: Call, request: ChatRequest, retry: Retry | None) -> Answer | Streamed:
     if request.stream:
-        return Streamed(pieces=_stream(call, request))
-    course = await _begin(call, request)
+        return Streamed(pieces=_stream(call, request, retry))
+    course = await begin_course(call, request, retry)
+    whole = False
     try:
         reply = await course.running.reply()
-    except TurnkeepError:
-        await course.settle()
-        raise
+        whole = True
+    finally:
+        if not whole:
+            await course.settle()
     notices = await course.keep(reply)
     return Answer(
         body=render_completion(
@@ -128,9 +60,9 @@ async def create_completion(call: Call) -> Answer | Streamed:
     )
 
 
-async def _stream(call: Call, request: ChatRequest) -> AsyncGenerator[bytes, None]:
+async def _stream(call: Call, request: ChatRequest, retry: Retry | None) -> AsyncGenerator[bytes, None]:
     """Stream a completion; what is raised before the first piece is answered with its status."""
-    course = await _begin(call, request)
+    course = await begin_course(call, request, retry)
     writer: ChunkWriter | None = None
     whole = False
     try:
@@ -152,6 +84,31 @@ async def _stream(call: Call, request: ChatRequest) -> AsyncGenerator[bytes, Non
     finally:
         if not whole:
             await course.settle()
+
+
+async def _answer_again(call: Call, request: ChatRequest, completion: str) -> Answer | Streamed:
+    """Answer with what was made of the same request, as soon as it is whole."""
+    stored = await load_completion(call.gateway, call.owner, completion)
+    while stored.open:
+        await asyncio.sleep(LOOK_SECONDS)
+        stored = await load_completion(call.gateway, call.owner, completion)
+    if stored.error is not None:
+        error = EngineError(stored.error)
+        error.begun = True
+        raise error
+    if not request.stream:
+        return Answer(body=stored.show())
+    writer = ChunkWriter(
+        completion=stored.row.id,
+        model=stored.row.model or "",
+        created=int(stored.row.created),
+        usage=request.include_usage,
+    )
+    return Streamed(pieces=_replay(writer, stored))
+
+
+async def _replay(writer: ChunkWriter, stored: StoredCompletion) -> AsyncGenerator[bytes, None]:
+    yield replay_completion(writer, stored.message, stored.finish, stored.usage, stored.receipt)
 
 
 async def _end(course: Course, writer: ChunkWriter, reply: Reply) -> bytes:
@@ -187,95 +144,6 @@ def _write_events(writer: ChunkWriter, batch: Sequence[TurnEvent]) -> Iterator[b
                 )
             case _:
                 pass  # how far the prompt is read, and notices: the receipt holds those
-
-
-# -- beginning ------------------------------------------------------------------------------------
-
-
-async def _begin(call: Call, request: ChatRequest) -> Course:
-    """Find where a request belongs, and start to answer it."""
-    aside = find_aside(call.headers, request.metadata, request.instructions, request.messages)
-    name = request.conversation or call.headers.get(CONVERSATION_HEADER, "").strip() or None
-    stored = call.gateway.settings.store_default if request.store is None else request.store
-    if aside is not None or not stored:
-        return await _begin_unstored(call, request, None if aside else name, side=aside is not None)
-    place = await (find_history(call, request) if name is None else find_named(call, request, name))
-    try:
-        return _begin_stored(call, request, place)
-    except QueueFull:
-        await discard_fresh(call, place)
-        raise
-
-
-def _begin_stored(call: Call, request: ChatRequest, place: Place) -> Course:
-    ask = Ask(
-        owner=call.owner,
-        conversation=place.conversation,
-        say=_say(place),
-        options=_options(call, request),
-        instructions=request.instructions,
-        inherit=place.named,
-        truncation=request.truncation or "disabled",
-    )
-    return Course(
-        call=call,
-        request=request,
-        running=call.gateway.turns.start(ask),
-        completion=completion_id(parse_key(place.conversation) or make_key(), make_tag()),
-        created=int(call.gateway.clock()),
-        place=place,
-    )
-
-
-def _say(place: Place) -> Say:
-    async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
-        return place.new, row.tip if place.after is None else place.after
-
-    return say
-
-
-async def _begin_unstored(call: Call, request: ChatRequest, name: str | None, *, side: bool) -> Course:
-    """Answer and keep nothing; a conversation that is named is read, and not extended."""
-    base, instructions = None, request.instructions
-    row = None
-    if name is not None:
-        row = await call.gateway.store.find_conversation(call.owner, name)
-        if row is None:
-            raise ConversationNotFound(
-                "There is no conversation of that name to go on from: send store true to make it."
-            )
-        base = (row.id, row.tip)
-        if instructions is None and row.instructions is not None:
-            instructions = await call.gateway.store.load_instructions(call.owner, row.id, row.instructions)
-    await check_calls(call, request.messages, row)
-    unstored = Unstored(
-        owner=call.owner,
-        items=request.messages,
-        options=_options(call, request),
-        base=base,
-        instructions=instructions,
-        # A history that is not stored cannot be compacted: its oldest part goes.
-        truncation=request.truncation or "auto",
-        side=side,
-    )
-    return Course(
-        call=call,
-        request=request,
-        running=call.gateway.turns.start_unstored(unstored),
-        completion=completion_id(make_key(), make_tag()),
-        created=int(call.gateway.clock()),
-        place=None,
-    )
-
-
-def _options(call: Call, request: ChatRequest) -> Options:
-    return replace(
-        call.gateway.options,
-        temperature=request.temperature,
-        max_tokens=request.max_tokens,
-        sampling={**call.gateway.options.sampling, **request.sampling},
-        tools=request.tools,
-    )
 
 
 _BODY = {

@@ -26,6 +26,8 @@ UNKNOWN_SECONDS = 600.0  # clients give up after that; until then a request may 
 LOOK_SECONDS = 0.1  # between two looks at a response that somebody else makes
 
 Answering: TypeAlias = Callable[[Call, CreateRequest, Retry | None], Awaitable[Answer | Streamed]]
+First: TypeAlias = Callable[[Retry], Awaitable[Answer | Streamed]]
+Again: TypeAlias = Callable[[str], Awaitable[Answer | Streamed]]
 
 
 async def answer_once(call: Call, request: CreateRequest, key: str, answer: Answering) -> Answer | Streamed:
@@ -35,24 +37,55 @@ async def answer_once(call: Call, request: CreateRequest, key: str, answer: Answ
         RequestRefused: the key stands for another request.
         TurnkeepError: as the request does, or did.
     """
-    store, owner = call.gateway.store, call.owner
     if not (call.gateway.settings.store_default if request.store is None else request.store):
         return await answer(call, request, None)
+    return await claim_answer(
+        call,
+        key,
+        lambda retry: answer(call, request, retry),
+        lambda response: _answer_again(call, request, response),
+    )
+
+
+async def claim_answer(call: Call, key: str, first: First, again: Again) -> Answer | Streamed:
+    """Claim a key for a request and answer it, or answer it as it was answered before.
+
+    Args:
+        call: the request.
+        key: as the client sent it.
+        first: answers, and notes in what it is given when a response is known.
+        again: answers with the response of that id.
+
+    Raises:
+        RequestRefused: the key stands for another request.
+        TurnkeepError: as the request does, or did.
+    """
+    store, owner = call.gateway.store, call.owner
     digest = _digest(await store.load_digest_key(owner), call)
     subject = f"retry:{secrets.token_hex(8)}"
-    while True:
-        claim = await store.claim_idempotency(owner, key, digest, now=call.gateway.clock(), keeper=subject)
-        if claim.fresh:
-            return await _answer_first(call, request, Retry(key), answer, subject)
-        if claim.digest != digest:
-            raise RequestRefused(
-                "This Idempotency-Key stands for another request: use a new key for each.",
-                code="idempotency_key_reused",
-                status=409,
+    # Held while no response is known: when this process dies, the next retry is the first. Taken
+    # before the claim, since a claim whose lease nobody holds is anybody's.
+    lease = await store.take_lease(subject, name_holder(), now=call.gateway.clock(), seconds=UNKNOWN_SECONDS)
+    settling = _Settling(call, Retry(key), lease)
+    try:
+        while True:
+            claim = await store.claim_idempotency(
+                owner, key, digest, now=call.gateway.clock(), keeper=subject
             )
-        if claim.response is not None:
-            return await _answer_again(call, request, claim.response)
-        await asyncio.sleep(LOOK_SECONDS)
+            if claim.fresh:
+                return await _answer_first(first, settling)
+            if claim.digest != digest:
+                raise RequestRefused(
+                    "This Idempotency-Key stands for another request: use a new key for each.",
+                    code="idempotency_key_reused",
+                    status=409,
+                )
+            if claim.response is not None:
+                return await again(claim.response)
+            await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        if not settling.first:
+            await settling.drop_lease()
 
 
 def _digest(key: bytes, call: Call) -> bytes:
@@ -60,15 +93,10 @@ def _digest(key: bytes, call: Call) -> bytes:
     return hmac.digest(key, f"{call.path}\n{body}".encode(), hashlib.sha256)[:16]
 
 
-async def _answer_first(
-    call: Call, request: CreateRequest, retry: Retry, answer: Answering, subject: str
-) -> Answer | Streamed:
-    store = call.gateway.store
-    # Held while no response is known: when this process dies, the next retry is the first.
-    lease = await store.take_lease(subject, name_holder(), now=call.gateway.clock(), seconds=UNKNOWN_SECONDS)
-    settling = _Settling(call, retry, lease)
+async def _answer_first(first: First, settling: "_Settling") -> Answer | Streamed:
+    settling.first = True
     try:
-        answered = await answer(call, request, retry)
+        answered = await first(settling.retry)
     except BaseException:  # raised on; a client that hung up counts as well
         await settling.end()
         raise
@@ -91,18 +119,23 @@ class _Settling:
     """Gives a claim back of which nothing came."""
 
     def __init__(self, call: Call, retry: Retry, lease: Lease | None) -> None:
-        self._call, self._retry, self._lease = call, retry, lease
+        self._call, self._lease = call, lease
+        self.retry = retry
+        self.first = False  # the claim is this request's
 
     async def end(self) -> None:
         """Give it back, unless a response is known by now."""
         await asyncio.shield(self._end())
 
     async def _end(self) -> None:
-        store = self._call.gateway.store
-        if not self._retry.begun:
-            await store.drop_idempotency(self._call.owner, self._retry.key)
+        if not self.retry.begun:
+            await self._call.gateway.store.drop_idempotency(self._call.owner, self.retry.key)
+        await self.drop_lease()
+
+    async def drop_lease(self) -> None:
+        """Stand for the claim no longer."""
         if self._lease is not None:
-            await store.drop_lease(self._lease)
+            await self._call.gateway.store.drop_lease(self._lease)
 
 
 async def _answer_again(call: Call, request: CreateRequest, response: str) -> Answer | Streamed:

@@ -5,10 +5,10 @@ that what was forgotten is forgotten here too.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ..conversation.items import Message, Usage, assistant
+from ..conversation.items import FinishReason, Message, Usage, assistant
 from ..errors import ConversationNotFound, RequestRefused
 from ..store.base import StoredItem, Turn
 from ..store.ids import make_id, parse_id
@@ -18,6 +18,7 @@ from ..wire.chat_requests import ChatRequest
 from ..wire.responses import parse_metadata
 from .gateway import Gateway
 from .http import Answer, Call, Route
+from .running import SHOWN as SHOWN_RECEIPT
 
 MOST_LISTED = 100
 # Of a request, what a stored completion shows again; no text of a conversation.
@@ -38,7 +39,7 @@ def make_head(request: ChatRequest) -> dict[str, Any]:  # Any: JSON values
 
 async def get_completion(call: Call) -> Answer:
     """GET /v1/chat/completions/{id}."""
-    return Answer(body=await _describe(call.gateway, await _load(call)))
+    return Answer(body=(await load_completion(call.gateway, call.owner, call.params["id"])).show())
 
 
 async def list_completions(call: Call) -> Answer:
@@ -53,7 +54,7 @@ async def list_completions(call: Call) -> Answer:
         limit=limit + 1,
         order=order,
     )
-    data = [await _describe(call.gateway, row) for row in rows[:limit]]
+    data = [(await _complete(call.gateway, row)).show() for row in rows[:limit]]
     return Answer(body=render_list(data, more=len(rows) > limit))
 
 
@@ -61,15 +62,15 @@ async def update_completion(call: Call) -> Answer:
     """POST /v1/chat/completions/{id}."""
     if "metadata" not in call.body:
         raise RequestRefused("Only metadata can be changed: send it.", param="metadata")
-    row = await _load(call)
+    row = await _load(call.gateway, call.owner, call.params["id"])
     metadata = parse_metadata(call.body["metadata"])
     row = await call.gateway.store.update_response(call.owner, row.id, metadata=metadata)
-    return Answer(body=await _describe(call.gateway, row))
+    return Answer(body=(await _complete(call.gateway, row)).show())
 
 
 async def delete_completion(call: Call) -> Answer:
     """DELETE /v1/chat/completions/{id}: its turn is forgotten where nothing hangs on it."""
-    row = await _load(call)
+    row = await _load(call.gateway, call.owner, call.params["id"])
     await _forget(call, await call.gateway.store.delete_response(call.owner, row.id))
     return Answer(body={"id": call.params["id"], "object": "chat.completion.deleted", "deleted": True})
 
@@ -92,7 +93,7 @@ async def _forget(call: Call, deleted: DeletedResponse) -> None:
 
 async def list_messages(call: Call) -> Answer:
     """GET /v1/chat/completions/{id}/messages: what the reply answered, from the conversation's beginning."""
-    row = await _load(call)
+    row = await _load(call.gateway, call.owner, call.params["id"])
     limit, order = _read_page(call)
     wires = await _read_messages(call, row, limit + 1, order)
     return Answer(body=render_list(wires[:limit], more=len(wires) > limit))
@@ -101,33 +102,73 @@ async def list_messages(call: Call) -> Answer:
 # -- reading --------------------------------------------------------------------------------------
 
 
-async def _load(call: Call) -> StoredResponse:
-    row = await call.gateway.store.load_response(call.owner, call.params["id"])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCompletion:
+    """A stored completion, made again from its turn.
+
+    open: it is being answered.
+    error: why its turn failed, one sentence.
+    receipt: as it travelled with the reply, as far as it is stored.
+    """
+
+    row: StoredResponse
+    message: Message
+    finish: FinishReason | None
+    usage: Usage
+    receipt: dict[str, Any]  # Any: JSON values
+    open: bool
+    error: str | None
+
+    def show(self) -> dict[str, Any]:  # Any: JSON values
+        """Write it as the interface has it."""
+        return render_completion(
+            completion=self.row.id,
+            model=self.row.model or "",
+            created=int(self.row.created),
+            message=self.message,
+            finish=self.finish,
+            usage=self.usage,
+            receipt=self.receipt,
+            head={**self.row.head, "metadata": dict(self.row.metadata)},
+        )
+
+
+async def load_completion(gateway: Gateway, owner: str, completion: str) -> StoredCompletion:
+    """Load a completion by its id.
+
+    Raises:
+        ConversationNotFound: this owner has none of that id.
+    """
+    return await _complete(gateway, await _load(gateway, owner, completion))
+
+
+async def _load(gateway: Gateway, owner: str, completion: str) -> StoredResponse:
+    row = await gateway.store.load_response(owner, completion)
     if row.kind != "chat_completion":
         raise ConversationNotFound("There is no stored chat completion of that id.")
     return row
 
 
-async def _describe(gateway: Gateway, row: StoredResponse) -> dict[str, Any]:  # Any: JSON values
-    """Make a completion again from what its turn holds."""
-    items: Sequence[StoredItem] = ()
-    receipt: Mapping[str, Any] | None = None
-    if row.turn is not None:
-        items = await gateway.store.load_turn_items(row.owner, row.conversation, row.turn)
-        receipt = await gateway.store.load_receipt(row.owner, row.conversation, row.turn)
-    usage = Usage(
-        prompt_tokens=(receipt or {}).get("engine_prompt_tokens"),
-        completion_tokens=(receipt or {}).get("reply_tokens"),
-        cached_tokens=(receipt or {}).get("reused_tokens"),
-    )
-    return render_completion(
-        completion=row.id,
-        model=row.model or "",
-        created=int(row.created),
+async def _complete(gateway: Gateway, row: StoredResponse) -> StoredCompletion:
+    """Load what a completion is made of."""
+    assert row.turn is not None  # it is kept when its turn is
+    store, place = gateway.store, (row.owner, row.conversation, row.turn)
+    turn = await store.load_turn(*place)
+    items = await store.load_turn_items(*place)
+    receipt = await store.load_receipt(*place) or {}
+    shown = {name: receipt[name] for name in SHOWN_RECEIPT if name in receipt}
+    return StoredCompletion(
+        row=row,
         message=_find_reply(items),
-        finish=(receipt or {}).get("finish_reason"),
-        usage=usage,
-        head={**row.head, "metadata": dict(row.metadata)},
+        finish=receipt.get("finish_reason"),
+        usage=Usage(
+            prompt_tokens=receipt.get("engine_prompt_tokens"),
+            completion_tokens=receipt.get("reply_tokens"),
+            cached_tokens=receipt.get("reused_tokens"),
+        ),
+        receipt={**shown, "conversation": row.conversation, "turn": row.turn},
+        open=turn.state == "open",
+        error=(turn.error or "The turn failed.") if turn.state == "failed" else None,
     )
 
 
@@ -140,8 +181,7 @@ def _find_reply(items: Sequence[StoredItem]) -> Message:
 
 async def _read_messages(call: Call, row: StoredResponse, want: int, order: Order) -> list[dict[str, Any]]:
     """Read up to `want` of the messages that a completion answered, from behind `after` on."""
-    if row.turn is None:
-        return []
+    assert row.turn is not None
     store, cursor = call.gateway.store, call.query.get("after")
     turn = await store.load_turn(row.owner, row.conversation, row.turn)
     low, high = 0, await _end_of_input(call.gateway, row, turn)

@@ -20,8 +20,8 @@ from .chat_completions import render_messages
 Json: TypeAlias = dict[str, Any]  # Any: JSON of our own making
 
 DONE = b"data: [DONE]\n\n"
-# A reply that a person or a closing server broke off has no name of its own in the interface.
-_FINISH: Mapping[FinishReason, str] = {"cancelled": "stop"}
+# A reply that a person or a closing server broke off has no name of its own; it is not whole.
+_FINISH: Mapping[FinishReason, str] = {"cancelled": "length"}
 
 
 class ChunkWriter:
@@ -86,6 +86,22 @@ class ChunkWriter:
         if receipt is not None:
             chunk["turnkeep"] = receipt
         return _event(chunk)
+
+
+def replay_completion(
+    writer: "ChunkWriter", message: Message, finish: FinishReason | None, usage: Usage, receipt: Json
+) -> bytes:
+    """Write the whole stream of a reply that is there already."""
+    pieces = [writer.role()]
+    if message.reasoning:
+        pieces.append(writer.thought(message.reasoning))
+    if message.text:
+        pieces.append(writer.text(message.text))
+    pieces += [
+        writer.call(index=place, call_id=call.call_id, name=call.name, arguments=call.arguments)
+        for place, call in enumerate(message.tool_calls)
+    ]
+    return b"".join([*pieces, writer.end(finish, usage, receipt)])
 
 
 def render_completion(
