@@ -213,6 +213,29 @@ def test_a_stop_cuts_off_what_is_under_way_with_a_word() -> None:
     asyncio.run(run())
 
 
+def test_a_stop_keeps_what_was_said_by_then() -> None:
+    async def run() -> None:
+        async with Site(replies=[["Hello there", asyncio.Event()]], settings=QUICK) as site:
+            listener = Listener(site.app, QUICK)
+            await listener.start()
+            async with connected(listener) as (reader, writer):
+                body = json.dumps({"input": "Hi", "stream": True}).encode()
+                head = (
+                    f"POST /v1/responses HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+                )
+                writer.write(head.encode() + body)
+                await asyncio.wait_for(reader.readuntil(b"Hello there"), LIMIT_SECONDS)
+                await asyncio.wait_for(listener.stop(), LIMIT_SECONDS)
+            (row,) = await site.store.list_conversations("local")
+            turn = await site.store.load_turn("local", row.id, 1)
+            items = await site.store.load_turn_items("local", row.id, 1)
+            assert turn.state == "cut_off"
+            assert [str(item.item.text) for item in items] == ["Hi", "Hello there"]  # type: ignore[union-attr]  # messages
+            assert site.engine.stopped == 1
+
+    asyncio.run(run())
+
+
 # -- addresses ----------------------------------------------------------------------------------------
 def test_an_address_that_is_taken_or_none_of_ours_is_told_in_a_sentence() -> None:
     with bind("localhost", 0) as taken:
