@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from turnkeep.errors import (
     StoreFull,
 )
 from turnkeep.gateway import sending
+from turnkeep.gateway.app import collect_routes
 from turnkeep.gateway.gateway import ServeSettings
 from turnkeep.gateway.http import Answer, Call, Route, Streamed
 
@@ -160,6 +162,15 @@ def test_each_answer_has_an_id_of_its_own() -> None:
             assert len(ids) == 3
 
     asyncio.run(run())
+
+
+def test_every_route_is_in_the_manual() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    manual = "".join(
+        (docs / f"{name}.md").read_text("utf-8") for name in ("gateway", "responses", "chat-completions")
+    )
+    routes = {route.pattern.replace("*}", "}") for route in collect_routes()}
+    assert {path for path in routes if path not in manual} == set()
 
 
 # -- limits -------------------------------------------------------------------------------------------
