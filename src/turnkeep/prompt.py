@@ -8,14 +8,13 @@ import asyncio
 import datetime
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from .context.budget import SMALLEST_WINDOW, Budget, share_window
-from .context.compaction import cut_view, without_lines
 from .context.cutting import Material, cut_now
-from .context.facts import fit_facts, keep_facts, render_facts, reopen_facts
+from .context.facts import fit_facts, keep_facts, render_facts
 from .context.instructions import render_instruction
 from .context.notes import apply_notes, pin_fact, pinned_facts
 from .context.plan import Candidate, choose_view
@@ -27,18 +26,20 @@ from .context.view import (
     holds_results,
     is_left_out,
     layout_messages,
-    load_view,
     render_base,
 )
 from .conversation.items import Item
 from .conversation.log import START, Position
 from .engine.base import Engine, EngineInfo, Request
 from .errors import ContextOverflow, UsageError
+from .loading import Draft, Scene, read_draft, read_scene, read_view, read_views
 from .meter import Meter, Size, item_text
 from .recall import NOTHING, Recaller, Recollection
 from .statements import load_statements
-from .store.base import Conversation, Store, StoredItem, StoredView
+from .store.base import Conversation, Record, Store, StoredItem
 from .wire.chat_completions import render_messages
+
+T = TypeVar("T")
 
 FEWEST_TOKENS_AN_ITEM = 4  # no message takes less with its template tokens: bounds how many items can fit
 
@@ -149,6 +150,9 @@ class Desk:
             return ""
         return await self.store.load_instructions(self.owner, self.conversation, row.instructions)
 
+    async def _read(self, look: Callable[[Record], T]) -> T:
+        return await self.store.read(self.owner, self.conversation, look)
+
     async def share(self, info: EngineInfo, options: Options, instructions: str = "") -> Budget:
         """Share the engine's window out for requests with these options and instructions.
 
@@ -178,44 +182,16 @@ class Desk:
 
     async def views(self, row: Conversation, tip: Position) -> list[View]:
         """Load the views that are valid for `tip`: the current one (or the newest that is), then a pending one."""
-        current = View(day=day_of(row.created))
-        if row.view is not None:
-            stored = await self._load_valid(row.view, tip) or await self.store.find_view(
-                self.owner, self.conversation, tip=tip, key=None
-            )
-            current = await self._for_tip(stored, tip) if stored else current
-        pending = await self._load_valid(row.pending_view, tip) if row.pending_view is not None else None
-        return [current] if pending is None else [current, await self._for_tip(pending, tip)]
+        return await self._read(lambda record: read_views(record, row, tip, day_of(row.created)))
 
     async def load_view(self, number: int, tip: Position) -> View | None:
         """Load a view as far as it is valid for `tip`; None where it folded what does not lead there."""
-        stored = await self._load_valid(number, tip)
-        return None if stored is None else await self._for_tip(stored, tip)
+        return await self._read(lambda record: read_view(record, number, tip))
 
-    async def _load_valid(self, number: int, tip: Position) -> StoredView | None:
-        stored = await self.store.load_view(self.owner, self.conversation, number)
-        valid = await self.store.is_ancestor(self.owner, self.conversation, stored.at, tip)
-        return stored if valid else None
-
-    async def _for_tip(self, stored: StoredView, tip: Position) -> View:
-        """Leave out lines that were asked for when another branch stood behind the folded turns.
-
-        The model saw those turns, and may have written of them.
-        """
-        view = load_view(stored.number, stored.at, stored.body)
-        gone = {
-            seen
-            for seen in {line.seen for line in view.lines}
-            if not await self.store.is_ancestor(self.owner, self.conversation, seen, tip)
-        }
-        left = {
-            fact.by
-            for fact in view.facts
-            if not fact.current
-            and not await self.store.is_ancestor(self.owner, self.conversation, fact.by, tip)
-        }
-        view = replace(view, facts=reopen_facts(view.facts, left)) if left else view
-        return without_lines(view, gone) if gone else view
+    async def look(self, info: EngineInfo, row: Conversation, tip: Position, *, last: int) -> Scene:
+        """Load all that the plan of a turn behind `tip` is made from, in one reading; `last` is the turn before."""
+        day, most = day_of(row.created), _most_items(info)
+        return await self._read(lambda record: read_scene(record, row, tip, last=last, day=day, most=most))
 
     async def keep_facts(self, info: EngineInfo, view: View, budget: Budget, tip: Position) -> View:
         """Take notes and facts from what was folded since they were taken last; what stands in the log may replace facts.
@@ -255,32 +231,18 @@ class Desk:
 
         Where the log holds more items than any window could, the older ones are folded at once.
         """
-        most = max(64, info.window // FEWEST_TOKENS_AN_ITEM)
-        items = await self.store.load_log(
-            self.owner, self.conversation, tip=tip, after=view.at.seq, limit=most + 1
-        )
-        if len(items) > most:  # the oldest turn may be loaded in part: begin after it
-            older = [item for item in items if item.turn == items[0].turn]
-            items = items[len(older) :]
-            view = cut_view(view, at=older[-1].at, last_turn=older[-1].turn)
-        view = await self._for_sibling(view, items, tip)
+        draft = await self._read(lambda record: read_draft(record, view, tip, _most_items(info)))
+        return await self._make(info, instructions, draft, tip)
+
+    async def _make(self, info: EngineInfo, instructions: str, draft: Draft, tip: Position) -> Material:
+        """Measure and write what was read."""
+        view = draft.view
         entries = tuple(
             bare_results(entry) if entry.at.seq <= view.bare_upto and holds_results(entry.item) else entry
-            for entry in await self._measure(info, items, tip=tip, after=view.at.seq)
+            for entry in await self._measure(info, draft.items, tip=tip, after=view.at.seq)
             if not is_left_out(entry, view)
         )
         return await self._lay_out(info, instructions, view, entries)
-
-    async def _for_sibling(self, view: View, items: Sequence[StoredItem], tip: Position) -> View:
-        """Leave out only what stood in the log for which the view was made: what a sibling says and quotes stays."""
-        if max(view.bare_upto, view.copies_upto) <= view.at.seq or view.tip in (START, tip):
-            return view
-        if await self.store.is_ancestor(self.owner, self.conversation, view.tip, tip):
-            return view
-        before = await self.store.load_log(self.owner, self.conversation, tip=view.tip, after=view.at.seq)
-        known = {item.at for item in before}
-        shared = max((item.at.seq for item in items if item.at in known), default=view.at.seq)
-        return replace(view, bare_upto=min(view.bare_upto, shared), copies_upto=min(view.copies_upto, shared))
 
     async def _lay_out(
         self, info: EngineInfo, instructions: str, view: View, entries: tuple[Entry, ...]
@@ -338,6 +300,7 @@ class Desk:
         options: Options,
         *,
         limit: int | None = None,
+        scene: Scene | None = None,
     ) -> Plan:
         """Plan the prompt for new items after `tip`.
 
@@ -348,16 +311,18 @@ class Desk:
             new: the new items.
             options: how the request is made.
             limit: the most tokens that the prompt may take; None: what the budget says.
+            scene: what `look` gave for this row and tip; None: it is looked up.
 
         Raises:
             ContextOverflow: the new items do not fit even when nothing else is sent.
             UsageError: the instructions alone are beyond the base's share.
         """
-        instructions = await self.load_instructions(row)
+        scene = scene or await self.look(info, row, tip, last=row.turns)
+        instructions = scene.instructions
         budget = await self.share(info, options, instructions)
         limit = min(budget.prompt, limit or budget.prompt)
         new_tokens = sum([await self.meter.text_size(info, item_text(item)) for item in new])
-        materials = [await self.gather(info, instructions, view, tip) for view in await self.views(row, tip)]
+        materials = [await self._make(info, instructions, draft, tip) for draft in scene.drafts]
         _check_base(instructions, materials[0], budget)
         chosen = choose_view([self._candidate(material, new_tokens) for material in materials], limit)
         material = materials[-1 if chosen is None else chosen]
@@ -449,6 +414,11 @@ def _check_base(instructions: str, material: Material, budget: Budget) -> None:
             needed=material.base_tokens,
             available=budget.base,
         )
+
+
+def _most_items(info: EngineInfo) -> int:
+    """How many items of a log a window could hold at most."""
+    return max(64, info.window // FEWEST_TOKENS_AN_ITEM)
 
 
 def day_of(seconds: float) -> str:

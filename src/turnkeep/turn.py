@@ -201,7 +201,8 @@ async def _answer(course: _Course) -> None:
 async def _plan(course: _Course, limit: int | None) -> None:
     desk, row = course.desk, course.row
     info = course.info = await desk.engine.probe()
-    plan = await desk.plan(info, row, course.tip, course.items, course.options, limit=limit)
+    scene = await desk.look(info, row, course.tip, last=course.turn.number - 1)
+    plan = await desk.plan(info, row, course.tip, course.items, course.options, limit=limit, scene=scene)
     desk.learned.limits.append(course.options.max_tokens)
     if plan.cut_now:
         view = await save_view(desk, info, plan.material.view, row)
@@ -217,7 +218,7 @@ async def _plan(course: _Course, limit: int | None) -> None:
     if plan.budget.notice:
         course.notice(plan.budget.notice)
     course.plan = plan
-    course.moved = await why_moved(desk, row, course.tip, course.turn.number - 1, plan, course.options)
+    course.moved = why_moved(scene.past, row, plan, course.options)
 
 
 async def save_view(desk: Desk, info: EngineInfo, view: View, row: Conversation) -> View:
