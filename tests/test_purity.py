@@ -36,7 +36,7 @@ FLOORS: tuple[set[str], ...] = (
     {"lookup", "recall"},
     {"prompt"},
     {"notes"},
-    {"holding", "receipts", "summarising"},
+    {"holding", "receipts", "stopping", "summarising"},
     {"turn"},
     {"equipment", "forgetting", "prepared", "record", "streaming", "upkeep"},
     {"restoring"},

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -20,10 +20,11 @@ from .conversation.items import FinishReason, Item, Message, ToolCall, TurnState
 from .conversation.log import Position
 from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta, ToolCallDelta
 from .errors import ContextOverflow, LeaseLost, TurnkeepError
-from .holding import hold_conversation
+from .holding import Held, hold_and_begin
 from .prompt import Desk, Options, Plan
 from .recall import without_forgotten
 from .receipts import draft_receipt, why_moved, with_usage
+from .stopping import run_until
 from .store.base import Conversation, Lease, Turn
 from .wire.assemble import Assembler
 
@@ -105,7 +106,15 @@ class Finished:
     reply: Reply
 
 
-Say: TypeAlias = Callable[[Conversation], Awaitable[tuple[Sequence[Item], Position]]]
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a user says, and the item that it hangs on; None: the conversation's tip."""
+
+    items: Sequence[Item]
+    after: Position | None = None
+
+
+Say: TypeAlias = Said | Callable[[Conversation], Awaitable[tuple[Sequence[Item], Position]]]
 TurnEvent: TypeAlias = Reading | Piece | Thought | Calling | Notice | Finished
 Emit: TypeAlias = Callable[[TurnEvent], None]
 
@@ -118,10 +127,8 @@ class _Course:
     items: Sequence[Item]
     options: Options
     emit: Emit
-    stop: asyncio.Event
-    lease: Lease
+    held: Held
     row: Conversation  # as it was when the turn began
-    tip: Position  # the item that the turn hangs on
     turn: Turn
     began: float
     info: EngineInfo | None = None
@@ -131,6 +138,16 @@ class _Course:
     assembler: Assembler = field(default_factory=Assembler)
     first: float | None = None  # when the first piece came
     notices: list[str] = field(default_factory=list)
+
+    @property
+    def lease(self) -> Lease:
+        """The lease under which the turn writes."""
+        return self.held.begun.lease
+
+    @property
+    def tip(self) -> Position:
+        """The item that the turn hangs on."""
+        return self.turn.after
 
     def notice(self, sentence: str) -> None:
         """Tell the person, once, and keep it for the receipt."""
@@ -144,8 +161,8 @@ async def run_turn(desk: Desk, say: Say, *, options: Options, emit: Emit, stop: 
 
     Args:
         desk: the conversation, its store and its engine.
-        say: what the user says, and the item that it hangs on. Asked once the conversation is
-            held, so that nothing can move in between.
+        say: what the user says, or a function that says so and on which item it hangs; it is asked
+            once the conversation is held, so that nothing can move in between.
         options: how the request is made.
         emit: is called with each event as it happens, `Finished` last.
         stop: when set, the engine is stopped and what was said so far is kept as cut off.
@@ -157,18 +174,20 @@ async def run_turn(desk: Desk, say: Say, *, options: Options, emit: Emit, stop: 
         LeaseLost: another program took the conversation over; the reply is kept beside it.
     """
     began = time.monotonic()
-    async with hold_conversation(desk, stop=stop) as lease:
-        await desk.store.settle_turns(desk.owner, desk.conversation, lease=lease, now=time.time())
-        row = await desk.load()
-        items, tip = await say(row)
-        turn = await desk.store.begin_turn(
-            desk.owner, desk.conversation, items, after=tip, lease=lease, now=time.time()
-        )
+    items, after = (say.items, say.after) if isinstance(say, Said) else (None, None)
+    async with hold_and_begin(desk, items, after=after, stop=stop) as held:
+        turn, row = held.begun.turn, held.begun.row
+        if turn is None or items is None:
+            assert not isinstance(say, Said)
+            items, tip = await say(row)
+            turn = await desk.store.begin_turn(
+                desk.owner, desk.conversation, items, after=tip, lease=held.begun.lease, now=time.time()
+            )
         course = _Course(
-            desk=desk, items=items, options=options, emit=emit, stop=stop, lease=lease, row=row, tip=tip, turn=turn, began=began
-        )  # fmt: skip
+            desk=desk, items=items, options=options, emit=emit, held=held, row=row, turn=turn, began=began
+        )
         try:
-            await _until_stopped(_answer(course), stop)
+            await run_until(stop, _answer(course))
         except TurnkeepError as error:
             await _fail(course, str(error))
             raise
@@ -257,22 +276,6 @@ def _limit_after(course: _Course, error: ContextOverflow) -> int:
             f"The engine's window holds {error.available:,} tokens, not {plan.budget.window:,}: the prompt was cut to fit."
         )
     return max(1, min(room, plan.size.tokens - 1))
-
-
-async def _until_stopped(work: Coroutine[object, object, None], stop: asyncio.Event) -> None:
-    """Do the work until it is done, or until a stop breaks it off, whatever it waits for."""
-    working = asyncio.ensure_future(work)
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        stopping.cancel()
-        if not working.done():
-            working.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await working
 
 
 async def _read(course: _Course) -> None:

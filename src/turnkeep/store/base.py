@@ -325,8 +325,8 @@ class Store(Protocol):
 
         As `take_lease`, `settle_turns`, `load_conversation` and `begin_turn` one after another, with
         `after` None for the conversation's tip; without items, no turn is begun. None, and nothing
-        happens, while another holder has the lease. A caller that is cancelled meanwhile may have
-        left lease and turn behind: it hands in a `drop_lease` next, which is done after this.
+        happens, while another holder has the lease. Calls are done in the order in which they are
+        handed in, also when a caller is cancelled: it may then find what it has taken by `held_leases`.
         """
         ...
 
