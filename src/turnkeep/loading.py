@@ -44,36 +44,6 @@ class Draft:
     items: Sequence[StoredItem]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """What the plan of a turn is made from.
-
-    drafts: of the current view, then of a pending one.
-    """
-
-    instructions: str
-    drafts: Sequence[Draft]
-    past: Past
-
-
-def read_scene(record: Record, row: Conversation, tip: Position, *, last: int, day: str, most: int) -> Scene:
-    """Read all that a turn behind `tip` needs.
-
-    Args:
-        record: the conversation's.
-        row: its row, before the turn.
-        tip: the item that the turn hangs on.
-        last: the number of the turn before, on whatever branch.
-        day: see `read_views`.
-        most: see `read_draft`.
-    """
-    return Scene(
-        instructions=read_instructions(record, row),
-        drafts=[read_draft(record, view, tip, most) for view in read_views(record, row, tip, day)],
-        past=read_past(record, tip, last),
-    )
-
-
 def read_instructions(record: Record, row: Conversation) -> str:
     """Read the current instructions; "" when there are none."""
     return "" if row.instructions is None else record.instructions(row.instructions)

@@ -18,6 +18,7 @@ from .context.facts import fit_facts, keep_facts, render_facts
 from .context.instructions import render_instruction
 from .context.notes import apply_notes, pin_fact, pinned_facts
 from .context.plan import Candidate, choose_view
+from .context.receipt import Receipt
 from .context.strategy import Strategy
 from .context.view import (
     Entry,
@@ -32,12 +33,14 @@ from .conversation.items import Item
 from .conversation.log import START, Position
 from .engine.base import Engine, EngineInfo, Request
 from .errors import ContextOverflow, UsageError
-from .loading import Draft, Scene, read_draft, read_scene, read_view, read_views
+from .loading import Draft, read_draft, read_view, read_views
 from .meter import Meter, Size, item_text
 from .recall import NOTHING, Recaller, Recollection
+from .standing import Layout, Scene, Standing, list_entries, read_scene, stand_behind
 from .statements import load_statements
-from .store.base import Conversation, Record, Store, StoredItem
+from .store.base import Conversation, Record, Store, StoredItem, Turn
 from .wire.chat_completions import render_messages
+from .wire.exchange import WireMessage
 
 T = TypeVar("T")
 
@@ -103,6 +106,8 @@ class Learned:
 class Plan:
     """A request ready to be sent, and what it is made of.
 
+    instructions: part of the base.
+    ratio: what estimated sizes were multiplied by.
     recalled: lines quoted before the new items; their item is stored with the turn.
     """
 
@@ -112,6 +117,8 @@ class Plan:
     request: Request
     size: Size
     new_tokens: int
+    instructions: str = ""
+    ratio: float = 1.0
     recalled: Recollection = NOTHING
 
     @property
@@ -131,6 +138,8 @@ class Desk:
         self.options = Options()
         self.learned = Learned()
         self.meter = Meter(store, engine, owner, conversation)
+        self.standing: Standing | None = None  # what the last turn left behind, for the next one
+        self._layout = Layout()
         self.recaller: Recaller | None = None  # None: nothing is recalled, whatever the strategy
 
     def expected_options(self) -> Options:
@@ -139,6 +148,12 @@ class Desk:
         if not limits or len(limits) < len(self.learned.limits):
             return self.options
         return replace(self.options, max_tokens=max(limits))
+
+    def forget(self) -> None:
+        """Hold no text of the conversation in memory any more: items may have been forgotten."""
+        self.standing = None
+        self._layout.forget()
+        self.meter.forget()
 
     async def load(self) -> Conversation:
         """Load the conversation's row."""
@@ -234,6 +249,59 @@ class Desk:
         draft = await self._read(lambda record: read_draft(record, view, tip, _most_items(info)))
         return await self._make(info, instructions, draft, tip)
 
+    async def _go_on(self, info: EngineInfo, standing: Standing, tip: Position) -> Material:
+        """Take what the last turn left behind, with what came since; only that is measured, if the sizes still count."""
+        material, after = standing.material, standing.material.view.at.seq
+        if standing.is_measured_by(info, self.meter.ratio(info)):
+            fresh = await self._measure(info, standing.fresh, tip=tip, after=after)
+            return replace(material, entries=(*material.entries, *fresh))
+        entries = (*material.entries, *standing.fresh)
+        measured = await self._measure(info, entries, tip=tip, after=after)
+        return await self._lay_out(info, standing.instructions, material.view, measured)
+
+    def look_back(self, row: Conversation, tip: Position, *, clean: bool) -> Scene | None:
+        """The scene of a turn from what the last one left behind; None where that does not hold."""
+        standing = self.standing
+        if (
+            standing is None
+            or not standing.holds(row, tip, clean=clean)
+            or standing.strategy != self.options.strategy
+        ):
+            self.standing = None
+            return None
+        return Scene(instructions=standing.instructions, past=standing.past, standing=standing)
+
+    def leave(
+        self, row: Conversation, turn: Turn, items: Sequence[Item], plan: Plan, receipt: Receipt
+    ) -> None:
+        """Leave behind what the next turn can go on from.
+
+        Args:
+            row: as the turn found it.
+            turn: as it was closed, with the tip moved to it.
+            items: all of it.
+            plan: its prompt's.
+            receipt: its own.
+        """
+        view, info = plan.material.view, plan.info
+        self.standing = None
+        if view.number != row.view or row.pending_view is not None or view.bare_upto > view.at.seq:
+            return  # rare: it is read again
+        if receipt.forgotten:
+            return
+        self.standing = Standing(
+            row=stand_behind(row, turn),
+            instructions=plan.instructions,
+            material=plan.material,
+            fresh=list_entries(turn, items),
+            strategy=self.options.strategy,
+            tokenizer=info.tokenizer,
+            ratio=plan.ratio,
+            receipt=receipt,
+        )
+        for entry in self.standing.fresh:
+            self.meter.note_size(info, entry.item, entry.at)
+
     async def _make(self, info: EngineInfo, instructions: str, draft: Draft, tip: Position) -> Material:
         """Measure and write what was read."""
         view = draft.view
@@ -261,7 +329,7 @@ class Desk:
         )
 
     async def _measure(
-        self, info: EngineInfo, items: Sequence[StoredItem], *, tip: Position, after: int
+        self, info: EngineInfo, items: Sequence[StoredItem | Entry], *, tip: Position, after: int
     ) -> tuple[Entry, ...]:
         sizes = await self.meter.item_sizes(info, items, tip=tip, after=after)
         return tuple(
@@ -271,17 +339,19 @@ class Desk:
 
     def request(self, info: EngineInfo, material: Material, new: Sequence[Item], options: Options) -> Request:
         """Make the request for a view's base and log, followed by new items."""
-        return self.compose(
-            info, material.base, [*(entry.item for entry in material.entries), *new], material.view, options
+        messages = self._layout.render(
+            material.base,
+            [*[entry.item for entry in material.entries], *new],
+            base_in_first_user=info.template.base_in == "first_user",
+            reasoning=not info.template.drops_reasoning,
         )
+        return self._write(info, messages, material.view, options)
 
-    def compose(
-        self, info: EngineInfo, base: str, items: Sequence[Item], view: View, options: Options
+    def _write(
+        self, info: EngineInfo, messages: Sequence[WireMessage], view: View, options: Options
     ) -> Request:
-        """Make a request from a base and items."""
-        messages = layout_messages(base, items, base_in_first_user=info.template.base_in == "first_user")
         return Request(
-            messages=render_messages(messages, reasoning=not info.template.drops_reasoning),
+            messages=messages,
             max_tokens=options.max_tokens,
             temperature=options.temperature,
             sampling=options.sampling,
@@ -290,6 +360,14 @@ class Desk:
                 name: value.replace("{date}", view.day) for name, value in info.template.pins.items()
             },
         )
+
+    def compose(
+        self, info: EngineInfo, base: str, items: Sequence[Item], view: View, options: Options
+    ) -> Request:
+        """Make a request from a base and items."""
+        messages = layout_messages(base, items, base_in_first_user=info.template.base_in == "first_user")
+        wire = render_messages(messages, reasoning=not info.template.drops_reasoning)
+        return self._write(info, wire, view, options)
 
     async def plan(
         self,
@@ -317,12 +395,16 @@ class Desk:
             ContextOverflow: the new items do not fit even when nothing else is sent.
             UsageError: the instructions alone are beyond the base's share.
         """
-        scene = scene or await self.look(info, row, tip, last=row.turns)
+        if scene is None:
+            scene = await self.look(info, row, tip, last=row.turns)
         instructions = scene.instructions
         budget = await self.share(info, options, instructions)
         limit = min(budget.prompt, limit or budget.prompt)
         new_tokens = sum([await self.meter.text_size(info, item_text(item)) for item in new])
-        materials = [await self._make(info, instructions, draft, tip) for draft in scene.drafts]
+        if scene.standing is not None:
+            materials = [await self._go_on(info, scene.standing, tip)]
+        else:
+            materials = [await self._make(info, instructions, draft, tip) for draft in scene.drafts]
         _check_base(instructions, materials[0], budget)
         chosen = choose_view([self._candidate(material, new_tokens) for material in materials], limit)
         material = materials[-1 if chosen is None else chosen]
@@ -366,6 +448,8 @@ class Desk:
                     request=request,
                     size=size,
                     new_tokens=new_tokens,
+                    instructions=instructions,
+                    ratio=self.meter.ratio(info),
                     recalled=recalled,
                 )
             allowed = min(summed - 1, limit - (size.tokens - summed))

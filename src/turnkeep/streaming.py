@@ -90,7 +90,6 @@ class Streaming:
                         self._reply = event.reply
                     yield event
                 await inbox.wait()
-            await asyncio.wait({task})
             task.result()
         finally:
             await self.stop()

@@ -220,7 +220,12 @@ async def _answer(course: _Course) -> None:
 async def _plan(course: _Course, limit: int | None) -> None:
     desk, row = course.desk, course.row
     info = course.info = await desk.engine.probe()
-    scene = await desk.look(info, row, course.tip, last=course.turn.number - 1)
+    last = course.turn.number - 1
+    scene = None
+    if limit is None and last == row.turns:
+        scene = desk.look_back(row, course.tip, clean=course.held.begun.clean)
+    if scene is None:
+        scene = await desk.look(info, row, course.tip, last=last)
     plan = await desk.plan(info, row, course.tip, course.items, course.options, limit=limit, scene=scene)
     desk.learned.limits.append(course.options.max_tokens)
     if plan.cut_now:
@@ -319,9 +324,8 @@ async def _read(course: _Course) -> None:
                 await desk.store.save_partial(
                     desk.owner, desk.conversation, course.turn.number, piece, lease=course.lease
                 )
-    await desk.meter.learn(
-        info, plan.request, course.assembler.end.usage.prompt_tokens if course.assembler.end else None
-    )
+    if course.assembler.end is not None:
+        desk.meter.take_in(info, plan.request, course.assembler.end.usage.prompt_tokens)
 
 
 def _reply_limit(plan: Plan, info: EngineInfo) -> int | None:
@@ -347,16 +351,22 @@ async def _keep_reply(course: _Course) -> Reply:
     receipt = replace(_receipt(course, finish), forgotten=forgotten)
     if course.assembler.end is not None:
         _learn(course, course.assembler.end)
-    await desk.store.finish_turn(
+    items: list[Item] = [*recalled, message] if said or state == "done" else []
+    turn = await desk.store.finish_turn(
         desk.owner,
         desk.conversation,
         course.turn.number,
         state=state,
-        items=[*recalled, message] if said or state == "done" else [],
+        items=items,
         receipt=dump_receipt(receipt),
+        learnt=desk.meter.take_learnt(),
+        release=True,
         lease=course.lease,
         now=time.time(),
     )
+    course.held.released = True
+    if items and course.plan is not None:
+        desk.leave(course.row, turn, [*course.items, *items], course.plan, receipt)
     return Reply(
         text=message.text,
         reasoning=message.reasoning,
@@ -406,9 +416,12 @@ async def _fail(course: _Course, why: str) -> None:
             ],
             receipt=dump_receipt(receipt) if receipt else None,
             error=why,
+            learnt=desk.meter.take_learnt(),
+            release=True,
             lease=course.lease,
             now=time.time(),
         )
+        course.held.released = True
 
 
 async def _recalled(course: _Course) -> tuple[tuple[Item, ...], tuple[int, ...]]:

@@ -4,7 +4,7 @@ Ranges, not lists, so that a receipt stays small however long the conversation i
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 TurnRange: TypeAlias = tuple[int, int]  # first and last turn, both included
@@ -59,10 +59,14 @@ class Receipt:
     tokens_per_second: float | None = None
 
 
+_FIELDS = fields(Receipt)
+
+
 def dump_receipt(receipt: Receipt) -> dict[str, Any]:  # Any: JSON values
     """Turn a receipt into JSON values, leaving out what equals the default."""
-    defaults = {field.name: field.default for field in fields(Receipt)}
-    return {name: value for name, value in asdict(receipt).items() if value != defaults[name]}
+    return {
+        field.name: value for field in _FIELDS if (value := getattr(receipt, field.name)) != field.default
+    }
 
 
 def load_receipt(body: Mapping[str, Any]) -> Receipt:  # Any: JSON values of our own making
