@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar
 
 from .context.budget import SMALLEST_WINDOW, Budget, share_window
-from .context.cutting import Material, cut_now
+from .context.cutting import Material, check_base, cut_now
 from .context.facts import fit_facts, keep_facts, render_facts
 from .context.instructions import render_instruction
 from .context.notes import apply_notes, pin_fact, pinned_facts
@@ -32,7 +32,7 @@ from .context.view import (
 from .conversation.items import Item
 from .conversation.log import START, Position
 from .engine.base import Engine, EngineInfo, Request
-from .errors import ContextOverflow, UsageError
+from .errors import UsageError
 from .loading import Draft, read_draft, read_view, read_views
 from .meter import Meter, Size, item_text
 from .recall import NOTHING, Recaller, Recollection
@@ -249,15 +249,20 @@ class Desk:
         draft = await self._read(lambda record: read_draft(record, view, tip, _most_items(info)))
         return await self._make(info, instructions, draft, tip)
 
-    async def _go_on(self, info: EngineInfo, standing: Standing, tip: Position) -> Material:
+    async def go_on(self, info: EngineInfo, standing: Standing) -> Material:
         """Take what the last turn left behind, with what came since; only that is measured, if the sizes still count."""
-        material, after = standing.material, standing.material.view.at.seq
-        if standing.is_measured_by(info, self.meter.ratio(info)):
+        material, tip, after = standing.material, standing.row.tip, standing.material.view.at.seq
+        ratio = self.meter.ratio(info)
+        if standing.is_measured_by(info, ratio):
             fresh = await self._measure(info, standing.fresh, tip=tip, after=after)
-            return replace(material, entries=(*material.entries, *fresh))
-        entries = (*material.entries, *standing.fresh)
-        measured = await self._measure(info, entries, tip=tip, after=after)
-        return await self._lay_out(info, standing.instructions, material.view, measured)
+            material = replace(material, entries=(*material.entries, *fresh)) if fresh else material
+        else:
+            entries = (*material.entries, *standing.fresh)
+            measured = await self._measure(info, entries, tip=tip, after=after)
+            material = await self._lay_out(info, standing.instructions, material.view, measured)
+            standing = replace(standing, tokenizer=info.tokenizer, ratio=ratio)
+        self.standing = replace(standing, material=material, fresh=())
+        return material
 
     def look_back(self, row: Conversation, tip: Position, *, clean: bool) -> Scene | None:
         """The scene of a turn from what the last one left behind; None where that does not hold."""
@@ -283,24 +288,20 @@ class Desk:
             plan: its prompt's.
             receipt: its own.
         """
-        view, info = plan.material.view, plan.info
-        self.standing = None
-        if view.number != row.view or row.pending_view is not None or view.bare_upto > view.at.seq:
-            return  # rare: it is read again
-        if receipt.forgotten:
-            return
-        self.standing = Standing(
+        entries = list_entries(turn, items)
+        for entry in entries:
+            self.meter.note_size(plan.info, entry.item, entry.at)
+        standing = Standing(
             row=stand_behind(row, turn),
             instructions=plan.instructions,
             material=plan.material,
-            fresh=list_entries(turn, items),
+            fresh=entries,
             strategy=self.options.strategy,
-            tokenizer=info.tokenizer,
+            tokenizer=plan.info.tokenizer,
             ratio=plan.ratio,
             receipt=receipt,
         )
-        for entry in self.standing.fresh:
-            self.meter.note_size(info, entry.item, entry.at)
+        self.standing = standing if standing.is_plain else None
 
     async def _make(self, info: EngineInfo, instructions: str, draft: Draft, tip: Position) -> Material:
         """Measure and write what was read."""
@@ -402,10 +403,10 @@ class Desk:
         limit = min(budget.prompt, limit or budget.prompt)
         new_tokens = sum([await self.meter.text_size(info, item_text(item)) for item in new])
         if scene.standing is not None:
-            materials = [await self._go_on(info, scene.standing, tip)]
+            materials = [await self.go_on(info, scene.standing)]
         else:
             materials = [await self._make(info, instructions, draft, tip) for draft in scene.drafts]
-        _check_base(instructions, materials[0], budget)
+        check_base(instructions, materials[0], budget)
         chosen = choose_view([self._candidate(material, new_tokens) for material in materials], limit)
         material = materials[-1 if chosen is None else chosen]
         return await self._fit(info, instructions, material, tip, new, new_tokens, options, budget, limit)
@@ -483,21 +484,6 @@ class Desk:
         total = material.tokens + new_tokens
         read = material.view.number in self.learned.read_views
         return Candidate(prompt_tokens=total, unread_tokens=new_tokens if read else total)
-
-
-def _check_base(instructions: str, material: Material, budget: Budget) -> None:
-    if (
-        not material.view.lines
-        and not material.view.facts
-        and instructions
-        and material.base_tokens > budget.base
-    ):
-        raise ContextOverflow(
-            f"The instructions take {material.base_tokens:,} tokens, but at most {budget.base:,} of the window's "
-            f"{budget.window:,} are theirs: shorten them, or load the model with a larger window.",
-            needed=material.base_tokens,
-            available=budget.base,
-        )
 
 
 def _most_items(info: EngineInfo) -> int:

@@ -61,6 +61,13 @@ class Standing:
         return self.tokenizer == info.tokenizer and abs(ratio / self.ratio - 1) <= DRIFT
 
     @property
+    def is_plain(self) -> bool:
+        """Whether all that was read stands here; else, which is rare, the next turn reads it again."""
+        view, row = self.material.view, self.row
+        only = view.number == row.view and row.pending_view is None
+        return only and view.bare_upto <= view.at.seq and not self.receipt.forgotten
+
+    @property
     def past(self) -> Past:
         """The turn before the next one."""
         number = self.row.turns

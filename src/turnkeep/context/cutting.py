@@ -38,6 +38,22 @@ class Material:
         return self.base_tokens + self.log_tokens
 
 
+def check_base(instructions: str, material: Material, budget: Budget) -> None:
+    """Refuse instructions that leave no room for a conversation.
+
+    Raises:
+        ContextOverflow: they alone take more than the base's share.
+    """
+    view = material.view
+    if not view.lines and not view.facts and instructions and material.base_tokens > budget.base:
+        raise ContextOverflow(
+            f"The instructions take {material.base_tokens:,} tokens, but at most {budget.base:,} of the window's "
+            f"{budget.window:,} are theirs: shorten them, or load the model with a larger window.",
+            needed=material.base_tokens,
+            available=budget.base,
+        )
+
+
 def cut_now(material: Material, new_tokens: int, budget: Budget, allowed: int, *, in_loop: bool) -> Material:
     """Make room without a summary, since the prompt does not fit and a person waits.
 
