@@ -9,6 +9,7 @@ the sizes are for.
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import Protocol
 
 from .context.sizes import Calibration, dump_calibration, estimate_tokens, load_calibration
@@ -84,7 +85,8 @@ class Meter:
         self._loaded: set[str] = set()  # tokenizers whose kept sizes were read from the store
         self._template: dict[str, _TemplateTokens] = {}
         self._calibration: dict[str, Calibration] = {}
-        self._raws: dict[str, float] = {}  # estimates of the texts of the last prompt
+        self._estimated: list[WireMessage] = []  # the last prompt
+        self._estimates: list[float] = []  # of it, up to each of its messages
         self._unsaved_sizes: dict[Position, int] = {}
         self._unsaved_of = ""  # the tokenizer that counted them
         self._unsaved_values: dict[str, str] = {}
@@ -182,7 +184,7 @@ class Meter:
         self._texts.clear()
         self._sizes.clear()
         self._loaded.clear()
-        self._raws.clear()
+        self._estimated, self._estimates = [], []
         self._unsaved_sizes = {}
 
     def estimate(self, info: EngineInfo, text: str) -> int:
@@ -227,21 +229,24 @@ class Meter:
         self._unsaved_values[f"calibration:{info.tokenizer}"] = dump_calibration(calibration)
 
     def _raw(self, request: Request) -> float:
-        total, raws = 0.0, self._raws
-        for message in request.messages:
-            content = message.get("content")
-            if isinstance(content, str):
-                size = raws.get(content)
-                if size is None:
-                    size = raws[content] = estimate_tokens(content)
-                total += size
-            else:
-                total += _estimate_parts(message)
-        if len(raws) > 2 * len(request.messages) + KEPT_TEXTS:  # most of them are of earlier prompts
-            texts = [message.get("content") for message in request.messages]
-            self._raws = {text: raws[text] for text in texts if isinstance(text, str)}
         tools = sum(estimate_tokens(str(tool)) for tool in request.tools)
-        return total + tools + OVERHEAD_TOKENS_EST * len(request.messages)
+        return self._estimate_messages(request.messages) + tools
+
+    def _estimate_messages(self, messages: Sequence[WireMessage]) -> float:
+        """Estimate a prompt: those of its first messages that are the last one's own are known."""
+        known = self._estimated
+        same = sum(map(is_, known, messages))
+        if same and not all(map(is_, known[:same], messages)):
+            same = 0
+        sums = self._estimates[:same]
+        total = sums[-1] if sums else 0.0
+        for message in messages[same:]:
+            content = message.get("content")
+            size = estimate_tokens(content) if isinstance(content, str) else _estimate_parts(message)
+            total += size + OVERHEAD_TOKENS_EST
+            sums.append(total)
+        self._estimated, self._estimates = list(messages), sums
+        return total
 
     async def _measure(self, info: EngineInfo, texts: Sequence[str]) -> list[float]:
         if info.counts:

@@ -36,7 +36,7 @@ def draft_receipt(plan: Plan, row: Conversation, options: Options, moved: str | 
         log_tokens=material.log_tokens,
         recalled_tokens=plan.recalled.tokens,
         new_tokens=plan.new_tokens,
-        verbatim=turn_ranges(entry.turn for entry in material.entries),
+        verbatim=turn_ranges([entry.turn for entry in material.entries]),
         summarised=material.view.summarised,
         left_out=material.view.left_out,
         refused=material.view.refused,

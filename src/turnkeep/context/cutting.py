@@ -5,7 +5,7 @@ No summary is asked for here; that is upkeep's (compaction.py). What leaves coun
 Pure: sizes are given.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..errors import ContextOverflow
 from .budget import Budget
@@ -26,11 +26,11 @@ class Material:
     base_tokens: int
     entries: tuple[Entry, ...]
     facts_tokens: int = 0
+    log_tokens: int = field(init=False)  # of the entries
 
-    @property
-    def log_tokens(self) -> int:
-        """Tokens of the log."""
-        return sum(entry.tokens for entry in self.entries)
+    def __post_init__(self) -> None:
+        """Add up once what is asked for again and again."""
+        object.__setattr__(self, "log_tokens", sum([entry.tokens for entry in self.entries]))
 
     @property
     def tokens(self) -> int:

@@ -85,7 +85,10 @@ def load_receipt(body: Mapping[str, Any]) -> Receipt:  # Any: JSON values of our
 def turn_ranges(turns: Iterable[int]) -> tuple[TurnRange, ...]:
     """Fold turn numbers into ranges. Example: 1, 2, 3, 5 → ((1, 3), (5, 5))."""
     ranges: list[TurnRange] = []
-    for turn in sorted(set(turns)):
+    found = set(turns)
+    if found and max(found) - min(found) == len(found) - 1:
+        return ((min(found), max(found)),)
+    for turn in sorted(found):
         if ranges and turn == ranges[-1][1] + 1:
             ranges[-1] = (ranges[-1][0], turn)
         else:
