@@ -17,6 +17,7 @@ PURE_LIBRARY = {
     "abc", "base64", "bisect", "collections", "copy", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools",
     "hashlib", "heapq", "hmac", "html", "itertools", "json", "math", "operator", "re", "statistics", "string",
     "struct", "textwrap", "typing", "unicodedata", "urllib.parse",
+    "orjson",  # where it is installed
     "snowballstemmer",  # not of the standard library, but computes only
 }  # fmt: skip
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint"}

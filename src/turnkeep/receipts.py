@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from .context.receipt import Receipt, turn_ranges
 from .conversation.items import FinishReason, Usage
@@ -15,8 +16,10 @@ from .prompt import Desk, Options, Plan
 from .store.base import Conversation
 
 
-def draft_receipt(plan: Plan, row: Conversation, options: Options, moved: str | None) -> Receipt:
-    """Write down what a plan makes the model read; what the engine made of it comes later."""
+def draft_receipt(
+    plan: Plan, row: Conversation, options: Options, moved: str | None, **more: Any
+) -> Receipt:  # Any: fields of a receipt
+    """Write down what a plan makes the model read; `more` is what came of it, if that is known already."""
     info, material = plan.info, plan.material
     return Receipt(
         engine=info.kind,
@@ -44,20 +47,24 @@ def draft_receipt(plan: Plan, row: Conversation, options: Options, moved: str | 
         recalled_by=plan.recalled.by,
         recall_note=plan.recalled.why,
         moved=moved,
-        max_tokens=options.max_tokens,
+        **{"max_tokens": options.max_tokens, **more},
     )
 
 
 def with_usage(receipt: Receipt, usage: Usage, finish: FinishReason | None) -> Receipt:
     """Add what the engine reported."""
-    return replace(
-        receipt,
-        finish_reason=finish,
-        engine_prompt_tokens=usage.prompt_tokens,
-        reused_tokens=usage.cached_tokens,
-        read_tokens=usage.read_tokens,
-        reply_tokens=usage.completion_tokens,
-    )
+    return replace(receipt, **describe_usage(usage, finish))
+
+
+def describe_usage(usage: Usage, finish: FinishReason | None) -> dict[str, Any]:  # Any: fields of a receipt
+    """What the engine reported, as fields of a receipt."""
+    return {
+        "finish_reason": finish,
+        "engine_prompt_tokens": usage.prompt_tokens,
+        "reused_tokens": usage.cached_tokens,
+        "read_tokens": usage.read_tokens,
+        "reply_tokens": usage.completion_tokens,
+    }
 
 
 def why_moved(past: Past, row: Conversation, plan: Plan, options: Options) -> str | None:

@@ -123,8 +123,9 @@ class Streaming:
         return self.pieces()
 
     async def _read(self) -> Reply:
-        async for _ in self:
-            pass
+        async with contextlib.aclosing(self.events()) as events:
+            async for _ in events:
+                pass
         return self.reply
 
     def __await__(self) -> Generator[object, None, Reply]:

@@ -23,7 +23,7 @@ from .errors import ContextOverflow, LeaseLost, TurnkeepError
 from .holding import Held, hold_and_begin
 from .prompt import Desk, Options, Plan
 from .recall import without_forgotten
-from .receipts import draft_receipt, why_moved, with_usage
+from .receipts import describe_usage, draft_receipt, why_moved
 from .stopping import run_until
 from .store.base import Conversation, Lease, Turn
 from .wire.assemble import Assembler
@@ -297,10 +297,11 @@ async def _read(course: _Course) -> None:
     async with contextlib.aclosing(desk.engine.stream(request)) as deltas:
         async for delta in deltas:
             course.assembler.add(delta)
+            now = time.monotonic()
             match delta:
-                case TextDelta(text):
-                    course.first = course.first or time.monotonic()
-                    course.emit(Piece(text))
+                case TextDelta():
+                    course.first = course.first or now
+                    course.emit(Piece(delta.text))
                 case ReasoningDelta(text):
                     course.first = course.first or time.monotonic()
                     course.emit(Thought(text))
@@ -318,7 +319,7 @@ async def _read(course: _Course) -> None:
                     course.emit(Reading(total=delta.total, cached=delta.cached, processed=delta.processed))
                 case _:
                     pass  # the assembler keeps the rest
-            if time.monotonic() - saved_at >= PARTIAL_SECONDS and len(course.assembler.text) > saved:
+            if now - saved_at >= PARTIAL_SECONDS and len(course.assembler.text) > saved:
                 piece = course.assembler.text[saved:]
                 saved, saved_at = saved + len(piece), time.monotonic()
                 await desk.store.save_partial(
@@ -348,7 +349,7 @@ async def _keep_reply(course: _Course) -> Reply:
     state: TurnState = "cut_off" if finish in ("cancelled", "length") else "done"
     _notice_silent_cut(course)
     recalled, forgotten = await _recalled(course)
-    receipt = replace(_receipt(course, finish), forgotten=forgotten)
+    receipt = _receipt(course, finish, forgotten)
     if course.assembler.end is not None:
         _learn(course, course.assembler.end)
     items: list[Item] = [*recalled, message] if said or state == "done" else []
@@ -465,15 +466,19 @@ def _loses_reasoning(course: _Course) -> bool:
     return thought and info is not None and info.template.drops_reasoning
 
 
-def _receipt(course: _Course, finish: FinishReason | None) -> Receipt:
+def _receipt(course: _Course, finish: FinishReason | None, forgotten: tuple[int, ...] = ()) -> Receipt:
     info, end = course.plan.info if course.plan else course.info, course.assembler.end
     if course.plan is None:  # stopped before there was a plan
         kind, model = (info.kind, info.model) if info else ("", "")
         return Receipt(engine=kind, model=model, window=0, reserve=0, high=0, low=0)
-    receipt = draft_receipt(course.plan, course.row, course.options, course.moved)
-    return replace(
-        with_usage(receipt, end.usage if end else Usage(), finish),
+    return draft_receipt(
+        course.plan,
+        course.row,
+        course.options,
+        course.moved,
+        **describe_usage(end.usage if end else Usage(), finish),
         notices=tuple(course.notices),
+        forgotten=forgotten,
         max_tokens=course.sent_max_tokens,
         seconds_to_first=course.first - course.began if course.first else None,
         seconds=time.monotonic() - course.began,

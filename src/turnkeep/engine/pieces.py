@@ -35,6 +35,9 @@ class Pieces:
     def __init__(
         self, response: "aiohttp.ClientResponse", transport: Transport, clock: Clock, wait: Wait
     ) -> None:
+        import aiohttp
+
+        self._faults = (aiohttp.ClientError, OSError)
         self.whole: list[Delta] | None = None  # the deltas of a response that came whole
         self._response, self._transport, self._clock = response, transport, clock
         self._reply = ReplyStream(transport.name)
@@ -93,8 +96,6 @@ class Pieces:
 
     async def _read(self) -> bytes:
         """Read the next bytes; b"" at the stream's end, however it came: `ReplyStream.end` judges it."""
-        import aiohttp
-
         if self._fresh:  # a wait begins when somebody waits
             self._fresh = False
             self._at = None if self._seconds is None else self._loop.time() + self._seconds
@@ -104,7 +105,7 @@ class Pieces:
         self._watch()
         try:
             return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError) as error:
+        except self._faults as error:
             explained = self._transport.explain(error, self._wait())
             broke = isinstance(explained, EngineUnreachable)
             if broke or (isinstance(explained, EngineTimeout) and self._reply.finished):
@@ -115,8 +116,6 @@ class Pieces:
 
     async def _read_end(self) -> None:
         """Read the end of a response that is complete, which mostly came with the rest: then its connection is kept."""
-        import aiohttp
-
         content = self._response.content
         if content.is_eof() or content.exception() is not None:
             return
@@ -127,7 +126,7 @@ class Pieces:
         try:
             while await content.readany():
                 pass
-        except (aiohttp.ClientError, OSError):
+        except self._faults:
             return  # then it is closed
         finally:
             self._reading = False

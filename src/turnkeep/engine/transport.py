@@ -22,6 +22,7 @@ from ..errors import (
     UsageError,
 )
 from ..wire.failures import classify_failure, failure_error
+from ..wire.json_text import dump_body
 from .pool import SessionPool, count_connections
 
 if TYPE_CHECKING:
@@ -198,10 +199,9 @@ class Transport:
 
     def _encode(self, body: Mapping[str, Any]) -> bytes:
         try:
-            text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+            return dump_body(body)
         except (TypeError, ValueError) as error:
             raise UsageError(f"A field of the request cannot be written as JSON: {error}.") from error
-        return text.encode(errors="replace")  # half a surrogate pair is no text that could be sent
 
     async def _read_bytes(self, response: "aiohttp.ClientResponse") -> bytes:
         body = bytearray()
