@@ -48,6 +48,7 @@ from . import (
     views,
 )
 from . import vectors as vector_rows
+from .database import Database
 from .ledger import LedgerCalls
 
 _EXPORT_TURNS = 64  # turns loaded at a time by an export
