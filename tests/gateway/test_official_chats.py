@@ -99,7 +99,7 @@ def test_stored_completions_are_served(llama: RealEngine, tmp_path: Path) -> Non
         assert completions.retrieve(made.id).choices == made.choices
         assert [each.id for each in completions.list(metadata={"topic": "sky"})] == [made.id]
         assert [each.id for each in completions.list(metadata={"topic": "sea"})] == []
-        assert completions.update(made.id, metadata={"topic": "sea"}).metadata == {"topic": "sea"}  # type: ignore[attr-defined]  # served, not in the type
+        assert completions.update(made.id, metadata={"topic": "sea"}).metadata == {"topic": "sea"}
         assert [each.content for each in completions.messages.list(made.id)] == ["Hi"]
         assert completions.delete(made.id).deleted
         with pytest.raises(openai.NotFoundError):

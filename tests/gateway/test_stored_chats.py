@@ -208,10 +208,8 @@ def test_an_unknown_id_is_a_404_and_so_is_another_key_s():
             await store.create_key(name, digest_secret(secret), now=0)
         mine, theirs = (Caller(caller.gateway, caller.app, key=secret) for secret in secrets)
         made = await say(mine, "Hi")
-        statuses = []
-        for who in (mine, theirs):
-            for path in (f"{PATH}/{made['id']}", f"{PATH}/{made['id']}/messages"):
-                statuses.append((await who.get(path)).status)
+        paths = (f"{PATH}/{made['id']}", f"{PATH}/{made['id']}/messages")
+        statuses = [(await who.get(path)).status for who in (mine, theirs) for path in paths]
         path = f"{PATH}/{made['id']}"
         writes = [(await theirs.post(path, {"metadata": {}})).status, (await theirs.delete(path)).status]
         listed = (await theirs.get(PATH)).body["data"]
