@@ -20,7 +20,6 @@ from .turns import Ended, Turns
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8090  # beside the usual ports of engines: 1234, 8000, 8080, 11434
-DIED = "The gateway stopped before the reply was whole: ask again."
 BODY_BYTES = 32 * 1024 * 1024  # a dozen photographs in base64
 
 
@@ -105,8 +104,9 @@ class Gateway:
         Raises:
             StoreError: the database cannot be used.
         """
-        for row in await self.store.orphaned_responses(now=self.clock()):
-            await self.store.mark_response(row.owner, row.id, "failed", error=DIED)
+        from .background import fail_orphans  # which is built on this module
+
+        await fail_orphans(self)
 
     async def close(self) -> None:
         """Stop and record what is under way, and close what was opened."""
