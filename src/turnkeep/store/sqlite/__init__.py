@@ -106,7 +106,7 @@ class SqliteStore:
             except sqlite3.Error as error:
                 raise explain(error, database.where) from error
 
-        return await self._worker.run(job)
+        return await self._worker.run(job, "read" if transaction is Database.reading else "write")
 
     # -- conversations ---------------------------------------------------------
     async def create_conversation(self, owner: str, name: str | None, *, now: float) -> Conversation:
