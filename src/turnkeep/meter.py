@@ -7,20 +7,23 @@ the sizes are for.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import is_
+from typing import Protocol
 
 from .context.sizes import Calibration, dump_calibration, estimate_tokens, load_calibration
 from .context.view import render_note, render_recalled
 from .conversation.items import Forgotten, Image, Item, Message, Note, Recalled, Text, ToolCall, ToolResult
 from .conversation.log import Position
-from .engine.base import Engine, EngineInfo, Request
-from .store.base import Store, StoredItem
+from .engine.base import Engine, EngineInfo, Request, WireMessage
+from .store.base import Learnt, Store
 
 IMAGE_TOKENS_EST = 800  # until usage has taught better; common vision models take 256 to 1,600
 OVERHEAD_TOKENS_EST = 6.0  # template tokens around one message; ChatML takes 5 to 7
 KEPT_SIZES = 8_192  # sizes held in memory for one conversation, unless its window holds more items
 KEPT_TEXTS = 8  # sizes of texts that are not items
+MOST_UNSAVED = 8  # counted sizes that wait for the end of a turn: two items a turn, as a rule
 ALWAYS_COUNT_BELOW = 16_384  # tokens; counting a prompt of that size takes some milliseconds
 COUNT_ABOVE_SHARE = 0.7  # larger prompts are counted exactly from this share of their limit on
 
@@ -39,6 +42,16 @@ class _TemplateTokens:
 
     message: float = OVERHEAD_TOKENS_EST
     frame: int = 0
+
+
+class Placed(Protocol):
+    """An item with its place: stored, or of a log."""
+
+    @property
+    def at(self) -> Position: ...  # noqa: D102
+
+    @property
+    def item(self) -> Item: ...  # noqa: D102
 
 
 def item_text(item: Item) -> str:
@@ -72,6 +85,11 @@ class Meter:
         self._loaded: set[str] = set()  # tokenizers whose kept sizes were read from the store
         self._template: dict[str, _TemplateTokens] = {}
         self._calibration: dict[str, Calibration] = {}
+        self._estimated: list[WireMessage] = []  # the last prompt
+        self._estimates: list[float] = []  # of it, up to each of its messages
+        self._unsaved_sizes: dict[Position, int] = {}
+        self._unsaved_of = ""  # the tokenizer that counted them
+        self._unsaved_values: dict[str, str] = {}
 
     async def prepare(self, info: EngineInfo) -> None:
         """Load what was learned of this engine before."""
@@ -82,7 +100,7 @@ class Meter:
             self._calibration[info.tokenizer] = load_calibration(kept) if kept else Calibration()
 
     async def item_sizes(
-        self, info: EngineInfo, items: Sequence[StoredItem], *, tip: Position, after: int
+        self, info: EngineInfo, items: Sequence[Placed], *, tip: Position, after: int
     ) -> list[int]:
         """Tokens of each item, its template tokens included.
 
@@ -108,12 +126,42 @@ class Meter:
                 self._keep(key, item.at, size)
             if info.counts:
                 counted = {item.at: int(size) for item, size in zip(missing, sizes, strict=True)}
-                await self._store.save_sizes(self._owner, self._conversation, key, counted)
+                await self._save_sizes(key, counted)
         overhead = self._of_template(info).message
         return [
             round(self._tokens(info, known[item.at] or 0) + overhead + _image_tokens(item.item))
             for item in items
         ]
+
+    async def _save_sizes(self, key: str, counted: Mapping[Position, int]) -> None:
+        """Save counted sizes, few of them with the next turn's end only: lost, they are counted again."""
+        if self._unsaved_of != key:
+            self._unsaved_of, self._unsaved_sizes = key, {}
+        self._unsaved_sizes.update(counted)
+        if len(self._unsaved_sizes) > MOST_UNSAVED:
+            sizes, self._unsaved_sizes = self._unsaved_sizes, {}
+            await self._store.save_sizes(self._owner, self._conversation, key, sizes)
+
+    def note_size(self, info: EngineInfo, item: Item, at: Position) -> None:
+        """Note where an item has come to stand whose text was just measured."""
+        size = self._texts.get((info.tokenizer, item_text(item)))
+        if size is not None:
+            self._keep(info.tokenizer, at, size)
+            if info.counts and self._unsaved_of in ("", info.tokenizer):
+                self._unsaved_of = info.tokenizer
+                self._unsaved_sizes[at] = int(size)
+
+    def take_learnt(self) -> Learnt | None:
+        """Hand over what is not saved yet, to be kept with a turn's end."""
+        if not self._unsaved_sizes and not self._unsaved_values:
+            return None
+        learnt = Learnt(values=self._unsaved_values, tokenizer=self._unsaved_of, sizes=self._unsaved_sizes)
+        self._unsaved_values, self._unsaved_sizes = {}, {}
+        return learnt
+
+    def ratio(self, info: EngineInfo) -> float:
+        """What estimates are multiplied by at present."""
+        return 1.0 if info.counts else self._calibration[info.tokenizer].ratio
 
     async def text_size(self, info: EngineInfo, text: str) -> int:
         """Tokens of a text, template tokens included; 0 for none."""
@@ -136,6 +184,8 @@ class Meter:
         self._texts.clear()
         self._sizes.clear()
         self._loaded.clear()
+        self._estimated, self._estimates = [], []
+        self._unsaved_sizes = {}
 
     def estimate(self, info: EngineInfo, text: str) -> int:
         """Tokens of a text without asking anybody: for trimming lists of lines."""
@@ -164,26 +214,39 @@ class Meter:
         return Size(tokens=max(bound, 1), exact=False)
 
     async def learn(self, info: EngineInfo, request: Request, reported: int | None) -> None:
-        """Take in how many prompt tokens the engine says a request had."""
+        """Take in how many prompt tokens the engine says a request had, and save what that taught."""
+        self.take_in(info, request, reported)
+        values, self._unsaved_values = self._unsaved_values, {}
+        for key, value in values.items():
+            await self._store.save_value(key, value)
+
+    def take_in(self, info: EngineInfo, request: Request, reported: int | None) -> None:
+        """The same, to be saved with the turn's end; see `take_learnt`."""
         if info.counts or not reported:
             return
         calibration = self._calibration[info.tokenizer].learn(self._raw(request), reported)
         self._calibration[info.tokenizer] = calibration
-        await self._store.save_value(f"calibration:{info.tokenizer}", dump_calibration(calibration))
+        self._unsaved_values[f"calibration:{info.tokenizer}"] = dump_calibration(calibration)
 
     def _raw(self, request: Request) -> float:
-        texts = sum(
-            estimate_tokens(message["content"])
-            if isinstance(message.get("content"), str)
-            else estimate_tokens(str(message.get("tool_calls", "")))
-            + sum(
-                estimate_tokens(part.get("text", "")) if "text" in part else IMAGE_TOKENS_EST
-                for part in message.get("content") or ()
-            )
-            for message in request.messages
-        )
         tools = sum(estimate_tokens(str(tool)) for tool in request.tools)
-        return texts + tools + OVERHEAD_TOKENS_EST * len(request.messages)
+        return self._estimate_messages(request.messages) + tools
+
+    def _estimate_messages(self, messages: Sequence[WireMessage]) -> float:
+        """Estimate a prompt: those of its first messages that are the last one's own are known."""
+        known = self._estimated
+        same = sum(map(is_, known, messages))
+        if same and not all(map(is_, known[:same], messages)):
+            same = 0
+        sums = self._estimates[:same]
+        total = sums[-1] if sums else 0.0
+        for message in messages[same:]:
+            content = message.get("content")
+            size = estimate_tokens(content) if isinstance(content, str) else _estimate_parts(message)
+            total += size + OVERHEAD_TOKENS_EST
+            sums.append(total)
+        self._estimated, self._estimates = list(messages), sums
+        return total
 
     async def _measure(self, info: EngineInfo, texts: Sequence[str]) -> list[float]:
         if info.counts:
@@ -213,6 +276,14 @@ class Meter:
             return _TemplateTokens()
         message = max(0.0, (three - one) / 2 - text[0])
         return _TemplateTokens(message=message, frame=max(0, round(one - message - text[0])))
+
+
+def _estimate_parts(message: WireMessage) -> float:
+    """Estimate a wire message whose content is no text."""
+    return estimate_tokens(str(message.get("tool_calls", ""))) + sum(
+        estimate_tokens(part.get("text", "")) if "text" in part else IMAGE_TOKENS_EST
+        for part in message.get("content") or ()
+    )
 
 
 def _image_tokens(item: Item) -> int:

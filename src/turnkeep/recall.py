@@ -117,10 +117,12 @@ class Recaller:
             free: tokens that the prompt has left.
             now: seconds since the epoch.
         """
-        room = min(free, room_tokens(**share_log(log, base_tokens, budget)))
-        text = "\n".join(item.text for item in new if isinstance(item, Message) and item.role == "user")
-        if not text.strip() or (upto <= 0 and not self.everywhere):
+        if upto <= 0 and not self.everywhere:
             return NOTHING
+        text = "\n".join(item.text for item in new if isinstance(item, Message) and item.role == "user")
+        if not text.strip():
+            return NOTHING
+        room = min(free, room_tokens(**share_log(log, base_tokens, budget)))
         if room <= 0:
             return Recollection(why=NO_ROOM)
         said = [entry.item.text for entry in log if isinstance(entry.item, Message)]

@@ -245,6 +245,48 @@ def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: boo
     return messages
 
 
+def find_seam(items: Sequence[Item], *, carrying: bool = False) -> int:
+    """Find where a list of items can be parted, so that both parts laid out make what the whole does.
+
+    Args:
+        items: the log and the new message, oldest first.
+        carrying: something stands before them that goes into the next user message.
+
+    Returns:
+        How many items stand before the last such place, which is before a user's message and behind
+        an answer that calls no tool; 0 when there is none.
+    """
+    seam = 0
+    before: Item | None = None  # but for recalled lines that are part of it
+    for index, item in enumerate(items):
+        if isinstance(item, Recalled):
+            if isinstance(before, Message) and before.role == "user":
+                continue
+            carrying = True
+        elif not isinstance(item, Message) or item.role in ("system", "developer"):
+            carrying = True
+        elif item.role == "user":
+            if _is_answer(before) and not carrying:
+                seam = index
+            carrying = False
+        before = item
+    return seam
+
+
+def _is_answer(item: Item | None) -> bool:
+    return isinstance(item, Message) and item.role == "assistant" and not item.tool_calls
+
+
+def goes_on(items: Sequence[Item]) -> bool:
+    """Tell whether items may stand behind a seam: what they say first is a user's message, or they say nothing."""
+    for item in items:
+        if isinstance(item, Message) and item.role not in ("system", "developer"):
+            return item.role == "user"
+        if isinstance(item, Forgotten):
+            return False  # rare: it is laid out with the whole
+    return not items
+
+
 def render_recalled(item: Recalled) -> str:
     """Write recalled lines as they stand before the message that brought them."""
     return "\n".join([RECALLED_HEADER, *(f"- {line}" for line in item.lines)])

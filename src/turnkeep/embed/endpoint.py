@@ -91,7 +91,8 @@ class EndpointEmbedder:
             self._baseline = USUAL_BASELINE
 
     async def close(self) -> None:
-        """Nothing is held open between calls."""
+        """Let go of the connections that are kept between calls."""
+        await self._client.close()
 
 
 def _read_vectors(answer: Json) -> list[list[float]] | None:

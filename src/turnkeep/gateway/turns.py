@@ -19,7 +19,7 @@ from ..errors import ContextOverflow, EngineBusy, QueueFull, TurnkeepError
 from ..holding import hold_alone, hold_conversation, name_holder
 from ..prompt import Desk, Options
 from ..store.base import Conversation, Lease, Store, Turn
-from ..turn import Finished, OnBegun, Reply, Say, run_turn
+from ..turn import Finished, OnBegun, Reply, Said, Say, run_turn
 from ..wire.assemble import Assembler
 from .desks import Desks, Seat
 from .engines import EnginePool, Member, Passage, PooledEngine, passage
@@ -370,7 +370,8 @@ class _Saying:
         text = await self._seat.load_instructions(row)
         if not self.checked and text != (ask.instructions or ""):
             raise _OtherInstructions(ask.instructions or "")
-        items, after = await ask.say(row)
+        say = ask.say
+        items, after = (say.items, say.after or row.tip) if isinstance(say, Said) else await say(row)
         fitting = await fit_input(desk, ask.options, items, auto=ask.truncation == "auto", instructions=text)
         self._running.left_out = len(items) - len(fitting)
         return fitting, after

@@ -19,6 +19,7 @@ from ..errors import ContextOverflow
 from ..meter import Size
 from ..prompt import Desk, Options, Plan, day_of
 from ..receipts import describe_tools, draft_receipt, with_usage
+from ..standing import Scene
 from ..store.base import Conversation, Store
 from ..turn import Calling, Piece, Reading, Reply, Thought, TurnEvent
 from ..wire.assemble import Assembler
@@ -81,9 +82,10 @@ class _ReadingDesk(Desk):
 
     instructions: str = ""
 
-    async def load_instructions(self, row: Conversation) -> str:  # noqa: ARG002  # the desk's shape
-        """The request's, not the conversation's."""
-        return self.instructions
+    async def look(self, info: EngineInfo, row: Conversation, tip: Position, *, last: int) -> Scene:
+        """The conversation's scene with the request's instructions."""
+        scene = await super().look(info, row, tip, last=last)
+        return replace(scene, instructions=self.instructions)
 
 
 class UnstoredTurns:

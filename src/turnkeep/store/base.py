@@ -97,6 +97,30 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A conversation that is held, and the turn that was begun there.
+
+    row: as it was before the turn.
+    turn: None where no items were given.
+    clean: the newest turn before it has a receipt, and nothing was forgotten since that was written.
+    """
+
+    lease: Lease
+    row: Conversation
+    turn: Turn | None
+    clean: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """What a turn taught, kept with its end: small values, and counted tokens of items. See `save_value`, `save_sizes`."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    tokenizer: str = ""
+    sizes: Mapping[Position, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A search result."""
 
@@ -160,6 +184,48 @@ class StoreStats:
 
 
 Looked = TypeVar("Looked")
+
+
+class Record(Protocol):
+    """What a conversation's record says at one moment; see the methods of `Store` of like names."""
+
+    def conversation(self) -> Conversation:
+        """The row."""
+        ...
+
+    def instructions(self, number: int) -> str:
+        """Instructions by number."""
+        ...
+
+    def view(self, number: int) -> StoredView:
+        """A view by number."""
+        ...
+
+    def newest_view(self, tip: Position) -> StoredView | None:
+        """The newest view whose folded items are all ancestors of `tip`."""
+        ...
+
+    def leads(self, position: Position, tip: Position) -> bool:
+        """Whether `position` lies on the path to `tip`."""
+        ...
+
+    def log(
+        self, tip: Position, after: int = 0, limit: int | None = None, kind: str | None = None
+    ) -> list[StoredItem]:
+        """The items on the path to `tip` with seq > `after`, oldest first."""
+        ...
+
+    def receipt(self, turn: int) -> Mapping[str, Any] | None:
+        """A turn's receipt."""
+        ...
+
+    def turn(self, number: int) -> Turn:
+        """A turn's row."""
+        ...
+
+    def turn_items(self, number: int) -> list[StoredItem]:
+        """A turn's items."""
+        ...
 
 
 class Index(Protocol):
@@ -255,6 +321,36 @@ class Store(Protocol):
         """List unexpired leases whose subject begins with `prefix`, of that note (None: any)."""
         ...
 
+    # -- a turn's two writes and its reading ----------------------------------
+    async def hold_and_begin(
+        self,
+        owner: str,
+        conversation: str,
+        items: Sequence[Item] | None,
+        *,
+        after: Position | None,
+        subject: str,
+        holder: str,
+        note: str,
+        now: float,
+        seconds: float,
+    ) -> Begun | None:
+        """Take a lease, settle the turns left open, load the row and begin a turn: one transaction.
+
+        As `take_lease`, `settle_turns`, `load_conversation` and `begin_turn` one after another, with
+        `after` None for the conversation's tip; without items, no turn is begun. None, and nothing
+        happens, while another holder has the lease. Calls are done in the order in which they are
+        handed in, also when a caller is cancelled: it may then find what it has taken by `held_leases`.
+        """
+        ...
+
+    async def read(self, owner: str, conversation: str, look: Callable[["Record"], Looked]) -> Looked:
+        """Let `look` read a conversation's record, all of one moment; returns what it returns.
+
+        It should be quick, since nothing else is read or written meanwhile.
+        """
+        ...
+
     # -- turns ----------------------------------------------------------------
     async def begin_turn(
         self,
@@ -296,12 +392,14 @@ class Store(Protocol):
         items: Sequence[Item] = (),
         receipt: Mapping[str, Any] | None = None,
         error: str | None = None,
+        learnt: Learnt | None = None,
+        release: bool = False,
         lease: Lease,
         now: float,
     ) -> Turn:
         """Append the reply and the receipt and close the turn, in one transaction.
 
-        State done, and cut_off with items, moves the conversation's tip to the turn's last item.
+        With it what was learnt is kept and, with `release`, the lease given back. State done, and cut_off with items, moves the conversation's tip to the turn's last item.
         A fenced-out writer's reply is kept all the same, as a turn that the tip does not move to
         (this one, or a second one with the same question when this one was settled meanwhile),
         and `LeaseLost` is raised. Raises `Conflict` when the turn is closed.

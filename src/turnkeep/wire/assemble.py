@@ -8,15 +8,15 @@ some engines never send it). Text is kept byte for byte, inline <think> included
 Pure: no clock and no connection; bytes are handed in.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..conversation.items import Message, Part, Reasoning, Text, ToolCall, Usage
 from ..errors import ContextOverflow, EngineProtocolError, WireError
-from .chat_completions import Chunk, parse_chunk
+from .chat_completions import Chunk, parse_chunk, read_text
 from .exchange import Delta, End, Progress, ReasoningDelta, TextDelta, ToolCallDelta
 from .failures import classify_failure, failure_error, suspects_overflow
+from .json_text import parse_json
 from .sse import MAX_EVENT_BYTES, EventParser
 
 DONE = "[DONE]"
@@ -99,20 +99,22 @@ class ReplyStream:
                     return
                 if event.data.strip() == DONE:
                     self._ending.done = True
+                    continue
+                value = _parse(event.data)
+                if (text := read_text(value)) is not None:  # most events by far: nothing but a piece of text
+                    self._ending.said_anything = True
+                    yield TextDelta(text)
                 else:
-                    yield from self._read(event.data)
+                    yield from self._read(value)
         except WireError as error:
             raise EngineProtocolError(f"{self._engine} sent a stream that cannot be read: {error}") from error
 
-    def _read(self, data: str) -> Iterator[Delta]:
-        try:
-            chunk = parse_chunk(json.loads(data))
-        except (ValueError, RecursionError) as error:
-            raise WireError("An event holds no JSON.") from error
+    def _read(self, value: object) -> tuple[Delta, ...]:
+        chunk = parse_chunk(value)
         if chunk.error is not None:
             raise failure_error(classify_failure(None, chunk.error), self._engine)
         self._ending.take(chunk)
-        yield from chunk.deltas
+        return chunk.deltas
 
     def end(self) -> End:
         """Judge the end of the stream; call it when the connection has closed or `complete` is true.
@@ -122,6 +124,13 @@ class ReplyStream:
             ContextOverflow: the reply is empty in the way that hides an overflow.
         """
         return self._ending.end(self._engine)
+
+
+def _parse(data: str) -> object:
+    try:
+        return parse_json(data)
+    except (ValueError, RecursionError) as error:
+        raise WireError("An event holds no JSON.") from error
 
 
 def read_response(value: object, engine: str = "The engine") -> list[Delta]:
@@ -154,6 +163,9 @@ class Assembler:
 
     def add(self, delta: Delta) -> None:
         """Take the next delta."""
+        if type(delta) is TextDelta:  # most of them
+            self._text.append(delta.text)
+            return
         match delta:
             case TextDelta(text):
                 self._text.append(text)

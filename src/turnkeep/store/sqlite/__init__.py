@@ -15,14 +15,17 @@ from ...conversation.items import Item, TurnState
 from ...conversation.log import Position
 from ...errors import LeaseLost
 from ..base import (
+    Begun,
     Conversation,
     ConversationKind,
     Elsewhere,
     Hit,
     Index,
     IndexProgress,
+    Learnt,
     Lease,
     Looked,
+    Record,
     StoredItem,
     StoredVector,
     StoredView,
@@ -30,8 +33,22 @@ from ..base import (
     Turn,
     Unembedded,
 )
-from . import appends, conversations, forget, leases, measure, paths, postings, search, turns, values, views
+from . import (
+    appends,
+    conversations,
+    forget,
+    hot,
+    leases,
+    measure,
+    paths,
+    postings,
+    search,
+    turns,
+    values,
+    views,
+)
 from . import vectors as vector_rows
+from .database import Database
 from .ledger import LedgerCalls
 
 _EXPORT_TURNS = 64  # turns loaded at a time by an export
@@ -107,6 +124,28 @@ class SqliteStore(LedgerCalls):
         """List unexpired leases whose subject begins with `prefix`, of that note (None: any)."""
         return await self._read(leases.held_leases, prefix, now, note)
 
+    # -- a turn's two writes and its reading -----------------------------------
+    async def hold_and_begin(
+        self,
+        owner: str,
+        conversation: str,
+        items: Sequence[Item] | None,
+        *,
+        after: Position | None,
+        subject: str,
+        holder: str,
+        note: str,
+        now: float,
+        seconds: float,
+    ) -> Begun | None:
+        """Take a lease, settle the turns left open, load the row and begin a turn."""
+        run = self._note if items is None else self._write
+        return await run(hot.begin, owner, conversation, items, after, (subject, holder, note), now, seconds)
+
+    async def read(self, owner: str, conversation: str, look: Callable[[Record], Looked]) -> Looked:
+        """Let `look` read a conversation's record, all of one moment."""
+        return await self._read(lambda database: look(hot.PlacedRecord(database, owner, conversation)))
+
     # -- turns -----------------------------------------------------------------
     async def begin_turn(
         self,
@@ -146,13 +185,24 @@ class SqliteStore(LedgerCalls):
         items: Sequence[Item] = (),
         receipt: Mapping[str, Any] | None = None,  # Any: JSON values of context/receipt.py
         error: str | None = None,
+        learnt: Learnt | None = None,
+        release: bool = False,
         lease: Lease,
         now: float,
     ) -> Turn:
         """Append the reply and the receipt and close the turn, in one transaction."""
-        finished = await self._write(
-            appends.finish_turn, owner, conversation, turn, state, items, receipt, error, lease, now
-        )
+
+        def finish(database: Database) -> appends.Finished:
+            done = appends.finish_turn(
+                database, owner, conversation, turn, state, items, receipt, error, lease, now
+            )
+            if learnt is not None:
+                hot.keep_learnt(database, owner, conversation, learnt)
+            if release:
+                leases.drop_lease(database, lease)
+            return done
+
+        finished = await self._write(finish)
         if not finished.fenced_out:
             return finished.turn
         if not items:

@@ -5,7 +5,7 @@ is written while an engine streams, except pieces of the reply.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...conversation.items import Item, TurnState, assistant
@@ -49,6 +49,14 @@ def begin_turn(
     if not items:
         raise UsageError("A turn begins with at least one item: give the user's message.")
     place, _ = find_place(database, owner, conversation)
+    _check_position(database, place, after)
+    return _insert_turn(database, place, [dump_body(item) for item in items], after, now)
+
+
+def begin_at(database: Database, place: Place, items: Sequence[Item], after: Position, now: float) -> Turn:
+    """Insert an open turn with its first items behind `after`, where the lease is held and no turn is open."""
+    if not items:
+        raise UsageError("A turn begins with at least one item: give the user's message.")
     _check_position(database, place, after)
     return _insert_turn(database, place, [dump_body(item) for item in items], after, now)
 
@@ -283,7 +291,17 @@ def _insert_turn(
         (*place, number, branch, first, last, after.branch, now),
     )
     _insert_items(database, place, branch, first, number, bodies, now, begins=True)
-    return find_turn(database, place, number)
+    return Turn(
+        number=number,
+        branch=branch,
+        after=after,
+        first=first,
+        last=last,
+        state="open",
+        error=None,
+        created=now,
+        finished=None,
+    )
 
 
 def _branch_for(database: Database, place: Place, after: Position) -> int:
@@ -367,7 +385,7 @@ def _close_turn(
             *key,
         ),
     )
-    return find_turn(database, place, turn.number)
+    return replace(turn, last=last, state=state, error=None if error is None else plain(error), finished=now)
 
 
 def _point_tip(database: Database, place: Place, tip: Position, now: float) -> None:

@@ -81,6 +81,24 @@ def load_conversation(database: Database, owner: str, conversation: str) -> Conv
     return _conversation(row)
 
 
+def load_placed(database: Database, owner: str, conversation: str) -> tuple[Place, Conversation]:
+    """Load by id, with the integers that stand for owner and conversation.
+
+    Raises:
+        ConversationNotFound: the owner has no conversation of that id.
+    """
+    key = parse_key(conversation)
+    row = None
+    if key is not None and conversation == conversation_id(key):
+        row = database.execute(
+            _SELECT.replace("SELECT ", "SELECT c.owner, c.number, ", 1) + "WHERE o.name = ? AND c.key = ?",
+            (plain(owner), key),
+        ).fetchone()
+    if row is None:
+        raise _not_found(conversation)
+    return Place(*row[:2]), _conversation(row[2:])
+
+
 def find_conversation(database: Database, owner: str, name: str) -> Conversation | None:
     """Find by exact name, else by id."""
     row = database.execute(

@@ -1,0 +1,47 @@
+"""Read and write JSON, by orjson where that is installed: it takes a quarter of the time.
+
+What comes out is the same, but for spaces. What orjson would take or leave otherwise than the
+standard library (numbers that are none, half a surrogate pair) is left to that.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+try:
+    import orjson  # type: ignore[import-not-found, unused-ignore]  # not one of our requirements
+except ImportError:
+    _loads: Callable[[str], Any] = json.loads
+    _dumps: Callable[[Any], bytes] | None = None
+else:
+    _loads, _dumps = orjson.loads, orjson.dumps
+
+_PLAIN = (str, int, bool, type(None))
+
+
+def parse_json(text: str) -> Any:  # Any: JSON, checked field by field by whoever reads it
+    """Read a JSON text.
+
+    Raises:
+        ValueError: it is none; RecursionError: it is nested too deeply.
+    """
+    try:
+        return _loads(text)
+    except ValueError:
+        return json.loads(text)  # what only the standard library takes, such as NaN
+
+
+def dump_body(body: Mapping[str, Any]) -> bytes:  # Any: JSON values, if the caller is right
+    """Write a request's body; half a surrogate pair in it becomes "?".
+
+    Raises:
+        TypeError, ValueError: a field is no JSON value.
+    """
+    if _dumps is not None and all(
+        type(value) in _PLAIN for name, value in body.items() if name not in ("messages", "stream_options")
+    ):
+        try:
+            return _dumps(body)
+        except TypeError:
+            pass  # text that UTF-8 cannot hold
+    return json.dumps(body, ensure_ascii=False, allow_nan=False).encode(errors="replace")
