@@ -35,7 +35,6 @@ STORED, UNSTORED = "turnkeep-kept", "turnkeep-not-kept"
 RELAY, LITELLM, NGINX, DIRECT = "uvicorn+starlette+httpx", "litellm", "nginx", "direct"
 NAMES = (DIRECT, NGINX, RELAY, STORED, UNSTORED, LITELLM)
 ENGINE = "http://127.0.0.1:9100/v1"
-# Paces are asked for by the model's name, so a gateway that names its engine's model is started once for each.
 RUNS: dict[str, tuple[tuple[str, str], ...]] = {  # what to run -> (model, cells)
     "short": (("fake", "plain1,plain16,fast1"), ("fake-50", "paced2,paced128")),
     "full": (
@@ -116,15 +115,18 @@ def describe_contenders(shared: Path, folder: Path, model: str) -> Path:
     """Write down how each contender is started, turnkeep with a new database."""
     known = json.loads((shared / "gateway" / "contenders.json").read_text())
     chosen = {name: known[name] for name in NAMES if name in known}
+    # A pace is asked for by the model's name, anywhere in a request; turnkeep names the engine's own model.
+    settings = folder / f"{model}.toml"
+    settings.write_text(f'[sampling]\nuser = "{model}"\n')
     for port, (name, store) in enumerate(((STORED, "on"), (UNSTORED, "off")), start=9401):
         database = folder / f"{port}-{model}.db"
         chosen[name] = {
             "cmd": [
-                sys.executable, "-c", START, "serve", "--port", "{port}", "--engine", ENGINE, "--model", model,
+                sys.executable, "-c", START, "serve", "--port", "{port}", "--engine", ENGINE,
                 "--window", "8192", "--db", str(database), "--store", store, "--embeddings", "off",
             ],
             "port": port,
-            "env": {"HOME": str(folder)},
+            "env": {"HOME": str(folder), "TURNKEEP_CONFIG": str(settings)},
         }  # fmt: skip
     file = folder / f"contenders-{model}.json"
     file.write_text(json.dumps(chosen))

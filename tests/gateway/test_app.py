@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +20,9 @@ from turnkeep.errors import (
     StoreFull,
 )
 from turnkeep.gateway import sending
+from turnkeep.gateway.app import collect_routes
 from turnkeep.gateway.gateway import ServeSettings
-from turnkeep.gateway.http import Answer, Call, Route, Streamed
+from turnkeep.gateway.http import Answer, Call, Route, Socket, SocketRoute, Streamed
 
 SMALL = ServeSettings(embeddings="off", body_bytes=1_000, items=3, stall_seconds=0.05)
 
@@ -160,6 +162,15 @@ def test_each_answer_has_an_id_of_its_own() -> None:
             assert len(ids) == 3
 
     asyncio.run(run())
+
+
+def test_every_route_is_in_the_manual() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    manual = "".join(
+        (docs / f"{name}.md").read_text("utf-8") for name in ("gateway", "responses", "chat-completions")
+    )
+    routes = {route.pattern.replace("*}", "}") for route in collect_routes()}
+    assert {path for path in routes if path not in manual} == set()
 
 
 # -- limits -------------------------------------------------------------------------------------------
@@ -472,5 +483,41 @@ def test_a_server_that_stops_ends_streams_with_a_word() -> None:
             await request.piece()
             request.task.cancel()
             assert "stopping" in (await request.whole()).events[-1]["error"]["message"]
+
+    asyncio.run(run())
+
+
+# -- WebSockets ---------------------------------------------------------------------------------------
+async def talk(site: Site, path: str, sent: asyncio.Queue[Any]) -> asyncio.Task[None]:
+    """A WebSocket that says nothing; what it is told goes to `sent`."""
+    given: asyncio.Queue[Any] = asyncio.Queue()
+    given.put_nowait({"type": "websocket.connect"})
+    headers = [(b"host", b"127.0.0.1")]
+    scope = {"type": "websocket", "path": path, "query_string": b"", "headers": headers}
+    return asyncio.create_task(site.app(scope, given.get, sent.put))
+
+
+def test_a_server_that_stops_says_so_on_web_sockets_too() -> None:
+    async def listen(_call: Call, socket: Socket) -> None:
+        assert await socket.receive() is None
+
+    async def run() -> None:
+        async with Site(routes=(), sockets=[SocketRoute(pattern="/v1/talk", handler=listen)]) as here:
+            sent: asyncio.Queue[Any] = asyncio.Queue()
+            task = await talk(here, "/v1/talk", sent)
+            assert await sent.get() == {"type": "websocket.accept"}
+            here.app.cut_off()
+            assert await sent.get() == {"type": "websocket.close", "code": 1001}
+            await task
+
+    asyncio.run(run())
+
+
+def test_a_web_socket_is_refused_by_servers_that_can_say_no_more_than_no() -> None:
+    async def run() -> None:
+        async with Site(routes=(), sockets=()) as here:
+            sent: asyncio.Queue[Any] = asyncio.Queue()
+            await (await talk(here, "/v1/talk", sent))
+            assert await sent.get() == {"type": "websocket.close", "code": 1008}
 
     asyncio.run(run())

@@ -78,7 +78,7 @@ def requests(draw: st.DrawFn) -> tuple[str, str, Any]:
 
 
 @given(st.lists(requests(), min_size=8, max_size=8))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_nothing_that_is_sent_is_a_fault_of_ours(sent: list[tuple[str, str, Any]]) -> None:
     async def run() -> None:
         async with Site(replies=lambda _request: "ok") as site:

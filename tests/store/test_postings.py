@@ -392,6 +392,7 @@ def test_a_process_killed_while_it_writes_leaves_no_item_without_its_words(tmp_p
             assert process.stdin is not None
             assert process.stdout.readline() == b"ready\n"
             process.stdin.close()  # go
+            assert process.stdout.readline() == b"said\n"  # however busy the machine is
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(dice.uniform(0.05, 0.3))
             process.kill()

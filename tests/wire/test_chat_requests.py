@@ -54,6 +54,13 @@ def test_several_system_messages_at_the_front_become_the_instructions():
     assert messages == (user("Hello!"), Message("system", (Text("Later."),)))
 
 
+def test_system_messages_alone_are_answered_the_last_of_them():
+    _, messages = parse_messages([{"role": "developer", "content": "One."}])
+    assert messages == (Message("developer", (Text("One."),)),)
+    both = [{"role": "system", "content": "One."}, {"role": "system", "content": "Two."}]
+    assert parse_messages(both) == ("One.", (Message("system", (Text("Two."),)),))
+
+
 def test_an_empty_system_message_is_none():
     assert parse_messages([{"role": "system", "content": ""}, *HELLO])[0] is None
 
@@ -174,7 +181,7 @@ REFUSED = [
     (with_messages({"role": "robot", "content": "a"}), "messages[0].role"),
     (with_messages({"role": "function", "content": "a"}), "messages[0].role"),
     (with_messages({"role": ["user"], "content": "a"}), "messages[0].role"),
-    (with_messages({"role": "system", "content": "a"}), "messages"),
+    (with_messages({"role": "system", "content": " "}), "messages[0].content"),
     (with_messages(*HELLO, {"role": "assistant", "content": "a"}), "messages[1]"),
     (with_messages({"role": "user", "content": "  "}), "messages[0].content"),
     (with_messages({"role": "user"}), "messages[0].content"),

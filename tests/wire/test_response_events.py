@@ -78,10 +78,10 @@ def test_calls_whose_pieces_come_mixed_end_together() -> None:
     ]
 
 
-def test_a_call_without_an_id_is_known_by_its_item() -> None:
+def test_a_call_without_an_id_is_known_by_its_place() -> None:
     events, told = begin()
     told += [*events.call(0, name="f", arguments="{}"), *end(events)]
-    assert check_events(told)["output"][0]["call_id"] == "fc_0"
+    assert check_events(told)["output"][0]["call_id"] == "call_0"
 
 
 def test_a_reply_that_says_nothing_is_one_empty_text() -> None:

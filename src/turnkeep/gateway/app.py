@@ -7,7 +7,7 @@ kind and the lines of code it passed.
 """
 
 import asyncio
-import importlib.util
+import importlib
 import logging
 from collections.abc import Mapping, Sequence
 from types import ModuleType
@@ -59,9 +59,8 @@ def collect_sockets() -> tuple[SocketRoute, ...]:
 
 
 def _import(names: Sequence[str]) -> list[ModuleType]:
-    """The modules of routes; late, since they are built on this one's gateway."""
-    there = [name for name in names if importlib.util.find_spec(f".{name}", __package__) is not None]
-    return [importlib.import_module(f".{name}", __package__) for name in there]
+    """The modules of routes; late, since importing the application should not need all of them."""
+    return [importlib.import_module(f".{name}", __package__) for name in names]
 
 
 class App:

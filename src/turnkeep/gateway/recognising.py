@@ -26,7 +26,6 @@ KEPT_KEYS = 1_024  # digest keys of owners that are kept at hand
 # Headers by which chat pages name the chat, so that equal beginnings of two chats stay apart.
 CHAT_HEADERS = (
     "x-openwebui-chat-id",
-    "x-librechat-conversation-id",
     "x-chat-id",
     "x-thread-id",
     "x-session-id",

@@ -183,6 +183,8 @@ async def _read_messages(call: Call, row: StoredResponse, want: int, order: Orde
     """Read up to `want` of the messages that a completion answered, from behind `after` on."""
     assert row.turn is not None
     store, cursor = call.gateway.store, call.query.get("after")
+    if cursor is not None:
+        cursor = await store.find_id(row.owner, cursor) or cursor
     turn = await store.load_turn(row.owner, row.conversation, row.turn)
     low, high = 0, await _end_of_input(call.gateway, row, turn)
     if cursor is not None:  # its item is read once more, since others of its messages may follow
@@ -229,8 +231,8 @@ def _behind(wires: list[dict[str, Any]], cursor: str | None) -> list[dict[str, A
 def _read_page(call: Call) -> tuple[int, Order]:
     """The page of a list that is wanted: at most how many, and in which order."""
     limit, order = call.query.get("limit", "20"), call.query.get("order", "asc")
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:4]) <= MOST_LISTED:
-        raise RequestRefused(f"limit is a whole number from 1 to {MOST_LISTED}.", param="limit")
+    if not limit.isascii() or not limit.isdigit() or int(limit[:4]) > MOST_LISTED:
+        raise RequestRefused(f"limit is a whole number from 0 to {MOST_LISTED}.", param="limit")
     match order:
         case "asc" | "desc":
             return int(limit), order

@@ -83,9 +83,8 @@ class _ReadingDesk(Desk):
     instructions: str = ""
 
     async def look(self, info: EngineInfo, row: Conversation, tip: Position, *, last: int) -> Scene:
-        """The conversation's scene with the request's instructions."""
-        scene = await super().look(info, row, tip, last=last)
-        return replace(scene, instructions=self.instructions)
+        """What a plan is made from, with the request's instructions in place of the conversation's."""
+        return replace(await super().look(info, row, tip, last=last), instructions=self.instructions)
 
 
 class UnstoredTurns:

@@ -14,8 +14,7 @@ from .sending import Send, render
 if TYPE_CHECKING:
     from .app import App
 
-GOING_AWAY, FAILED = 1001, 1011  # RFC 6455, section 7.4.1
-NORMAL = 1000
+NORMAL, GOING_AWAY, REFUSED, FAILED = 1000, 1001, 1008, 1011  # RFC 6455, section 7.4.1
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +64,8 @@ async def serve_socket(app: "App", scope: Mapping[str, Any], receive: Receive, s
         await route.handler(call, AsgiSocket(receive, send, app.gateway.settings.stall_seconds))
     except ClientGone:
         return
+    except asyncio.CancelledError:
+        code = GOING_AWAY  # the server stops
     except Exception as error:
         _log.error("WebSocket %s failed: %s", route.pattern, trace(error))
         code = FAILED
@@ -96,7 +97,7 @@ async def _let_in(app: "App", scope: Mapping[str, Any]) -> tuple[SocketRoute, Ca
 
 async def _refuse(scope: Mapping[str, Any], send: Send, error: TurnkeepError) -> None:
     if "websocket.http.response" not in (scope.get("extensions") or {}):
-        await send({"type": "websocket.close", "code": 1008})
+        await send({"type": "websocket.close", "code": REFUSED})
         return
     kind, body = render(describe_error(error))
     head = {"status": status_of(error), "headers": [(b"content-type", kind)]}

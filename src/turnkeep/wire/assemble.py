@@ -202,7 +202,9 @@ class Assembler:
             parts.append(Text(self.text))
         for index in sorted(self._calls):
             call = self._calls[index]
-            parts.append(ToolCall(call_id=call.call_id, name=call.name, arguments=call.arguments))
+            # Some engines name no calls; a tool's result has to name what it answers.
+            call_id = call.call_id or f"call_{index}"
+            parts.append(ToolCall(call_id=call_id, name=call.name, arguments=call.arguments))
         return Message("assistant", tuple(parts))
 
 

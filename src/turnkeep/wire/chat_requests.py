@@ -122,9 +122,9 @@ def parse_messages(value: object) -> tuple[str | None, tuple[Message, ...]]:
     if not isinstance(value, list) or not value:
         raise RequestRefused("messages is a list of at least one message.", param="messages")
     read = [_parse_message(message, f"messages[{place}]") for place, message in enumerate(value)]
-    first = next((n for n, message in enumerate(read) if message.role not in ("system", "developer")), None)
-    if first is None:
-        raise RequestRefused("There is nothing to answer: send a user message.", param="messages")
+    # Where there is nothing but system messages, the last of them is what is to be answered.
+    spoken = (n for n, message in enumerate(read) if message.role not in ("system", "developer"))
+    first = next(spoken, len(read) - 1)
     _check_end(read)
     instructions = "\n\n".join(text for message in read[:first] if (text := message.text))
     return instructions or None, tuple(_join_results(read[first:]))
@@ -133,13 +133,14 @@ def parse_messages(value: object) -> tuple[str | None, tuple[Message, ...]]:
 def _check_end(messages: Sequence[Message]) -> None:
     """Refuse what leaves nothing to answer."""
     last = len(messages) - 1
-    if next(m.role for m in reversed(messages) if m.role not in ("system", "developer")) == "assistant":
+    spoken = (message.role for message in reversed(messages) if message.role not in ("system", "developer"))
+    if next(spoken, "user") == "assistant":
         raise RequestRefused(
             "The last message is the assistant's, and is not continued here: end with a user message.",
             param=f"messages[{last}]",
         )
     new = takewhile(lambda message: message.role != "assistant", reversed(messages))
-    if not any(_says_something(message) for message in new if message.role in ("user", "tool")):
+    if not any(_says_something(message) for message in new):
         raise RequestRefused("The message is empty: say something.", param=f"messages[{last}].content")
 
 

@@ -212,7 +212,7 @@ class ResponseEvents:
     def _begin_call(self, number: int, call_id: str, name: str) -> _Call:
         item_id, index = self._new_item("fc")
         place = f',"item_id":{json.dumps(item_id)},"output_index":{index},"delta":'
-        call = self._calls[number] = _Call(index, item_id, call_id or item_id, name, place)
+        call = self._calls[number] = _Call(index, item_id, call_id or f"call_{number}", name, place)
         return call
 
     def _end_calls(self, status: ItemStatus) -> list[Event]:

@@ -38,7 +38,8 @@ CREATE TABLE response (
     FOREIGN KEY (owner, conversation) REFERENCES conversation (owner, number) ON DELETE CASCADE
 );
 CREATE INDEX response_turn ON response (owner, conversation, turn);
-CREATE INDEX response_kind ON response (owner, kind);
+-- Stored chat completions are listed; responses are not, and shall not pay for it.
+CREATE INDEX response_listed ON response (owner) WHERE kind = 'chat_completion';
 -- Those that nobody has begun to answer: few at a time, and looked for by the clock.
 CREATE INDEX response_waiting ON response (owner, conversation)
     WHERE turn IS NULL AND (status IS NULL OR status = 'queued');
