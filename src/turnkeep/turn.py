@@ -358,7 +358,7 @@ async def _keep_reply(course: _Course) -> Reply:
     """Keep the reply, whole or cut off, with its receipt."""
     desk = course.desk
     message = course.assembler.message
-    if course.assembler.end is None:
+    if course.assembler.end is None or course.assembler.end.finish_reason == "length":
         message = _without_broken_calls(message)
     said = bool(message.text or message.tool_calls)
     finish: FinishReason = course.assembler.end.finish_reason if course.assembler.end else "cancelled"

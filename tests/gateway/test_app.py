@@ -5,11 +5,12 @@ import json
 import logging
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from tests.gateway.asgi import Site
+from tests.gateway.asgi import Got, Site
 from turnkeep.errors import (
     ContextOverflow,
     ConversationNotFound,
@@ -19,7 +20,7 @@ from turnkeep.errors import (
     RequestRefused,
     StoreFull,
 )
-from turnkeep.gateway import sending
+from turnkeep.gateway import bodies, sending
 from turnkeep.gateway.app import collect_routes
 from turnkeep.gateway.gateway import ServeSettings
 from turnkeep.gateway.http import Answer, Call, Route, Socket, SocketRoute, Streamed
@@ -279,6 +280,24 @@ def test_headers_that_are_too_large_are_refused() -> None:
             assert (await here.get("/things/x", {"x-large": "x" * 70_000})).status == 431
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("module", [bodies, sending])
+def test_what_is_read_and_written_does_not_depend_on_the_quick_parser(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(call: Call) -> Answer:
+        return Answer(body={"large": 2**70, "half": "\ud83d", "text": call.body["text"]})
+
+    async def run() -> Got:
+        async with site(Route(method="POST", pattern="/odd", handler=answer, summary="Odd.")) as here:
+            assert (await here.call("POST", "/odd", b'{"text": NaN}')).status == 400
+            assert (await here.call("POST", "/odd", b'{"text": "\xff"}')).status == 400
+            return await here.post("/odd", {"text": "é\u2028"})
+
+    quick = asyncio.run(run())
+    monkeypatch.setattr(module, "_quick", None)
+    assert asyncio.run(run()).json == quick.json == {"large": 2**70, "half": "\ud83d", "text": "é\u2028"}
 
 
 # -- errors -------------------------------------------------------------------------------------------

@@ -104,6 +104,12 @@ def test_a_failure_ends_what_was_begun() -> None:
     assert final["output"][0]["status"] == "incomplete"
 
 
+def test_a_reply_that_was_filtered_out_is_an_empty_text() -> None:
+    events, told = begin()
+    told += end(events, Standing(status="incomplete", reason="content_filter"))
+    assert [item["status"] for item in check_events(told)["output"]] == ["incomplete"]
+
+
 def test_a_call_cut_off_within_its_arguments_is_told_but_not_kept() -> None:
     events, told = begin()
     told += events.call(0, call_id="c0", name="f", arguments='{"a":')

@@ -14,13 +14,13 @@ from ..context.receipt import dump_receipt
 from ..errors import TurnkeepError
 from ..turn import Calling, Finished, Piece, Reply, Thought, TurnEvent
 from ..wire.response_events import Event, ResponseEvents
-from ..wire.response_items import Json, show_compaction, show_message
+from ..wire.response_items import Json, show_compaction
 from ..wire.response_objects import Standing, make_response
 from .asking import Course, Draft, drop_place
 from .compacting import compact_course
 from .gateway import Gateway
 from .running import Running
-from .showing import judge_reply, name_items
+from .showing import judge_reply, name_items, show_made
 
 # How long a stream waits for the engine's first word before it says that the response exists: so long, a
 # refusal of the engine still has an HTTP status of its own.
@@ -40,7 +40,7 @@ async def answer_course(gateway: Gateway, owner: str, course: Course) -> Json:
         await undo_course(gateway, owner, course)
         raise
     standing = judge_reply(reply)
-    output = show_message(reply.message, name_items(course.draft.response), standing.last_item)
+    output = show_made(reply.message, course.draft.response, standing)
     compaction = await compact_course(gateway, owner, course, reply)
     if compaction is not None:
         output.append(show_compaction(*compaction))

@@ -6,10 +6,18 @@ UTF-8 can say.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from ..errors import RequestRefused
+
+_quick: Callable[[bytes], Any] | None  # Any: JSON
+try:
+    import orjson
+except ImportError:
+    _quick = None
+else:
+    _quick = orjson.loads  # takes a quarter of the time, and is as strict
 
 MOST_DEPTH = 100  # of brackets within brackets; JSON schemas of tools go to about 20
 LISTS = ("input", "messages", "items", "tools")  # of a request, whose entries are counted
@@ -50,6 +58,15 @@ def parse_body(raw: bytes, *, most_items: int) -> dict[str, Any]:  # Any: JSON, 
 
 
 def _parse(raw: bytes) -> Any:  # Any: JSON
+    if _quick is not None:
+        try:
+            return _quick(raw)
+        except ValueError:
+            pass  # the library's own parser says why
+    return _parse_slowly(raw)
+
+
+def _parse_slowly(raw: bytes) -> Any:  # Any: JSON
     try:
         value = _decode(raw.decode("utf-8"))
         if _SURROGATE.search(raw):

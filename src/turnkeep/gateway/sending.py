@@ -8,6 +8,14 @@ from typing import Any
 
 from .http import Answer, Streamed
 
+_quick: Callable[[Any], bytes] | None  # Any: what json.dumps takes
+try:
+    import orjson
+except ImportError:
+    _quick = None
+else:
+    _quick = orjson.dumps  # takes a tenth of the time
+
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]  # Any: as ASGI has it
 
 SILENT_SECONDS = 15.0  # after which a stream says that it lives: proxies cut what is silent for a minute
@@ -86,6 +94,11 @@ def render(body: Any) -> tuple[bytes, bytes]:  # Any: what json.dumps takes
         return b"text/plain; charset=utf-8", b""
     if isinstance(body, str):
         return b"text/plain; charset=utf-8", body.encode("utf-8", "replace")
+    if _quick is not None:
+        try:
+            return b"application/json", _quick(body)
+        except TypeError:
+            pass  # a number that is larger than its numbers, or half a character
     try:
         return b"application/json", _encode(body).encode("utf-8")
     except UnicodeEncodeError:  # half a character, from an engine that cut it

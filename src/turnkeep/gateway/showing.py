@@ -27,7 +27,7 @@ from ..store.ids import (
 from ..store.ledger import StoredResponse
 from ..turn import Reply
 from ..wire import response_items as wire
-from ..wire.response_items import Json, Naming, show_message
+from ..wire.response_items import Json, Naming, is_broken, show_message
 from ..wire.response_objects import Standing, judge, make_response
 from .gateway import Gateway, GatewayStore
 
@@ -163,13 +163,30 @@ async def _load_instructions(
 
 def show_output(response: str, made: Sequence[StoredItem], standing: Standing) -> list[Json]:
     """Show what came of a response."""
-    name = name_items(response)
     return [
         shown
         for stored in made
         if isinstance(stored.item, Message)
-        for shown in show_message(stored.item, name, standing.last_item)
+        for shown in show_made(stored.item, response, standing)
     ]
+
+
+def show_made(message: Message, response: str, standing: Standing) -> list[Json]:
+    """Show a reply; of one that was cut short, no call that is broken, and no text that never came."""
+    shown = show_message(message, name_items(response), "incomplete")
+    if standing.status != "completed":
+        shown = [item for item in shown if not is_broken(item)]
+        if standing.reason != "content_filter":
+            shown = [item for item in shown if not _is_empty(item)]
+    for item in shown:
+        item["status"] = "completed"
+    if shown:
+        shown[-1]["status"] = standing.last_item
+    return shown
+
+
+def _is_empty(item: Json) -> bool:
+    return item["type"] == "message" and not any(part["text"] for part in item["content"])
 
 
 def show_stored(stored: StoredItem, response: str | None = None) -> list[Json]:

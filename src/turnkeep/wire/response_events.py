@@ -26,6 +26,7 @@ from .response_items import (
     ItemStatus,
     Json,
     Naming,
+    is_broken,
     show_call,
     show_compaction,
     show_reasoning,
@@ -146,13 +147,9 @@ class ResponseEvents:
         """
         status = response["status"]
         events = self.end_items(complete=status == "completed")
-        if (
-            status == "completed"
-            and not silent
-            and not any(_is_answer(item) for item in self._output if item)
-        ):
-            events += [*self.say(""), *self.end_items()]
-        final = {**response, "output": [item for item in self._output if item and not _is_broken(item)]}
+        if is_whole(response) and not silent and not any(_is_answer(item) for item in self._output if item):
+            events += [*self.say(""), *self.end_items(complete=status == "completed")]
+        final = {**response, "output": [item for item in self._output if item and not is_broken(item)]}
         return [*events, self._lifecycle(_ENDS.get(status, "response.incomplete"), final)]
 
     # -- text and reasoning -------------------------------------------------------------
@@ -269,19 +266,14 @@ def _place(content: _Content) -> Json:
     return {"item_id": content.id, "output_index": content.index, "content_index": 0}
 
 
+def is_whole(response: Mapping[str, Any]) -> bool:
+    """Whether the engine came to an end of its own, so that even a reply that says nothing is one."""
+    cut = response["incomplete_details"] or {}
+    return response["status"] == "completed" or cut.get("reason") == "content_filter"
+
+
 def _is_answer(item: Json) -> bool:
     return item["type"] in ("message", "function_call")
-
-
-def _is_broken(item: Json) -> bool:
-    """Whether it is a call that was cut off within its arguments: it is told, but not kept (turn.py)."""
-    if item["type"] != "function_call" or item["status"] == "completed":
-        return False
-    try:
-        json.loads(item["arguments"])
-    except ValueError:
-        return True
-    return False
 
 
 def render_events(events: Iterable[Event]) -> bytes:

@@ -268,6 +268,17 @@ def show_message(message: Message, name: Naming, status: ItemStatus = "completed
     return shown
 
 
+def is_broken(item: Json) -> bool:
+    """Whether a shown item is a call that was cut off within its arguments: it is told, but not gone on from."""
+    if item["type"] != "function_call" or item["status"] == "completed":
+        return False
+    try:
+        json.loads(item["arguments"])
+    except ValueError:
+        return True
+    return False
+
+
 def show_said(message: Message, item_id: str) -> Json:
     """Show what a user, a system or a developer said."""
     return {
