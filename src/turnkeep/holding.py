@@ -71,6 +71,7 @@ async def hold_and_begin(
     items: Sequence[Item] | None,
     *,
     after: Position | None = None,
+    instructions: str | None = None,
     patience: float = PATIENCE_SECONDS,
     stop: asyncio.Event | None = None,
 ) -> AsyncIterator[Held]:
@@ -80,6 +81,7 @@ async def hold_and_begin(
         desk: the conversation.
         items: what is said.
         after: the item that they follow; None for the conversation's tip.
+        instructions: become the conversation's, where they are not; None leaves those that it has.
         patience: seconds to wait for another holder.
         stop: ends the wait when it is set.
 
@@ -91,7 +93,7 @@ async def hold_and_begin(
     async def begin(holder: str, now: float) -> Begun | None:
         return await desk.store.hold_and_begin(
             desk.owner, desk.conversation, items, after=after,
-            subject=subject, holder=holder, note=note, now=now, seconds=LEASE_SECONDS,
+            subject=subject, holder=holder, note=note, now=now, seconds=LEASE_SECONDS, instructions=instructions,
         )  # fmt: skip
 
     held = Held(await _take(desk, subject, begin, patience, stop))

@@ -166,6 +166,7 @@ async def run_turn(
     options: Options,
     emit: Emit,
     stop: asyncio.Event,
+    instructions: str | None = None,
     on_begun: OnBegun | None = None,
 ) -> Reply:
     """Run one turn from the message to the kept reply.
@@ -177,6 +178,7 @@ async def run_turn(
         options: how the request is made.
         emit: is called with each event as it happens, `Finished` last.
         stop: when set, the engine is stopped and what was said so far is kept as cut off.
+        instructions: become the conversation's, where they are not; None leaves those that it has.
         on_begun: is awaited when the message is durable, before the engine is called.
 
     Raises:
@@ -187,7 +189,7 @@ async def run_turn(
     """
     began = time.monotonic()
     items, after = (say.items, say.after) if isinstance(say, Said) else (None, None)
-    async with hold_and_begin(desk, items, after=after, stop=stop) as held:
+    async with hold_and_begin(desk, items, after=after, instructions=instructions, stop=stop) as held:
         turn, row = held.begun.turn, held.begun.row
         if turn is None or items is None:
             assert not isinstance(say, Said)

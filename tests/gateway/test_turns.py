@@ -22,7 +22,7 @@ from turnkeep.gateway.engines import EnginePool
 from turnkeep.gateway.turns import Ask, Turns, Unstored
 from turnkeep.prompt import Options
 from turnkeep.testing import EphemeralStore, ScriptedEngine
-from turnkeep.turn import Calling, Finished, Piece, Reading, Thought
+from turnkeep.turn import Calling, Finished, Piece, Reading, Said, Thought
 
 
 class Slotted(ScriptedEngine):
@@ -206,6 +206,38 @@ def test_other_instructions_are_noticed_though_another_program_gave_them():
 
     run(engine, script)
     assert [request.messages[0]["content"] for request in engine.requests] == ["Be kind."] * 2
+
+
+def test_what_is_known_to_be_said_takes_two_calls_to_the_store():
+    calls = []
+
+    class Counting(EphemeralStore):
+        async def _run(self, transaction, work):
+            calls.append(transaction.__name__)
+            return await super()._run(transaction, work)
+
+    async def script(room):
+        for text in ("One", "Two", "Three"):
+            calls.clear()
+            asked = room.ask("", say=Said([user(text)]), instructions="Be kind.")
+            await room.turns.start(asked).reply()
+            await room.turns.idle()
+
+    run(ScriptedEngine(), script, store=Counting(), upkeep=False)
+    assert calls == ["writing", "writing"]
+
+
+def test_what_is_said_behind_an_earlier_item_makes_a_branch():
+    engine = ScriptedEngine()
+
+    async def script(room):
+        await room.turns.start(room.ask("", say=Said([user("One")]))).reply()
+        middle = await room.tip()
+        await room.turns.start(room.ask("", say=Said([user("Two")]))).reply()
+        await room.turns.start(room.ask("", say=Said([user("Three")], middle))).reply()
+
+    run(engine, script)
+    assert [message["content"] for message in engine.requests[2].messages] == ["One", "ok", "Three"]
 
 
 def test_turns_of_one_conversation_follow_one_another_in_the_order_of_asking():

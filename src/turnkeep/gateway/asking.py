@@ -16,6 +16,7 @@ from ..prompt import Options
 from ..store.base import Conversation, StoredItem, Turn
 from ..store.ids import make_key, make_tag, parse_id, parse_key, response_id
 from ..store.ledger import StoredResponse
+from ..turn import Said
 from ..wire.compactions import unseal
 from ..wire.response_items import CompactNow, Reference, Sealed, unanswered
 from ..wire.responses import CreateRequest
@@ -138,9 +139,6 @@ def start_draft(gateway: Gateway, owner: str, draft: Draft, *, queued: bool = Fa
             )
         )
 
-    async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
-        return draft.items, row.tip if place.named else place.at
-
     async def on_begun(turn: Turn) -> None:
         await (_begin_queued if queued else save_draft)(gateway, owner, draft, turn)
 
@@ -149,7 +147,7 @@ def start_draft(gateway: Gateway, owner: str, draft: Draft, *, queued: bool = Fa
         Ask(
             owner=owner,
             conversation=place.conversation,
-            say=say,
+            say=Said(draft.items, None if place.named else place.at),
             options=options,
             instructions=request.instructions,
             on_begun=on_begun,

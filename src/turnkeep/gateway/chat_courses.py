@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..conversation.items import Item
-from ..conversation.log import Position
 from ..errors import ConversationNotFound, StoreError, TurnkeepError
 from ..prompt import Options
-from ..store.base import Conversation, Turn
+from ..store.base import Turn
 from ..store.ids import completion_id, make_key, make_tag, parse_key
-from ..turn import Reply, Say
+from ..turn import Reply, Said
 from ..wire.chat_requests import ChatRequest
 from .asides import find_aside
 from .asking import Retry
@@ -155,7 +153,7 @@ def _begin_stored(call: Call, request: ChatRequest, place: Place, retry: Retry |
     ask = Ask(
         owner=call.owner,
         conversation=place.conversation,
-        say=_say(place),
+        say=Said(place.new, place.after),
         options=_options(call, request),
         instructions=request.instructions,
         inherit=place.named,
@@ -172,13 +170,6 @@ def _begin_stored(call: Call, request: ChatRequest, place: Place, retry: Retry |
         retry=retry,
     )
     return course
-
-
-def _say(place: Place) -> Say:
-    async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
-        return place.new, row.tip if place.after is None else place.after
-
-    return say
 
 
 async def _begin_unstored(call: Call, request: ChatRequest, name: str | None) -> Course:

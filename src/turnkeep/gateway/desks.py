@@ -14,7 +14,7 @@ from ..indexing import Indexer
 from ..prompt import Desk
 from ..recall import Recaller
 from ..search import Searcher
-from ..store.base import Conversation, Store
+from ..store.base import Store
 from ..upkeep import Upkeep
 from .engines import EnginePool, PooledEngine
 
@@ -39,18 +39,11 @@ class Seat:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
     answered: str = ""
-    _instructions: tuple[int | None, str] = (None, "")  # number and text of those loaded last
 
     @property
     def place(self) -> Place:
         """Whose conversation, and which."""
         return self.desk.owner, self.desk.conversation
-
-    async def load_instructions(self, row: Conversation) -> str:
-        """The text of the conversation's instructions; a number stands for one text for ever."""
-        if row.instructions != self._instructions[0]:
-            self._instructions = (row.instructions, await self.desk.load_instructions(row))
-        return self._instructions[1]
 
 
 class Desks:

@@ -7,9 +7,9 @@ and turns that go on while nobody reads them.
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, TypeAlias
 
 from ..conversation.items import Item
@@ -45,7 +45,8 @@ class Ask:
 
     owner: whose conversation.
     conversation: its id.
-    say: what is said and the item that it hangs on; asked once the conversation is held.
+    say: what is said and the item that it hangs on; as `Said` where that is known, which saves a call to the store,
+        otherwise asked once the conversation is held.
     options: how the request is made.
     instructions: those of this request; None: none.
     inherit: instructions of None leave those that the conversation has.
@@ -178,32 +179,43 @@ class Turns:
 
     async def _talk(self, ask: Ask, seat: Seat, running: Running) -> Reply:
         seat.desk.options = _lasting(ask.options)
-        saying = _Saying(ask, seat, running)
-        try:
-            reply = await self._run_turn(ask, seat, saying, running)
-        except _OtherInstructions as other:
-            await self.store.save_instructions(ask.owner, ask.conversation, other.text, now=time.time())
-            saying.checked = True
-            reply = await self._run_turn(ask, seat, saying, running)
+        reply = await run_turn(
+            seat.desk,
+            await self._say(ask, seat, running),
+            options=ask.options,
+            emit=running.emit,
+            stop=running.stopping,
+            instructions=None if ask.inherit and ask.instructions is None else ask.instructions or "",
+            on_begun=partial(_begun, ask, running),
+        )
         engine, seat.answered = seat.answered, running.way.engine or seat.answered
         if engine and engine != seat.answered:
             running.moved = "another engine"
         return reply
 
-    async def _run_turn(self, ask: Ask, seat: Seat, saying: "_Saying", running: Running) -> Reply:
-        async def on_begun(turn: Turn) -> None:
-            running.turn = turn.number
-            if ask.on_begun is not None:
-                await ask.on_begun(turn)
+    async def _say(self, ask: Ask, seat: Seat, running: Running) -> Say:
+        """What the turn says, as far as it fits; asked under the lease only where it depends on the conversation."""
+        said = ask.say
+        if isinstance(said, Said):
+            items = await self._fit(ask, seat, running, said.items)
+            return replace(said, items=items)
 
-        return await run_turn(
+        async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
+            items, after = await said(row)
+            return await self._fit(ask, seat, running, items), after
+
+        return say
+
+    async def _fit(self, ask: Ask, seat: Seat, running: Running, items: Sequence[Item]) -> Sequence[Item]:
+        fitting = await fit_input(
             seat.desk,
-            saying,
-            options=ask.options,
-            emit=running.emit,
-            stop=running.stopping,
-            on_begun=on_begun,
+            ask.options,
+            items,
+            auto=ask.truncation == "auto",
+            instructions=ask.instructions or "",
         )
+        running.left_out = len(items) - len(fitting)
+        return fitting
 
     # -- turns that are not -------------------------------------------------------------------------
 
@@ -351,32 +363,10 @@ class Turns:
         await self.desks.close()
 
 
-class _OtherInstructions(Exception):  # no error: it leaves a turn before anything is kept
-    """A request has other instructions than its conversation."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-
-class _Saying:
-    """What a turn says, once its instructions are the conversation's and its input is known to fit."""
-
-    def __init__(self, ask: Ask, seat: Seat, running: Running) -> None:
-        self._ask, self._seat, self._running = ask, seat, running
-        self.checked = ask.inherit and ask.instructions is None
-
-    async def __call__(self, row: Conversation) -> tuple[Sequence[Item], Position]:
-        ask, desk = self._ask, self._seat.desk
-        text = await self._seat.load_instructions(row)
-        if not self.checked and text != (ask.instructions or ""):
-            raise _OtherInstructions(ask.instructions or "")
-        if isinstance(ask.say, Said):
-            items, after = ask.say.items, ask.say.after or row.tip
-        else:
-            items, after = await ask.say(row)
-        fitting = await fit_input(desk, ask.options, items, auto=ask.truncation == "auto", instructions=text)
-        self._running.left_out = len(items) - len(fitting)
-        return fitting, after
+async def _begun(ask: Ask, running: Running, turn: Turn) -> None:
+    running.turn = turn.number
+    if ask.on_begun is not None:
+        await ask.on_begun(turn)
 
 
 def _lasting(options: Options) -> Options:

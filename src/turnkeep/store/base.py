@@ -334,11 +334,13 @@ class Store(Protocol):
         note: str,
         now: float,
         seconds: float,
+        instructions: str | None = None,
     ) -> Begun | None:
         """Take a lease, settle the turns left open, load the row and begin a turn: one transaction.
 
         As `take_lease`, `settle_turns`, `load_conversation` and `begin_turn` one after another, with
-        `after` None for the conversation's tip; without items, no turn is begun. None, and nothing
+        `after` None for the conversation's tip; without items, no turn is begun. Instructions that are not
+        the current ones are saved before (None: they stay; "" where there are none changes nothing). None, and nothing
         happens, while another holder has the lease. Calls are done in the order in which they are
         handed in, also when a caller is cancelled: it may then find what it has taken by `held_leases`.
         """

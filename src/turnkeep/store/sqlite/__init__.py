@@ -137,10 +137,13 @@ class SqliteStore(LedgerCalls):
         note: str,
         now: float,
         seconds: float,
+        instructions: str | None = None,
     ) -> Begun | None:
         """Take a lease, settle the turns left open, load the row and begin a turn."""
-        run = self._note if items is None else self._write
-        return await run(hot.begin, owner, conversation, items, after, (subject, holder, note), now, seconds)
+        run = self._note if items is None and instructions is None else self._write
+        return await run(
+            hot.begin, owner, conversation, items, after, (subject, holder, note), now, seconds, instructions
+        )
 
     async def read(self, owner: str, conversation: str, look: Callable[[Record], Looked]) -> Looked:
         """Let `look` read a conversation's record, all of one moment."""

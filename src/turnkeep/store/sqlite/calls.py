@@ -64,7 +64,7 @@ class Calls:
             except sqlite3.Error as error:
                 raise explain(error, database.where) from error
 
-        return await self._worker.run(job)
+        return await self._worker.run(job, "read" if transaction is Database.reading else "write")
 
 
 def _empty_log(database: Database) -> None:

@@ -4,6 +4,7 @@ Each hand-over to the store's thread costs more than most statements do.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...conversation.items import Item
@@ -23,6 +24,7 @@ def begin(
     holder: tuple[str, str, str],
     now: float,
     seconds: float,
+    instructions: str | None = None,
 ) -> Begun | None:
     """Take the lease, settle what was left open, load the row, begin a turn; None when another holds the lease.
 
@@ -35,9 +37,18 @@ def begin(
     place, row = conversations.load_placed(database, owner, conversation)
     if _has_open_turns(database, place):
         appends.settle_turns(database, owner, conversation, lease, now)
+    if instructions is not None and instructions != _instructions(database, owner, conversation, row):
+        number = conversations.save_instructions(database, owner, conversation, instructions, now)
+        row = replace(row, instructions=number)
     clean = _is_newest_clean(database, place, row)
     turn = None if items is None else appends.begin_at(database, place, items, after or row.tip, now)
     return Begun(lease=lease, row=row, turn=turn, clean=clean)
+
+
+def _instructions(database: Database, owner: str, conversation: str, row: Conversation) -> str:
+    if row.instructions is None:
+        return ""
+    return conversations.load_instructions(database, owner, conversation, row.instructions)
 
 
 def _has_open_turns(database: Database, place: Place) -> bool:
