@@ -20,6 +20,7 @@ from .turns import Ended, Turns
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8090  # beside the usual ports of engines: 1234, 8000, 8080, 11434
+DIED = "The gateway stopped before the reply was whole: ask again."  # said of a response, not raised
 BODY_BYTES = 32 * 1024 * 1024  # a dozen photographs in base64
 
 
