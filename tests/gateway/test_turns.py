@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import itertools
+import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from turnkeep.conversation.items import Message, ToolCall, ToolResult, assistant, user
 from turnkeep.conversation.log import START
@@ -469,6 +473,66 @@ def test_requests_that_share_the_slots_pool_stay_within_it():
 
     assert run(Pooled(window=1_024), script, upkeep=False) == ["done"] * 6
     assert 600 < Pooled.most <= 1_024
+
+
+class Dawdling(Slotted):
+    """Two slots, and replies that take their time, or fail."""
+
+    slots = 2
+
+    async def stream(self, request):
+        for _ in range(len(self.requests) % 7):
+            await asyncio.sleep(0)
+        async for delta in super().stream(request):
+            yield delta
+            await asyncio.sleep(0)
+
+
+LEAVING = st.lists(
+    st.tuples(st.integers(0, 3), st.booleans(), st.one_of(st.none(), st.integers(0, 40))), max_size=14
+)
+
+
+@given(LEAVING)
+@settings(max_examples=25)
+def test_whoever_leaves_and_whenever_nothing_stays_behind(leaving):
+    """Turns of four conversations and unstored ones, left after so many steps of the loop or not at all."""
+    answers = itertools.cycle([["a", "b", "c"], ["half", EngineProtocolError("broken")], "ok"])
+    engine = Dawdling(lambda _: next(answers), window=1_024)
+
+    async def script(room):
+        names = [await room.make() for _ in range(4)]
+        runnings = [
+            room.turns.start(room.ask("Hi", names[which], owner="local"))
+            if stored
+            else room.turns.start_unstored(room.unstored("Hi", owner=f"key:{which}"))
+            for which, stored, _ in leaving
+        ]
+
+        async def leave(running, steps):
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await running.stop()
+
+        await asyncio.gather(
+            *(
+                leave(running, steps)
+                for running, (_, _, steps) in zip(runnings, leaving, strict=True)
+                if steps is not None
+            )
+        )
+        await room.turns.idle()
+        member = room.pool.members[0]
+        assert (room.turns.live, member.queue.busy, member.queue.running) == (0, False, 0)
+        assert all(slot.taken == 0 for slot in member.slots._slots)
+        for name in names:
+            for number in range(1, (await room.store.load_conversation("local", name)).turns + 1):
+                assert (await room.store.load_turn("local", name, number)).state != "open"
+        assert await room.store.held_leases("conversation:", now=time.time()) == []
+        return (await room.turns.start(room.ask("Still there?")).reply()).state
+
+    with contextlib.suppress(EngineProtocolError):
+        assert run(engine, script, waiting=64) == "done"
 
 
 # -- input that does not fit ----------------------------------------------------------------------
