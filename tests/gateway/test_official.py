@@ -37,13 +37,13 @@ async def serving(llama: RealEngine, folder: Path) -> AsyncIterator[str]:
         await gateway.close()
 
 
-def run(
-    script: Callable[[openai.AsyncOpenAI], Awaitable[None]], llama: RealEngine, folder: Path
-) -> None:
+def run(script: Callable[[openai.AsyncOpenAI], Awaitable[None]], llama: RealEngine, folder: Path) -> None:
     async def main() -> None:
-        async with serving(llama, folder) as url:
-            async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
-                await script(client)
+        async with (
+            serving(llama, folder) as url,
+            openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client,
+        ):
+            await script(client)
 
     asyncio.run(main())
 

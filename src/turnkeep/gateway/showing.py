@@ -173,8 +173,10 @@ def show_output(response: str, made: Sequence[StoredItem], standing: Standing) -
 
 def show_made(message: Message, response: str, standing: Standing) -> list[Json]:
     """Show a reply; of one that was cut short, no call that is broken, and no text that never came."""
-    shown = show_message(message, name_items(response), "incomplete")
+    shown = show_message(message, name_items(response))
     if standing.status != "completed":
+        for item in shown:
+            item["status"] = "incomplete"
         shown = [item for item in shown if not is_broken(item)]
         if standing.reason != "content_filter":
             shown = [item for item in shown if not _is_empty(item)]
