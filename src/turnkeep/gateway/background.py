@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator
 from weakref import WeakKeyDictionary
 
 from ..errors import QueueFull, RequestRefused, TurnkeepError
-from ..holding import name_holder
+from ..holding import drop_dead_leases, name_holder
 from ..store.base import Lease
 from ..wire.response_events import DONE, Event, render_events, replay_response
 from ..wire.response_items import Json
@@ -268,6 +268,7 @@ async def replay(response: Json) -> AsyncGenerator[bytes, None]:
 
 async def fail_orphans(gateway: Gateway) -> None:
     """Say of responses that nobody works on any more that they failed."""
+    await drop_dead_leases(gateway.store, now=gateway.clock())
     for row in await gateway.store.orphaned_responses(now=gateway.clock()):
         await gateway.store.mark_response(row.owner, row.id, "failed", error=DIED)
 
