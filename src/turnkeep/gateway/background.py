@@ -7,7 +7,6 @@ asked for as a stream, and can be read from any number on; others are told from 
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import AsyncGenerator
 from weakref import WeakKeyDictionary
@@ -15,7 +14,7 @@ from weakref import WeakKeyDictionary
 from ..errors import QueueFull, RequestRefused, TurnkeepError
 from ..holding import drop_dead_leases, name_holder
 from ..store.base import Lease
-from ..wire.response_events import DONE, Event, render_events, replay_response
+from ..wire.response_events import DONE, Event, finish_stream, render_events, replay_response
 from ..wire.response_items import Json
 from ..wire.response_objects import Standing
 from ..wire.responses import CreateRequest
@@ -247,17 +246,16 @@ async def _replay_rest(
     gateway: Gateway, owner: str, shown: Json, starting_after: int
 ) -> AsyncGenerator[bytes, None]:
     """Tell the end of a response that has ended, behind what was kept of its events."""
-    response = str(shown["id"])
-    store = gateway.store
-    if not await store.load_events(owner, response, limit=1):
+    kept: list[str] = []
+    while more := await gateway.store.load_events(
+        owner, str(shown["id"]), starting_after=len(kept) - 1, limit=EVENTS_AT_ONCE
+    ):
+        kept += [data for _, data in more]
+    if not kept:
         yield render_events(replay_response(shown)[starting_after + 1 :]) + DONE
         return
-    last = await store.load_events(owner, response, starting_after=starting_after - 1, limit=1)
-    if last and not is_end([(_name(last[0][1]), last[0][1])]):
-        # Whoever ran it died with the end untold.
-        rest = replay_response(shown)[-1][1]
-        told = {**json.loads(rest), "sequence_number": starting_after + 1}
-        yield _render_kept([json.dumps(told, separators=(",", ":"))])
+    if not is_end([(_name(kept[-1]), kept[-1])]):  # whoever ran it died with the end untold
+        yield render_events(finish_stream(kept, shown)[max(0, starting_after + 1 - len(kept)) :])
     yield DONE
 
 
