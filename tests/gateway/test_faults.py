@@ -30,7 +30,7 @@ from turnkeep.wire.exchange import ReasoningDelta
 
 ROOT = Path(__file__).parents[2]
 RESPONSES, CHATS = "/v1/responses", "/v1/chat/completions"
-FULL_BYTES = 400_000  # that a file may grow to where the disk is full
+FULL_BYTES = 1_500_000  # that a file may grow to where the disk is full
 
 
 class Caller:
@@ -233,9 +233,9 @@ def test_an_engine_that_says_nothing_for_too_long_is_given_up() -> None:
         async with FakeServer(fake) as server:
             client = EngineClient(server.url, timeouts=timeouts, retries=Retries(unreachable=0, not_ready=0))
             async with Site(engines=[GenericEngine(client)]) as site:
-                for _ in range(2):
+                for begun in (None, "false"):
                     got = await site.post(RESPONSES, {"input": "Hi."})
-                    assert (got.status, got.headers["x-should-retry"]) == (504, "false")
+                    assert (got.status, got.headers.get("x-should-retry")) == (504, begun)
                 got = await site.post(RESPONSES, {"input": "Hi.", "stream": True})
                 assert got.status == 504
                 got = await site.post(RESPONSES, {"input": "Hi."})
@@ -257,7 +257,7 @@ def test_a_full_disk_is_told_and_costs_nothing_that_was_acknowledged(tmp_path: P
 
     async def fill(caller: Caller) -> None:
         for number in range(200):
-            text = f"{number}: {'x' * 8000}"
+            text = f"{number}: {'x' * 20_000}"
             status, made = await caller.chat(text)
             if status != 200:
                 assert (status, made["error"]["type"]) == (507, "server_error"), made

@@ -254,9 +254,10 @@ async def _replay_rest(
     if not kept:
         yield render_events(replay_response(shown)[starting_after + 1 :]) + DONE
         return
+    rest: list[Event] = []
     if not is_end([(_name(kept[-1]), kept[-1])]):  # whoever ran it died with the end untold
-        yield render_events(finish_stream(kept, shown)[max(0, starting_after + 1 - len(kept)) :])
-    yield DONE
+        rest = finish_stream(kept, shown)[max(0, starting_after + 1 - len(kept)) :]
+    yield render_events(rest) + DONE
 
 
 async def replay(response: Json) -> AsyncGenerator[bytes, None]:
