@@ -145,6 +145,7 @@ class Talk:
         return ""
 
     def _post(self, path: str, body: dict[str, object]) -> Iterator[dict[str, Any]]:
+        self._connection.close()  # engines soon close those that are idle; the next request connects anew
         self._connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
         response = self._connection.getresponse()
         if response.status != 200:
