@@ -7,8 +7,8 @@ turnkeep without recall, and turnkeep as it comes. What the engine evaluated is 
 what it does between turns, nobody waits for.
 
 With `--door gateway`, turnkeep is `turnkeep serve` and an ordinary client talks to it: with
-chat completions whose whole history it resends (the bars are for these), and with
-responses that name the one before.
+chat completions whose whole history it resends; with `--door responses`, with responses that
+name the one before.
 
 Script, naive contenders and model come from bench/kvcache of the shared folder
 (`--shared`, by default beside this checkout); the model is made there by make_gguf.py: its
@@ -270,7 +270,7 @@ def main() -> int:
     )
     parser.add_argument("--only", action="store_true", help="turnkeep alone, without the naive contenders")
     parser.add_argument(
-        "--door", choices=("library", "gateway"), default="library", help="how turnkeep is used"
+        "--door", choices=("library", "gateway", "responses"), default="library", help="how turnkeep is used"
     )
     parser.add_argument("--strategy", default=USUAL, help="turnkeep's strategy, if not its default")
     args = parser.parse_args()
@@ -283,10 +283,10 @@ def main() -> int:
             (LONG_WINDOW, bench.run_policy(f"naive reference, window {LONG_WINDOW:,}", "SeedReference", LONG_WINDOW)),
             (WINDOW, bench.run_policy("sliding window", "TokenWindow", WINDOW, limit=SLIDING_TOKENS)),
         ]  # fmt: skip
-        if args.door == "gateway":
+        if args.door != "library":
+            door = CHATS if args.door == "gateway" else RESPONSES
             runs += [
                 (WINDOW, bench.run_gateway(f"{name}, {door}", folder, strategy, door))
-                for door in (RESPONSES, CHATS)
                 for name, strategy in (("without recall", WITHOUT), ("all on", args.strategy))
             ]
         else:
