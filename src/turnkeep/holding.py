@@ -21,7 +21,7 @@ from .conversation.items import Item
 from .conversation.log import Position
 from .errors import Conflict, LeaseLost
 from .prompt import Desk
-from .store.base import Begun, Lease
+from .store.base import Begun, Lease, Store
 
 T = TypeVar("T")
 
@@ -246,6 +246,13 @@ class _Heartbeat:
             self._renewing.cancel()
             with contextlib.suppress(asyncio.CancelledError, LeaseLost):
                 await self._renewing
+
+
+async def drop_dead_leases(store: Store, *, now: float) -> None:
+    """Give back what processes of this machine held that are no more, so that nobody waits for them."""
+    for lease in await store.held_leases("", now=now):
+        if _has_died(lease.holder):
+            await store.drop_lease(lease)
 
 
 def _has_died(holder: str) -> bool:

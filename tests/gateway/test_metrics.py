@@ -6,6 +6,7 @@ import re
 from tests.gateway.asgi import Site
 from turnkeep.gateway.engines import describe_pool
 from turnkeep.gateway.metrics import FIRST_SECONDS, GAUGES, Histogram, Metrics
+from turnkeep.gateway.turns import describe_turns
 
 LINE = re.compile(r"(# (HELP|TYPE) \w+ .+|\w+(\{(outcome|status|le)=\"[^\"]+\"\})? -?[0-9.e+]+)")
 
@@ -57,10 +58,11 @@ def test_every_line_is_one_that_prometheus_reads() -> None:
     assert [line for line in text.splitlines() if not LINE.fullmatch(line)] == []
 
 
-def test_every_number_of_the_pool_is_explained() -> None:
+def test_every_number_of_now_is_explained() -> None:
     async def run() -> None:
         async with Site(routes=(), sockets=()) as here:
-            assert set(describe_pool(here.gateway.pool)) == set(GAUGES)
+            gateway = here.gateway
+            assert {*describe_pool(gateway.pool), *describe_turns(gateway.turns)} == set(GAUGES)
 
     asyncio.run(run())
 

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.event_order import check_events, parse_stream
 
-from turnkeep.wire.response_events import DONE, Event, ResponseEvents, render_events, replay_response
+from turnkeep.wire.response_events import (
+    DONE,
+    Event,
+    ResponseEvents,
+    finish_stream,
+    render_events,
+    replay_response,
+)
 from turnkeep.wire.response_objects import Standing, make_response
 from turnkeep.wire.responses import parse_create
 
@@ -206,3 +213,28 @@ def test_a_whole_response_is_told_again_as_it_was(pieces: list[Piece], standing:
     final = check_events(told)
     again = check_events(replay_response(final))
     assert again == final
+
+
+@pytest.mark.parametrize("cut", range(10))
+def test_a_stream_that_broke_off_anywhere_is_told_to_its_end(cut: int) -> None:
+    events, told = begin(queued=True)
+    steps = [
+        events.start,
+        lambda: events.think("hm"),
+        lambda: events.think(" hm"),
+        lambda: events.say("I "),
+        lambda: events.say('say "so"'),
+        lambda: events.think("hm?"),
+        lambda: events.call(0, call_id="c1", name="look", arguments='{"a"'),
+        lambda: events.call(1, call_id="c2", name="look"),
+        lambda: events.call(0, arguments=":1}"),
+        lambda: events.say("and more"),
+    ]
+    for step in steps[:cut]:
+        told += step()
+    failed = make_object(Standing(status="failed", error="It died."))
+    rest = finish_stream([data for _, data in told], failed)
+    final = check_events([*told, *rest])
+    assert (final["status"], final["error"]["message"]) == ("failed", "It died.")
+    # As whoever began it would have ended it.
+    assert rest == events.end(failed)

@@ -7,15 +7,14 @@ asked for as a stream, and can be read from any number on; others are told from 
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import AsyncGenerator
 from weakref import WeakKeyDictionary
 
 from ..errors import QueueFull, RequestRefused, TurnkeepError
-from ..holding import name_holder
+from ..holding import drop_dead_leases, name_holder
 from ..store.base import Lease
-from ..wire.response_events import DONE, Event, render_events, replay_response
+from ..wire.response_events import DONE, Event, finish_stream, render_events, replay_response
 from ..wire.response_items import Json
 from ..wire.response_objects import Standing
 from ..wire.responses import CreateRequest
@@ -250,18 +249,18 @@ async def _replay_rest(
     gateway: Gateway, owner: str, shown: Json, starting_after: int
 ) -> AsyncGenerator[bytes, None]:
     """Tell the end of a response that has ended, behind what was kept of its events."""
-    response = str(shown["id"])
-    store = gateway.store
-    if not await store.load_events(owner, response, limit=1):
+    kept: list[str] = []
+    while more := await gateway.store.load_events(
+        owner, str(shown["id"]), starting_after=len(kept) - 1, limit=EVENTS_AT_ONCE
+    ):
+        kept += [data for _, data in more]
+    if not kept:
         yield render_events(replay_response(shown)[starting_after + 1 :]) + DONE
         return
-    last = await store.load_events(owner, response, starting_after=starting_after - 1, limit=1)
-    if last and not is_end([(_name(last[0][1]), last[0][1])]):
-        # Whoever ran it died with the end untold.
-        rest = replay_response(shown)[-1][1]
-        told = {**json.loads(rest), "sequence_number": starting_after + 1}
-        yield _render_kept([json.dumps(told, separators=(",", ":"))])
-    yield DONE
+    rest: list[Event] = []
+    if not is_end([(_name(kept[-1]), kept[-1])]):  # whoever ran it died with the end untold
+        rest = finish_stream(kept, shown)[max(0, starting_after + 1 - len(kept)) :]
+    yield render_events(rest) + DONE
 
 
 async def replay(response: Json) -> AsyncGenerator[bytes, None]:
@@ -271,6 +270,7 @@ async def replay(response: Json) -> AsyncGenerator[bytes, None]:
 
 async def fail_orphans(gateway: Gateway) -> None:
     """Say of responses that nobody works on any more that they failed."""
+    await drop_dead_leases(gateway.store, now=gateway.clock())
     for row in await gateway.store.orphaned_responses(now=gateway.clock()):
         await gateway.store.mark_response(row.owner, row.id, "failed", error=DIED)
 

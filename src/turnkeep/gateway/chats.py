@@ -15,6 +15,7 @@ from ..turn import Calling, Finished, Piece, Reply, Thought, TurnEvent
 from ..wire.chat_replies import ChunkWriter, render_completion, replay_completion
 from ..wire.chat_requests import ChatRequest, parse_request
 from .asking import Retry
+from .background import fail_orphans
 from .chat_courses import Course, begin_course, is_stored
 from .http import Answer, Call, Route, Streamed
 from .retries import LOOK_SECONDS, claim_answer
@@ -91,6 +92,7 @@ async def _answer_again(call: Call, request: ChatRequest, completion: str) -> An
     stored = await load_completion(call.gateway, call.owner, completion)
     while stored.open:
         await asyncio.sleep(LOOK_SECONDS)
+        await fail_orphans(call.gateway)  # whoever answered it may have died
         stored = await load_completion(call.gateway, call.owner, completion)
     if stored.error is not None:
         error = EngineError(stored.error)

@@ -16,6 +16,8 @@ GAUGES = {
     "engines_alive": "Engines that answered when last asked.",
     "running": "Requests at the engines.",
     "waiting": "Requests that wait for an engine.",
+    "turns": "Turns under way.",
+    "owing": "Conversations that wait for upkeep.",
 }
 
 

@@ -15,6 +15,7 @@ from ..errors import RequestRefused
 from .engines import describe_pool
 from .gateway import Gateway
 from .http import Answer, Call, Route
+from .turns import describe_turns
 
 MOST_TEXTS = 2_048  # of one request, as the interface has it
 _OWNER = "turnkeep"
@@ -131,7 +132,9 @@ async def show_health(call: Call) -> Answer:
 
 async def show_metrics(call: Call) -> Answer:
     """GET /metrics, as Prometheus reads it."""
-    return Answer(body=call.gateway.metrics.render(describe_pool(call.gateway.pool)))
+    gateway = call.gateway
+    gauges = {**describe_pool(gateway.pool), **describe_turns(gateway.turns)}
+    return Answer(body=gateway.metrics.render(gauges))
 
 
 async def show_document(_call: Call) -> Answer:

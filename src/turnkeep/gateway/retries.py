@@ -14,13 +14,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeAlias
 
 from ..errors import EngineError, RequestRefused
-from ..holding import name_holder
+from ..holding import drop_dead_leases, name_holder
 from ..store.base import Lease
 from ..wire.responses import CreateRequest
 from .asking import Retry
-from .background import follow_response
+from .background import follow_response, show_standing
 from .http import Answer, Call, Streamed
-from .showing import show_response
 
 UNKNOWN_SECONDS = 600.0  # clients give up after that; until then a request may wait for its turn to begin
 LOOK_SECONDS = 0.1  # between two looks at a response that somebody else makes
@@ -85,6 +84,7 @@ async def claim_answer(call: Call, key: str, first: First, again: Again) -> Answ
             if claim.response is not None:
                 return await again(claim.response)
             await _pause(LOOK_SECONDS)
+            await drop_dead_leases(store, now=call.gateway.clock())  # of another gateway
     finally:
         if not settling.first:
             await settling.drop_lease()
@@ -145,7 +145,7 @@ async def _answer_again(call: Call, request: CreateRequest, response: str) -> An
     if request.stream:
         return Streamed(pieces=follow_response(call.gateway, call.owner, response, -1))
     while True:
-        shown = await show_response(call.gateway, call.owner, response)
+        shown = await show_standing(call.gateway, call.owner, response)
         if request.background or shown["status"] not in ("queued", "in_progress"):
             break
         await _pause(LOOK_SECONDS)

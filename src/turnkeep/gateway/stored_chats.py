@@ -157,6 +157,7 @@ async def _complete(gateway: Gateway, row: StoredResponse) -> StoredCompletion:
     items = await store.load_turn_items(*place)
     receipt = await store.load_receipt(*place) or {}
     shown = {name: receipt[name] for name in SHOWN_RECEIPT if name in receipt}
+    failed = "failed" in (turn.state, row.status)  # the row alone, where a gateway died
     return StoredCompletion(
         row=row,
         message=_find_reply(items),
@@ -167,8 +168,8 @@ async def _complete(gateway: Gateway, row: StoredResponse) -> StoredCompletion:
             cached_tokens=receipt.get("reused_tokens"),
         ),
         receipt={**shown, "conversation": row.conversation, "turn": row.turn},
-        open=turn.state == "open",
-        error=(turn.error or "The turn failed.") if turn.state == "failed" else None,
+        open=turn.state == "open" and not failed,
+        error=(row.error or turn.error or "The turn failed.") if failed else None,
     )
 
 

@@ -7,7 +7,7 @@ and turns that go on while nobody reads them.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, TypeAlias
@@ -361,6 +361,11 @@ class Turns:
         for tender in self.tenders.values():
             await tender.close()
         await self.desks.close()
+
+
+def describe_turns(turns: Turns) -> Mapping[str, float]:
+    """Numbers of what is under way, for metrics."""
+    return {"turns": turns.live, "owing": sum(tender.owing for tender in turns.tenders.values())}
 
 
 async def _begun(ask: Ask, running: Running, turn: Turn) -> None:

@@ -281,6 +281,48 @@ def render_events(events: Iterable[Event]) -> bytes:
     return "".join([f"event: {name}\ndata: {data}\n\n" for name, data in events]).encode()
 
 
+def finish_stream(kept: Sequence[str], response: Mapping[str, Any]) -> list[Event]:  # Any: JSON
+    """Make the end of a stream of a background response that broke off.
+
+    Args:
+        kept: data of its events so far, from the first on.
+        response: the object as it stands at the end; its output is what was told.
+
+    Returns:
+        The events that follow: the ends of the items under way, then the response's own.
+    """
+    told: list[Json] = [json.loads(data) for data in kept]
+    begun = [event["item"] for event in told if event["type"] == "response.output_item.added"]
+    ids = {kind: [item["id"] for item in begun if item["type"] == name] for kind, name in _KINDS.items()}
+    events = ResponseEvents(response, lambda kind, place: ids[kind][place])
+    for event in told:
+        _tell_again(events, event)
+    return events.end(response)
+
+
+def _tell_again(events: ResponseEvents, event: Json) -> None:
+    """Have an event's maker make it again; it makes the ends of items by itself."""
+    match event["type"]:
+        case "response.created":
+            events.begin(queued=True)
+        case "response.in_progress":
+            events.start()
+        case "response.output_item.added":
+            item = event["item"]
+            if item["type"] == "function_call":
+                events.call(event["output_index"], call_id=item["call_id"], name=item["name"])
+            elif item["type"] == "message":
+                events.say("")
+            elif item["type"] == "reasoning":
+                events.think("")
+        case "response.output_text.delta":
+            events.say(event["delta"])
+        case "response.reasoning_text.delta":
+            events.think(event["delta"])
+        case "response.function_call_arguments.delta":
+            events.call(event["output_index"], arguments=event["delta"])
+
+
 def replay_response(response: Mapping[str, Any]) -> list[Event]:
     """Make the events that a whole response could have been streamed as: one delta a text."""
     items: Sequence[Json] = response["output"]
