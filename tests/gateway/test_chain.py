@@ -17,6 +17,7 @@ from turnkeep.testing import ScriptedEngine
 
 FACT = "The code of the blue door is 4711."
 QUESTION = "What was the code of the blue door?"
+SECRET = "What is the secret word of the green cellar?"
 TOPICS = ("apples", "rivers", "trains", "clouds", "stones", "birds", "ships", "clocks")
 WINDOW = 640  # tokens: less than half of what the ten turns take
 
@@ -60,17 +61,20 @@ def test_two_continuations_of_one_response_do_not_see_each_other() -> None:
         trunk = await ask(site, "We need a word for the door.")
         ends = {}
         for word in ("kestrel", "walnut"):
-            said = await ask(site, f"The secret word is {word}.", previous_response_id=trunk["id"])
+            said = await ask(
+                site, f"The secret word of the green cellar is {word}.", previous_response_id=trunk["id"]
+            )
             for topic in TOPICS:
                 said = await ask(site, talk_about(topic), previous_response_id=said["id"])
             ends[word] = said["id"]
         for word, other in (("kestrel", "walnut"), ("walnut", "kestrel")):
-            await ask(site, "What is the secret word?", previous_response_id=ends[word])
-            prompt = prompt_that_ends_with(site, "What is the secret word?")
+            await ask(site, SECRET, previous_response_id=ends[word])
+            prompt = prompt_that_ends_with(site, SECRET)
             assert word in prompt
             assert other not in prompt
 
     run(script, lambda request: "Noted.")
+
 
 @pytest.mark.real_engine
 def test_the_real_engine_reads_a_fact_that_has_left_its_window(
@@ -82,8 +86,8 @@ def test_the_real_engine_reads_a_fact_that_has_left_its_window(
             answered = client.responses.create(input=text, max_output_tokens=8, temperature=0, **previous)  # type: ignore[arg-type]  # the one field
             previous = {"previous_response_id": answered.id}
         receipt: dict[str, Any] = answered.turnkeep  # type: ignore[attr-defined]  # ours, beside the client's types
-        assert receipt["window"] == 1_024
-        assert receipt["prompt_tokens"] < 1_024
-        print(receipt, answered.output_text)
+        assert receipt["prompt_tokens"] < receipt["window"] == 1_024
+        assert 1 in receipt["recalled"]
+        assert 2 in [turn for first, last in receipt["left_out"] for turn in range(first, last + 1)]
 
     run_sync(script, start_llama(window=1_024), tmp_path)
