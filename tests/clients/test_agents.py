@@ -113,7 +113,7 @@ def test_an_agents_tool_makes_the_round() -> None:
             done = await Runner.run(agent, "Look at the sky.", session=session, run_config=NO_TRACES)
             assert looked == ["the sky"]
             assert done.final_output == "Blue."
-            kinds = [item["type"] for item in await session.get_items()]  # type: ignore[typeddict-item]  # all have one
+            kinds = [item["type"] for item in await session.get_items()]
             assert kinds == ["message", "function_call", "function_call_output", "message"]
 
     asyncio.run(script())

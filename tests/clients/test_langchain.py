@@ -6,13 +6,20 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 pytestmark = pytest.mark.real_engine
 
 
 def make_model(url: str, **options: Any) -> ChatOpenAI:
     return ChatOpenAI(
-        base_url=url, api_key="none", model="any", max_tokens=8, temperature=0, max_retries=0, **options
+        base_url=url,
+        api_key=SecretStr("none"),
+        model="any",
+        max_completion_tokens=8,
+        temperature=0,
+        max_retries=0,
+        **options,
     )
 
 
@@ -32,6 +39,7 @@ def test_langchain_sends_what_is_new_and_is_remembered(gateway_url: str) -> None
         messages += [reply, HumanMessage(text)]
     # Each request sent one message; what the engine read grew with the conversation.
     assert read == sorted(set(read))
+    assert reply.usage_metadata is not None
     details = reply.usage_metadata["input_token_details"]
     assert details["cache_read"] > 0
 

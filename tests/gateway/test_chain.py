@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import openai
 import pytest
@@ -81,11 +81,13 @@ def test_the_real_engine_reads_a_fact_that_has_left_its_window(
     start_llama: Callable[..., RealEngine], tmp_path: Path
 ) -> None:
     def script(client: openai.OpenAI) -> None:
-        previous: dict[str, str] = {}
+        previous: str | None = None
         for text in (FACT, *map(talk_about, TOPICS), QUESTION):
-            answered = client.responses.create(input=text, max_output_tokens=8, temperature=0, **previous)  # type: ignore[arg-type]  # the one field
-            previous = {"previous_response_id": answered.id}
-        receipt: dict[str, Any] = answered.turnkeep  # type: ignore[attr-defined]  # ours, beside the client's types
+            answered = client.responses.create(
+                input=text, max_output_tokens=8, temperature=0, previous_response_id=previous
+            )
+            previous = answered.id
+        receipt: dict[str, Any] = cast(Any, answered).turnkeep  # ours, beside the client's types
         assert receipt["prompt_tokens"] < receipt["window"] == 1_024
         assert 1 in receipt["recalled"]
         assert 2 in [turn for first, last in receipt["left_out"] for turn in range(first, last + 1)]

@@ -25,7 +25,10 @@ with warnings.catch_warnings():
 EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "2"))  # of a few requests each
 AT_ONCE = 6
 DOCUMENT = json.loads(json.dumps(describe_routes(collect_routes())))  # as it goes over the wire
-OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()]
+FOUND: Any = schemathesis.openapi.from_dict(
+    DOCUMENT
+).get_all_operations()  # Any: results, each ok or an error
+OPERATIONS = [found.ok() for found in FOUND]
 UNSET = schemathesis.core.NOT_SET
 
 
