@@ -126,6 +126,8 @@ def test_a_conversation_is_listed_in_pages_either_way() -> None:
                     break
                 query = f"limit=2&order={order}&after={page['last_id']}"
             whole = (await list_items(site, conversation, f"limit=100&order={order}"))["data"]
+            none = await list_items(site, conversation, f"limit=0&order={order}")
+            assert (none["data"], none["has_more"]) == ([], True)
             assert found == whole
             assert len(whole) == 3 * 4
         assert kinds(whole)[:4] == ["function_call", "message", "reasoning", "message"]

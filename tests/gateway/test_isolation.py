@@ -106,6 +106,37 @@ def test_ids_in_bodies_are_looked_up_for_the_caller_alone() -> None:
     asyncio.run(with_two_keys(check))
 
 
+def test_ids_in_other_places_are_looked_up_for_the_caller_alone() -> None:
+    async def check(site: Site, _ana: Any, ben: Any, things: Any) -> None:
+        conversation, response = things["conversations"]["id"], things["responses"]["id"]
+        referred = [{"type": "item_reference", "id": things["conversations"]["item"]}]
+        message = [{"role": "user", "content": "hi"}]
+        for path, body, headers in (
+            ("/v1/responses", {"input": referred}, {}),
+            ("/v1/responses", {"input": "hi", "previous_response_id": response, "store": False}, {}),
+            ("/v1/responses", {"input": "hi", "conversation": conversation, "background": True}, {}),
+            ("/v1/responses/compact", {"previous_response_id": response}, {}),
+            ("/v1/conversations", {"items": referred}, {}),
+            ("/v1/chat/completions", {"messages": message, "conversation": conversation}, {}),
+            ("/v1/chat/completions", {"messages": message}, {"x-conversation-id": conversation}),
+        ):
+            got = await site.post(path, body, {**ben, **headers})
+            assert refused_without_a_word(got), f"{path} {body} {headers}: {got.status} {got.text}"
+
+    asyncio.run(with_two_keys(check))
+
+
+def test_a_retrys_key_is_its_owners() -> None:
+    async def check(site: Site, ana: Any, ben: Any, _things: Any) -> None:
+        body, same = {"input": "The same words."}, {"idempotency-key": "one"}
+        first = (await site.post("/v1/responses", body, {**ana, **same})).json
+        again = (await site.post("/v1/responses", body, {**ana, **same})).json
+        other = (await site.post("/v1/responses", body, {**ben, **same})).json
+        assert first["id"] == again["id"] != other["id"]
+
+    asyncio.run(with_two_keys(check))
+
+
 def test_lists_hold_what_is_ones_own() -> None:
     async def check(site: Site, ana: Any, ben: Any, _things: Any) -> None:
         assert len((await site.get("/v1/chat/completions", ana)).json["data"]) == 1

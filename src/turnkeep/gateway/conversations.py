@@ -169,7 +169,7 @@ class _Pages:
         """Cut the page behind an item; behind one that is not there, the first."""
         start = await self._seq_of(after)
         shown: list[Json] = []
-        step = 2 * limit
+        step = 2 * limit or 1  # with a limit of 0 it is still told whether there are any
         low, high = self._first_span(start, step)
         while high > low:
             found = await self._store.load_span(

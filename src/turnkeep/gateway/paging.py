@@ -10,14 +10,14 @@ LISTED = 20
 
 
 def read_page(query: Mapping[str, str]) -> tuple[int, Order]:
-    """Read which page of a list is asked for: limit 1 to 100 (20), order asc or desc (desc).
+    """Read which page of a list is asked for: limit 0 to 100 (20), order asc or desc (desc).
 
     Raises:
         RequestRefused: it is neither.
     """
     limit, order = read_whole(query, "limit", LISTED), query.get("order", "desc")
-    if not 1 <= limit <= MOST_LISTED:
-        raise RequestRefused(f"limit has to be 1 to {MOST_LISTED}.", param="limit")
+    if limit > MOST_LISTED:
+        raise RequestRefused(f"limit has to be 0 to {MOST_LISTED}.", param="limit")
     if order == "asc":
         return limit, "asc"
     if order == "desc":
