@@ -288,14 +288,11 @@ class Desk:
             plan: its prompt's.
             receipt: its own.
         """
-        entries = list_entries(turn, items)
-        for entry in entries:
-            self.meter.note_size(plan.info, entry.item, entry.at)
         standing = Standing(
             row=stand_behind(row, turn),
             instructions=plan.instructions,
             material=plan.material,
-            fresh=entries,
+            fresh=list_entries(turn, items),
             strategy=self.options.strategy,
             tokenizer=plan.info.tokenizer,
             ratio=plan.ratio,

@@ -24,6 +24,7 @@ from .holding import Held, hold_and_begin
 from .prompt import Desk, Options, Plan
 from .recall import without_forgotten
 from .receipts import describe_usage, draft_receipt, why_moved
+from .standing import list_entries
 from .stopping import run_until
 from .store.base import Conversation, Lease, Turn
 from .wire.assemble import Assembler
@@ -369,6 +370,9 @@ async def _keep_reply(course: _Course) -> Reply:
     if course.assembler.end is not None:
         _learn(course, course.assembler.end)
     items: list[Item] = [*recalled, message] if said or state == "done" else []
+    if course.plan is not None:
+        for entry in list_entries(course.turn, [*course.items, *items]):
+            desk.meter.note_size(course.plan.info, entry.item, entry.at)
     turn = await desk.store.finish_turn(
         desk.owner,
         desk.conversation,

@@ -258,23 +258,22 @@ def find_seam(items: Sequence[Item], *, carrying: bool = False) -> int:
     """
     seam = 0
     before: Item | None = None  # but for recalled lines that are part of it
+    answered = False  # the last message is an answer, and calls no tool: neighbours of one role are one
+    calls = False
     for index, item in enumerate(items):
-        if isinstance(item, Recalled):
-            if isinstance(before, Message) and before.role == "user":
-                continue
-            carrying = True
-        elif not isinstance(item, Message) or item.role in ("system", "developer"):
-            carrying = True
-        elif item.role == "user":
-            if _is_answer(before) and not carrying:
+        if isinstance(item, Recalled) and isinstance(before, Message) and before.role == "user":
+            continue
+        before = item
+        if not isinstance(item, Message) or item.role in ("system", "developer"):
+            carrying = carrying or not isinstance(item, Forgotten)
+            continue
+        if item.role == "user":
+            if answered and not carrying:
                 seam = index
             carrying = False
-        before = item
+        calls = item.role == "assistant" and (calls or bool(item.tool_calls))
+        answered = item.role == "assistant" and not calls
     return seam
-
-
-def _is_answer(item: Item | None) -> bool:
-    return isinstance(item, Message) and item.role == "assistant" and not item.tool_calls
 
 
 def goes_on(items: Sequence[Item]) -> bool:

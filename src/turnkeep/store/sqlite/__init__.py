@@ -199,7 +199,7 @@ class SqliteStore(LedgerCalls):
             done = appends.finish_turn(
                 database, owner, conversation, turn, state, items, receipt, error, lease, now
             )
-            if learnt is not None:
+            if learnt is not None and not done.fenced_out:  # else its places may be others
                 hot.keep_learnt(database, owner, conversation, learnt)
             if release:
                 leases.drop_lease(database, lease)

@@ -11,7 +11,7 @@ from typing import Any
 from ...conversation.items import Item, TurnState, assistant
 from ...conversation.log import START, Position
 from ...errors import Conflict, ConversationError, UsageError
-from ..base import Lease, Turn
+from ..base import Conversation, Lease, Turn
 from ..ids import make_tag
 from .conversations import Place, find_place
 from .database import Database
@@ -53,12 +53,21 @@ def begin_turn(
     return _insert_turn(database, place, [dump_body(item) for item in items], after, now)
 
 
-def begin_at(database: Database, place: Place, items: Sequence[Item], after: Position, now: float) -> Turn:
-    """Insert an open turn with its first items behind `after`, where the lease is held and no turn is open."""
+def begin_at(
+    database: Database,
+    place: Place,
+    items: Sequence[Item],
+    after: Position | None,
+    row: Conversation,
+    now: float,
+) -> Turn:
+    """Insert an open turn with its first items behind `after` (None: the tip), where the lease is held."""
     if not items:
         raise UsageError("A turn begins with at least one item: give the user's message.")
-    _check_position(database, place, after)
-    return _insert_turn(database, place, [dump_body(item) for item in items], after, now)
+    if after is not None:
+        _check_position(database, place, after)
+    bodies = [dump_body(item) for item in items]
+    return _insert_turn(database, place, bodies, row.tip if after is None else after, now)
 
 
 def append_items(

@@ -81,8 +81,10 @@ def load_conversation(database: Database, owner: str, conversation: str) -> Conv
     return _conversation(row)
 
 
-def load_placed(database: Database, owner: str, conversation: str) -> tuple[Place, Conversation]:
-    """Load by id, with the integers that stand for owner and conversation.
+def load_placed(
+    database: Database, owner: str, conversation: str, *more: str
+) -> tuple[Place, Conversation, tuple[Any, ...]]:  # Any: what those columns hold
+    """Load by id, with the integers that stand for owner and conversation, and further columns in SQL.
 
     Raises:
         ConversationNotFound: the owner has no conversation of that id.
@@ -91,12 +93,13 @@ def load_placed(database: Database, owner: str, conversation: str) -> tuple[Plac
     row = None
     if key is not None and conversation == conversation_id(key):
         row = database.execute(
-            _SELECT.replace("SELECT ", "SELECT c.owner, c.number, ", 1) + "WHERE o.name = ? AND c.key = ?",
+            _SELECT.replace("SELECT ", f"SELECT {', '.join(('c.owner', 'c.number', *more))}, ", 1)
+            + "WHERE o.name = ? AND c.key = ?",
             (plain(owner), key),
         ).fetchone()
     if row is None:
         raise _not_found(conversation)
-    return Place(*row[:2]), _conversation(row[2:])
+    return Place(*row[:2]), _conversation(row[2 + len(more) :]), row[2 : 2 + len(more)]
 
 
 def find_conversation(database: Database, owner: str, name: str) -> Conversation | None:

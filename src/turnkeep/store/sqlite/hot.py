@@ -11,8 +11,18 @@ from ...conversation.items import Item
 from ...conversation.log import Position
 from ..base import Begun, Conversation, Learnt, StoredItem, StoredView, Turn
 from . import appends, conversations, leases, paths, turns, values, views
-from .conversations import Place
 from .database import Database
+
+_HAS_OPEN = (
+    "EXISTS (SELECT 1 FROM turn INDEXED BY turn_open "
+    "WHERE owner = c.owner AND conversation = c.number AND state = 'open')"
+)
+# Whether something was forgotten since the newest turn's receipt was written; NULL without one. The key is
+# spelled as dump_json writes it: inside a text of the receipt, its quotation marks are escaped.
+_FORGOTTEN = (
+    "(SELECT instr(receipt, '\"forgotten\":') FROM turn "
+    "WHERE owner = c.owner AND conversation = c.number AND number = c.turns)"
+)
 
 
 def begin(
@@ -34,39 +44,22 @@ def begin(
     lease = leases.take_lease(database, subject, name, now, seconds, note)
     if lease is None:
         return None
-    place, row = conversations.load_placed(database, owner, conversation)
-    if _has_open_turns(database, place):
+    place, row, (has_open, forgotten) = conversations.load_placed(
+        database, owner, conversation, _HAS_OPEN, _FORGOTTEN
+    )
+    if has_open:
         appends.settle_turns(database, owner, conversation, lease, now)
     if instructions is not None and instructions != _instructions(database, owner, conversation, row):
         number = conversations.save_instructions(database, owner, conversation, instructions, now)
         row = replace(row, instructions=number)
-    clean = _is_newest_clean(database, place, row)
-    turn = None if items is None else appends.begin_at(database, place, items, after or row.tip, now)
-    return Begun(lease=lease, row=row, turn=turn, clean=clean)
+    turn = None if items is None else appends.begin_at(database, place, items, after, row, now)
+    return Begun(lease=lease, row=row, turn=turn, clean=forgotten == 0)
 
 
 def _instructions(database: Database, owner: str, conversation: str, row: Conversation) -> str:
     if row.instructions is None:
         return ""
     return conversations.load_instructions(database, owner, conversation, row.instructions)
-
-
-def _has_open_turns(database: Database, place: Place) -> bool:
-    row = database.execute(
-        "SELECT 1 FROM turn INDEXED BY turn_open WHERE owner = ? AND conversation = ? AND state = 'open' LIMIT 1",
-        place,
-    ).fetchone()
-    return row is not None
-
-
-def _is_newest_clean(database: Database, place: Place, row: Conversation) -> bool:
-    """Whether the newest turn has a receipt, and nothing was forgotten since it was written."""
-    found = database.execute(
-        # As dump_json writes the key: inside a text of the receipt its quotation marks are escaped.
-        "SELECT instr(receipt, '\"forgotten\":') FROM turn WHERE owner = ? AND conversation = ? AND number = ?",
-        (*place, row.turns),
-    ).fetchone()
-    return found is not None and found[0] == 0
 
 
 def keep_learnt(database: Database, owner: str, conversation: str, learnt: Learnt) -> None:
