@@ -18,6 +18,7 @@ from .exchange import Delta, End, Progress, ReasoningDelta, TextDelta, ToolCallD
 from .failures import classify_failure, failure_error, suspects_overflow
 from .json_text import parse_json
 from .sse import MAX_EVENT_BYTES, EventParser
+from .text_events import TextEvents
 
 DONE = "[DONE]"
 
@@ -74,6 +75,7 @@ class ReplyStream:
     def __init__(self, engine: str = "The engine", max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._engine = engine
         self._events = EventParser(max_event_bytes)
+        self._texts = TextEvents(max_event_bytes)
         self._ending = _Ending()
 
     @property
@@ -87,13 +89,20 @@ class ReplyStream:
         return self._ending.done or self._ending.last.finish_reason is not None
 
     def feed(self, data: bytes) -> Iterator[Delta]:
-        """Take the next bytes and yield their deltas, never `End`.
+        """Take the next bytes and yield their deltas, never `End`; pieces of text that came together may come as one.
 
         Raises:
             ContextOverflow, EngineBusy, EngineRefused: the engine reports an error.
             EngineProtocolError: what came is not the protocol.
         """
         try:
+            if self._events.idle and not self._ending.done:
+                text, data = self._texts.take(data)
+                if text:
+                    self._ending.said_anything = True
+                    yield TextDelta(text)
+                if not data:
+                    return
             for event in self._events.feed(data):
                 if self._ending.done:
                     return
@@ -103,6 +112,7 @@ class ReplyStream:
                 value = _parse(event.data)
                 if (text := read_text(value)) is not None:  # most events by far: nothing but a piece of text
                     self._ending.said_anything = True
+                    self._texts.learn(event.data, text)
                     yield TextDelta(text)
                 else:
                     yield from self._read(value)
