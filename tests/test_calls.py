@@ -99,8 +99,7 @@ def test_a_turn_that_recalls_asks_at_most_four_times():
 def test_what_another_process_has_written_is_read():
     async def main():
         store, engine = Counting(), ScriptedEngine(lambda request: f"{len(request.messages)}")
-        options = {"db": store, "conversation": "shared", "upkeep": False}
-        one, other = AsyncChat(engine, **options), AsyncChat(engine, **options)
+        one, other = [AsyncChat(engine, db=store, conversation="shared", upkeep=False) for _ in range(2)]
         for chat in (one, one, other, one, one):
             await chat.ask("x")
         texts = [message["content"] for message in engine.requests[-1].messages]

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ class Mortal(ScriptedEngine):
 AWAY = EngineUnreachable("Nobody answers.")
 
 
-def pool_of(count=3, **options):
+def pool_of(count=3, **options) -> Any:  # its members' engines are fakes
     return EnginePool([Mortal(url=f"http://e{n}") for n in range(count)], look_seconds=0.01, **options)
 
 
@@ -109,7 +110,7 @@ def test_a_request_moves_to_another_engine_before_anything_was_shown(error):
 
 def test_a_reply_that_was_shown_in_part_fails_where_it_is():
     async def main():
-        pool = EnginePool([ScriptedEngine([["half", AWAY]], url=f"http://e{n}") for n in range(2)])
+        pool: Any = EnginePool([ScriptedEngine([["half", AWAY]], url=f"http://e{n}") for n in range(2)])
         with pytest.raises(EngineUnreachable):
             await collect(pool.seat("x"))
         assert sorted(len(member.engine.requests) for member in pool.members) == [0, 1]
@@ -139,7 +140,7 @@ def test_an_engine_that_died_while_it_read_the_prompt_has_shown_nothing():
 @pytest.mark.parametrize("error", [EngineRefused("no"), EngineProtocolError("garbage")])
 def test_what_another_engine_would_answer_alike_is_not_asked_there(error):
     async def main():
-        pool = EnginePool([ScriptedEngine([[error]], url=f"http://e{n}") for n in range(2)])
+        pool: Any = EnginePool([ScriptedEngine([[error]], url=f"http://e{n}") for n in range(2)])
         with pytest.raises(type(error)):
             await collect(pool.seat("x"))
         assert sum(len(member.engine.requests) for member in pool.members) == 1
@@ -232,7 +233,7 @@ def test_without_an_address_the_embedded_engine_is_served():
 
 
 def test_several_engines_are_not_waited_for_one_after_another():
-    pool = connect_pool(ServeSettings(engines=("http://a:1", "http://b:2")))
+    pool: Any = connect_pool(ServeSettings(engines=("http://a:1", "http://b:2")))
     assert [member.engine.client.retries for member in pool.members] == [
         Retries(unreachable=0, not_ready=0)
     ] * 2

@@ -9,10 +9,12 @@ import pytest
 from tests.event_order import check_events, parse_stream
 from tests.gateway.asgi import Site
 from tests.gateway.replying import ask, kinds, open_site, read_response, read_stream, sent, text_of
-from turnkeep.engine.base import End, ReasoningDelta, ToolCallDelta
+from turnkeep.context.strategy import NAMES
+from turnkeep.engine.base import End, ReasoningDelta, Request, ToolCallDelta
 from turnkeep.errors import EngineRefused, EngineUnreachable
+from turnkeep.gateway import background, retries
 from turnkeep.gateway.gateway import ServeSettings
-from turnkeep.testing import ScriptedEngine
+from turnkeep.testing import ScriptedEngine, Step
 
 TOOL = {"type": "function", "name": "add", "parameters": {"type": "object"}, "strict": True}
 CALL = ToolCallDelta(index=0, call_id="c1", name="add", arguments='{"a":1}')
@@ -222,6 +224,24 @@ def test_a_call_that_is_referred_to_may_be_answered() -> None:
         ]
 
     run(script, [[CALL, End(finish_reason="tool_calls")], "2"])
+
+
+def test_a_fact_of_the_first_turn_is_read_in_the_tenth_though_the_window_holds_no_ten() -> None:
+    engine = ScriptedEngine(lambda request: "I see, thank you. " * 8, window=512)
+
+    async def main() -> None:
+        async with open_site(engines=[engine], strategy=NAMES) as site:
+            previous: str | None = None
+            said = ["My dog is called Rex.", *(f"Tell me of day {n}. " * 12 for n in range(8))]
+            for content in said:
+                previous = (await ask(site, content, previous_response_id=previous))["id"]
+            last = await ask(site, "How is my dog called?", previous_response_id=previous)
+            read = "\n".join(str(message["content"]) for message in engine.requests[-1].messages)
+            assert "Rex" in read
+            verbatim = last["turnkeep"]["verbatim"]
+            assert verbatim[0][0] > 1  # the first turn is not read word for word any more
+
+    asyncio.run(main())
 
 
 # -- what is not stored ---------------------------------------------------------------------
@@ -475,20 +495,32 @@ def test_a_retry_makes_no_second_turn(stream: bool) -> None:
     run(script, ["Hello."])
 
 
-def test_a_retry_waits_for_the_first_to_end() -> None:
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_retry_waits_for_the_first_to_end(stream: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits, began, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def wait(seconds: float) -> None:
+        waits.set()
+        await go_on.wait()
+
+    def answer(request: Request) -> list[Step]:
+        began.set()
+        return ["Hel", go_on, "lo."]
+
     async def script(site: Site) -> None:
-        first = site.begin("POST", "/v1/responses", {"input": "Hi."}, KEYED)
-        while not site.engine.requests:
-            await asyncio.sleep(0)
-        again = site.begin("POST", "/v1/responses", {"input": "Hi."}, KEYED)
-        while "idempotency" not in (await site.store.stats()).tables and not again.task.done():
-            await asyncio.sleep(0)
+        monkeypatch.setattr(background, "_pause", wait)
+        monkeypatch.setattr(retries, "_pause", wait)
+        first = site.begin("POST", "/v1/responses", {"input": "Hi.", "stream": stream}, KEYED)
+        await began.wait()
+        again = site.begin("POST", "/v1/responses", {"input": "Hi.", "stream": stream}, KEYED)
+        await waits.wait()
         go_on.set()
-        assert (await first.whole()).json["id"] == (await again.whole()).json["id"]
+        read = read_stream if stream else read_response
+        told, found = read(await first.whole()), read(await again.whole())
+        assert (told["id"], told["output"]) == (found["id"], found["output"])
         assert len(site.engine.requests) == 1
 
-    go_on = asyncio.Event()
-    run(script, [["Hel", go_on, "lo."]])
+    run(script, answer)
 
 
 def test_a_key_stands_for_one_request() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,8 @@ class Room:
     """A gateway's turns on one engine."""
 
     def __init__(self, engine, store, **options):
-        self.engine, self.store, self.steps = engine, store, []
+        self.engine, self.store = engine, store
+        self.steps: list[int] = []
         self.pool = EnginePool([engine])
         self.turns = Turns(store, self.pool, on_tended=lambda: self.steps.append(1), **options)
         self.tender = next(iter(self.turns.tenders.values()), None)
@@ -46,9 +48,9 @@ class Room:
         async def say(row):
             return [user(text)], row.tip
 
-        options = Options(**{"max_tokens": 40, **options})
+        wanted = Options(**{"max_tokens": 40, **options})
         return self.turns.start(
-            Ask(owner="local", conversation=conversation, say=say, options=options, instructions="Be kind.")
+            Ask(owner="local", conversation=conversation, say=say, options=wanted, instructions="Be kind.")
         )
 
     async def row(self, conversation):
@@ -127,7 +129,7 @@ def test_upkeep_extends_the_prompt_of_the_turn_tools_included_and_asks_for_no_sh
 @pytest.mark.parametrize("stored", [True, False])
 def test_upkeep_makes_way_within_a_quarter_second_and_goes_on_afterwards(stored):
     stuck = asyncio.Event()
-    answers = [["- Ana", stuck], "- Ana likes green tea."]
+    answers: list[Any] = [["- Ana", stuck], "- Ana likes green tea."]
     engine = ScriptedEngine(
         lambda request: (
             (answers.pop(0) if answers else "- Bob is 42.") if asks_for_summary(request) else "I see."

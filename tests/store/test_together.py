@@ -42,7 +42,7 @@ def make(name: str) -> Callable[[SqliteStore], Awaitable[Any]]:
     return lambda store: store.create_conversation(OWNER, name, now=1.0)
 
 
-async def names(store: SqliteStore) -> list[str | None]:
+async def names(store: SqliteStore) -> list[str]:
     return sorted(str(row.name) for row in await store.list_conversations(OWNER))
 
 

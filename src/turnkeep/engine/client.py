@@ -132,6 +132,7 @@ class EngineClient:
 
     async def _open(self, path: str, body: Mapping[str, Any], clock: Clock) -> "Pieces":
         """Send the request; what comes back is read as it comes, or whole from an engine that does not stream."""
+        await self._transport.open()
         wait = clock.until(self.timeouts.first_token, "a first token")
         with self._transport.translated(wait):
             async with asyncio.timeout_at(wait.at):
@@ -159,6 +160,7 @@ class EngineClient:
         self, path: str, bodies: Sequence[Mapping[str, Any] | None], limit: float | None
     ) -> list[Json]:
         answers = []
+        await self._transport.open()
         for body in bodies:
             wait = Clock(self.timeouts).until(limit, "an answer")
             with self._transport.translated(wait):

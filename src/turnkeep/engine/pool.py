@@ -7,8 +7,9 @@ llama.cpp's httplib), and one that is closed just when it is used again costs an
 """
 
 import asyncio
+import weakref
 from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import aiohttp
@@ -27,20 +28,22 @@ class SessionPool:
     def __init__(self, headers: Mapping[str, str], *, connect_seconds: float | None) -> None:
         self._headers = headers
         self._connect_seconds = connect_seconds
-        self._open: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
-        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._sessions: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, _Guard]] = {}
 
     async def session(self) -> "aiohttp.ClientSession":
         """The session of the running loop."""
         loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
+        session, _ = self._sessions.get(loop, (None, None))
         if session is None or session.closed:
-            for ended in [known for known in self._open if known.is_closed()]:
-                del self._open[ended], self._sessions[ended]
-            # A generator, since a loop closes those that are left when it ends, or when nobody holds them.
-            session = self._sessions[loop] = self._make()
-            opened = self._open[loop] = _hold(session)
-            await anext(opened)
+            for ended in [known for known in self._sessions if known.is_closed()]:
+                del self._sessions[ended]
+            session = self._make()
+            guard = _hold(session)
+            self._sessions[loop] = session, guard
+            await anext(guard)  # from here on, the loop closes it when it ends
+            # Held apart from this object, or both might be collected at once, with the session still open.
+            _guards.add(guard)
+            weakref.finalize(self, _let_go, guard).atexit = False
         return session
 
     def _make(self) -> "aiohttp.ClientSession":
@@ -57,17 +60,27 @@ class SessionPool:
 
     async def close(self) -> None:
         """Close the running loop's session; those of other loops are closed there."""
-        opened = self._open.get(asyncio.get_running_loop())
-        self._open, self._sessions = {}, {}
-        if opened is not None:
-            await opened.aclose()
+        _, guard = self._sessions.get(asyncio.get_running_loop(), (None, None))
+        self._sessions = {}
+        if guard is not None:
+            _guards.discard(guard)
+            await guard.aclose()
 
 
-async def _hold(session: "aiohttp.ClientSession") -> AsyncGenerator[None, None]:
+_Guard: TypeAlias = AsyncGenerator[None, None]
+_guards: set[_Guard] = set()  # of open sessions
+
+
+async def _hold(session: "aiohttp.ClientSession") -> _Guard:
     try:
         yield
     finally:
         await session.close()
+
+
+def _let_go(guard: _Guard) -> None:
+    """Let a session go that nobody can use any more: its loop closes it when the generator is collected."""
+    _guards.discard(guard)
 
 
 def _make_connector(*, limit: int, keepalive_timeout: float) -> "aiohttp.TCPConnector":

@@ -106,6 +106,10 @@ class Transport:
     def __repr__(self) -> str:
         return f"Transport({self.url!r})"
 
+    async def open(self) -> None:
+        """Have the session ready, before a wait begins: importing the library may take long."""
+        await self._pool.session()
+
     async def close(self) -> None:
         """Close the connections that are kept."""
         await self._pool.close()

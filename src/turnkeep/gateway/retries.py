@@ -25,6 +25,8 @@ from .showing import show_response
 UNKNOWN_SECONDS = 600.0  # clients give up after that; until then a request may wait for its turn to begin
 LOOK_SECONDS = 0.1  # between two looks at a response that somebody else makes
 
+_pause = asyncio.sleep
+
 Answering: TypeAlias = Callable[[Call, CreateRequest, Retry | None], Awaitable[Answer | Streamed]]
 First: TypeAlias = Callable[[Retry], Awaitable[Answer | Streamed]]
 Again: TypeAlias = Callable[[str], Awaitable[Answer | Streamed]]
@@ -82,7 +84,7 @@ async def claim_answer(call: Call, key: str, first: First, again: Again) -> Answ
                 )
             if claim.response is not None:
                 return await again(claim.response)
-            await asyncio.sleep(LOOK_SECONDS)
+            await _pause(LOOK_SECONDS)
     finally:
         if not settling.first:
             await settling.drop_lease()
@@ -146,7 +148,7 @@ async def _answer_again(call: Call, request: CreateRequest, response: str) -> An
         shown = await show_response(call.gateway, call.owner, response)
         if request.background or shown["status"] not in ("queued", "in_progress"):
             break
-        await asyncio.sleep(LOOK_SECONDS)
+        await _pause(LOOK_SECONDS)
     if shown["status"] == "failed":
         error = EngineError(shown["error"]["message"])
         error.begun = True
