@@ -6,11 +6,12 @@ right by what the engine reports it read (context/sizes.py). Knows nothing of wh
 the sizes are for.
 """
 
+import functools
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import is_
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from .context.sizes import Calibration, dump_calibration, estimate_tokens, load_calibration
 from .context.view import render_note, render_recalled
@@ -71,10 +72,29 @@ def item_text(item: Item) -> str:
     return "\n".join(pieces)
 
 
-class Meter:
-    """Sizes for one conversation on one engine."""
+Calibrations: TypeAlias = dict[str, Calibration]  # of each tokenizer
 
-    def __init__(self, store: Store, engine: Engine, owner: str, conversation: str) -> None:
+
+class Meter:
+    """Sizes for one conversation on one engine.
+
+    Args:
+        store: keeps what was counted and learned.
+        engine: counts.
+        owner: whose conversation.
+        conversation: which.
+        calibrations: shared by the conversations of one process; None: this one's own.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        owner: str,
+        conversation: str,
+        *,
+        calibrations: "Calibrations | None" = None,
+    ) -> None:
         self._store, self._engine = store, engine
         self._owner, self._conversation = owner, conversation
         self._sizes: OrderedDict[tuple[str, Position], float] = OrderedDict()  # tokens, or raw estimates
@@ -84,7 +104,7 @@ class Meter:
         )  # base and instruction come again each turn
         self._loaded: set[str] = set()  # tokenizers whose kept sizes were read from the store
         self._template: dict[str, _TemplateTokens] = {}
-        self._calibration: dict[str, Calibration] = {}
+        self._calibration: Calibrations = {} if calibrations is None else calibrations
         self._estimated: list[WireMessage] = []  # the last prompt
         self._estimates: list[float] = []  # of it, up to each of its messages
         self._unsaved_sizes: dict[Position, int] = {}
@@ -210,7 +230,7 @@ class Meter:
                 return Size(tokens=tokens, exact=True)
         if info.counts:
             return Size(tokens=summed, exact=False)
-        bound = self._calibration[info.tokenizer].bound(self._raw(request))
+        bound = self._calibration[info.tokenizer].bound(self._raw(info, request))
         return Size(tokens=max(bound, 1), exact=False)
 
     async def learn(self, info: EngineInfo, request: Request, reported: int | None) -> None:
@@ -224,15 +244,18 @@ class Meter:
         """The same, to be saved with the turn's end; see `take_learnt`."""
         if info.counts or not reported:
             return
-        calibration = self._calibration[info.tokenizer].learn(self._raw(request), reported)
+        before = self._calibration[info.tokenizer]
+        calibration = before.learn(self._raw(info, request), reported)
         self._calibration[info.tokenizer] = calibration
+        if calibration.is_like(before):
+            return
         self._unsaved_values[f"calibration:{info.tokenizer}"] = dump_calibration(calibration)
 
-    def _raw(self, request: Request) -> float:
+    def _raw(self, info: EngineInfo, request: Request) -> float:
         tools = sum(estimate_tokens(str(tool)) for tool in request.tools)
-        return self._estimate_messages(request.messages) + tools
+        return self._estimate_messages(info, request.messages) + tools
 
-    def _estimate_messages(self, messages: Sequence[WireMessage]) -> float:
+    def _estimate_messages(self, info: EngineInfo, messages: Sequence[WireMessage]) -> float:
         """Estimate a prompt: those of its first messages that are the last one's own are known."""
         known = self._estimated
         same = sum(map(is_, known, messages))
@@ -242,18 +265,23 @@ class Meter:
         total = sums[-1] if sums else 0.0
         for message in messages[same:]:
             content = message.get("content")
-            size = estimate_tokens(content) if isinstance(content, str) else _estimate_parts(message)
+            size = self._estimate(info, content) if isinstance(content, str) else _estimate_parts(message)
             total += size + OVERHEAD_TOKENS_EST
             sums.append(total)
         self._estimated, self._estimates = list(messages), sums
         return total
+
+    def _estimate(self, info: EngineInfo, text: str) -> float:
+        """Estimate a message of a prompt, which is often a text that was measured by itself."""
+        known = None if info.counts else self._texts.get((info.tokenizer, text))
+        return estimate_tokens(text) if known is None else known
 
     async def _measure(self, info: EngineInfo, texts: Sequence[str]) -> list[float]:
         if info.counts:
             counted = await self._engine.count_texts(texts)
             if counted is not None:
                 return [float(size) for size in counted]
-        return [estimate_tokens(text) for text in texts]
+        return [_estimate_own(text) if text in _OWN else estimate_tokens(text) for text in texts]
 
     def _tokens(self, info: EngineInfo, size: float) -> float:
         return size if info.counts else float(self._calibration[info.tokenizer].tokens(size))
@@ -284,6 +312,20 @@ def _estimate_parts(message: WireMessage) -> float:
         estimate_tokens(part.get("text", "")) if "text" in part else IMAGE_TOKENS_EST
         for part in message.get("content") or ()
     )
+
+
+_OWN: set[str] = set()  # texts of turnkeep's own that are measured for each conversation anew
+
+
+def mark_own(text: str) -> str:
+    """Note that a text is turnkeep's own, and nobody's words: its estimate may be kept at hand for good."""
+    _OWN.add(text)
+    return text
+
+
+@functools.lru_cache(maxsize=64)
+def _estimate_own(text: str) -> float:
+    return estimate_tokens(text)
 
 
 def _image_tokens(item: Item) -> int:

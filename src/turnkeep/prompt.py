@@ -6,6 +6,7 @@ made by context/; sizes come from meter.py; this is the thin edge between them.
 
 import asyncio
 import datetime
+import functools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -34,11 +35,12 @@ from .conversation.log import START, Position
 from .engine.base import Engine, EngineInfo, Request
 from .errors import UsageError
 from .loading import Draft, read_draft, read_view, read_views
-from .meter import Meter, Size, item_text
+from .meter import Calibrations, Meter, Size, item_text, mark_own
 from .recall import NOTHING, Recaller, Recollection
 from .standing import Layout, Scene, Standing, list_entries, read_scene, stand_behind
 from .statements import load_statements
-from .store.base import Conversation, Record, Store, StoredItem, Turn
+from .store.base import Conversation, Store, StoredItem, Turn
+from .store.reading import Record
 from .wire.chat_completions import render_messages
 from .wire.exchange import WireMessage
 
@@ -131,13 +133,22 @@ class Plan:
 class Desk:
     """What one conversation's prompts are made with: store, engine, sizes, options."""
 
-    def __init__(self, *, store: Store, engine: Engine, owner: str, conversation: str, holder: str) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: Engine,
+        owner: str,
+        conversation: str,
+        holder: str,
+        calibrations: Calibrations | None = None,
+    ) -> None:
         self.store, self.engine = store, engine
         self.owner, self.conversation = owner, conversation
         self.holder = holder  # name under which leases are taken
         self.options = Options()
         self.learned = Learned()
-        self.meter = Meter(store, engine, owner, conversation)
+        self.meter = Meter(store, engine, owner, conversation, calibrations=calibrations)
         self.standing: Standing | None = None  # what the last turn left behind, for the next one
         self._layout = Layout()
         self.recaller: Recaller | None = None  # None: nothing is recalled, whatever the strategy
@@ -182,9 +193,7 @@ class Desk:
         await self.meter.prepare(info)
         instruction = 0
         if options.strategy.summary:
-            instruction = await self.meter.text_size(
-                info, render_instruction("x " * 8, self.learned.language)
-            )
+            instruction = await self.meter.text_size(info, _write_instruction(self.learned.language))
         return share_window(
             info.window,
             max_tokens=options.max_tokens,
@@ -481,6 +490,12 @@ class Desk:
         total = material.tokens + new_tokens
         read = material.view.number in self.learned.read_views
         return Candidate(prompt_tokens=total, unread_tokens=new_tokens if read else total)
+
+
+@functools.lru_cache(maxsize=64)
+def _write_instruction(language: str) -> str:
+    """The question for a summary, with words in place of those that it will quote."""
+    return mark_own(render_instruction("x " * 8, language))
 
 
 def _most_items(info: EngineInfo) -> int:

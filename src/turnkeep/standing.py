@@ -11,12 +11,13 @@ from operator import is_
 from .context.cutting import Material
 from .context.receipt import Receipt
 from .context.strategy import Strategy
-from .context.view import Entry, find_seam, goes_on, layout_messages
+from .context.view import Entry, View, find_seam, goes_on, layout_messages
 from .conversation.items import Item
-from .conversation.log import Position
+from .conversation.log import START, Position
 from .engine.base import EngineInfo
 from .loading import Draft, Past, read_draft, read_instructions, read_past, read_views
-from .store.base import Conversation, Record, Turn
+from .store.base import Conversation, Turn
+from .store.reading import Record
 from .wire.chat_completions import render_messages
 from .wire.exchange import WireMessage
 
@@ -105,6 +106,16 @@ def read_scene(record: Record, row: Conversation, tip: Position, *, last: int, d
         past=read_past(record, tip, last),
         drafts=[read_draft(record, view, tip, most) for view in read_views(record, row, tip, day)],
     )
+
+
+def is_new(row: Conversation) -> bool:
+    """Whether nothing was ever said in a conversation."""
+    return row.turns == 0 and row.tip == START and row.view is None and row.pending_view is None
+
+
+def new_scene(instructions: str, day: str) -> Scene:
+    """The scene of a conversation's first turn; there is nothing to read."""
+    return Scene(instructions=instructions, past=Past(), drafts=[Draft(view=View(day=day), items=())])
 
 
 def _pointers(row: Conversation) -> tuple[object, ...]:

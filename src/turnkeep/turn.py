@@ -21,12 +21,12 @@ from .conversation.log import Position
 from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta, ToolCallDelta
 from .errors import ContextOverflow, LeaseLost, TurnkeepError
 from .holding import Held, hold_and_begin
-from .prompt import Desk, Options, Plan
+from .prompt import Desk, Options, Plan, day_of
 from .recall import without_forgotten
 from .receipts import describe_usage, draft_receipt, why_moved
-from .standing import list_entries
+from .standing import is_new, list_entries, new_scene
 from .stopping import run_until
-from .store.base import Conversation, Lease, Turn
+from .store.base import Beside, Conversation, ConversationKind, Lease, Turn
 from .wire.assemble import Assembler
 
 PARTIAL_SECONDS = 1.0  # a crash while streaming loses at most this much of the reply
@@ -132,6 +132,8 @@ class _Course:
     row: Conversation  # as it was when the turn began
     turn: Turn
     began: float
+    instructions: str | None = None  # of this turn; None: the conversation's
+    keep_beside: "KeepBeside | None" = None
     info: EngineInfo | None = None
     plan: Plan | None = None
     moved: str | None = None
@@ -158,6 +160,7 @@ class _Course:
 
 
 OnBegun: TypeAlias = Callable[[Turn], Awaitable[None]]
+KeepBeside: TypeAlias = Callable[[Message, Receipt], Beside | None]
 
 
 async def run_turn(
@@ -168,7 +171,9 @@ async def run_turn(
     emit: Emit,
     stop: asyncio.Event,
     instructions: str | None = None,
+    made: ConversationKind | None = None,
     on_begun: OnBegun | None = None,
+    keep_beside: KeepBeside | None = None,
 ) -> Reply:
     """Run one turn from the message to the kept reply.
 
@@ -180,7 +185,9 @@ async def run_turn(
         emit: is called with each event as it happens, `Finished` last.
         stop: when set, the engine is stopped and what was said so far is kept as cut off.
         instructions: become the conversation's, where they are not; None leaves those that it has.
+        made: the conversation is not there yet, and is made of this kind along with the turn.
         on_begun: is awaited when the message is durable, before the engine is called.
+        keep_beside: says what is kept along with the reply.
 
     Raises:
         ContextOverflow: the message does not fit; it is kept, and the turn is marked failed.
@@ -190,7 +197,8 @@ async def run_turn(
     """
     began = time.monotonic()
     items, after = (say.items, say.after) if isinstance(say, Said) else (None, None)
-    async with hold_and_begin(desk, items, after=after, instructions=instructions, stop=stop) as held:
+    holding = hold_and_begin(desk, items, after=after, instructions=instructions, made=made, stop=stop)
+    async with holding as held:
         turn, row = held.begun.turn, held.begun.row
         if turn is None or items is None:
             assert not isinstance(say, Said)
@@ -199,8 +207,9 @@ async def run_turn(
                 desk.owner, desk.conversation, items, after=tip, lease=held.begun.lease, now=time.time()
             )
         course = _Course(
-            desk=desk, items=items, options=options, emit=emit, held=held, row=row, turn=turn, began=began
-        )
+            desk=desk, items=items, options=options, emit=emit, held=held, row=row, turn=turn, began=began,
+            instructions=instructions, keep_beside=keep_beside,
+        )  # fmt: skip
         try:
             if on_begun is not None:
                 await on_begun(turn)
@@ -241,6 +250,8 @@ async def _plan(course: _Course, limit: int | None) -> None:
     scene = None
     if limit is None and last == row.turns:
         scene = desk.look_back(row, course.tip, clean=course.held.begun.clean)
+        if scene is None and course.instructions is not None and is_new(row):
+            scene = new_scene(course.instructions, day_of(row.created))
     if scene is None:
         scene = await desk.look(info, row, course.tip, last=last)
     plan = await desk.plan(info, row, course.tip, course.items, course.options, limit=limit, scene=scene)
@@ -381,6 +392,7 @@ async def _keep_reply(course: _Course) -> Reply:
         items=items,
         receipt=dump_receipt(receipt),
         learnt=desk.meter.take_learnt(),
+        beside=None if course.keep_beside is None else course.keep_beside(message, receipt),
         release=True,
         lease=course.lease,
         now=time.time(),

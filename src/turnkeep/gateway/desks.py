@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from ..embed.base import Embedder
 from ..indexing import Indexer
+from ..meter import Calibrations
 from ..prompt import Desk
 from ..recall import Recaller
 from ..search import Searcher
@@ -73,6 +74,7 @@ class Desks:
         self._seats: OrderedDict[Place, Seat] = OrderedDict()
         self._by_conversation: dict[str, Place] = {}
         self._kept = kept
+        self._calibrations: Calibrations = {}
         pool.on_moved = self._moved
 
     def __len__(self) -> int:
@@ -92,7 +94,12 @@ class Desks:
     def _make(self, owner: str, conversation: str) -> Seat:
         engine = self._pool.seat(conversation)
         desk = Desk(
-            store=self._store, engine=engine, owner=owner, conversation=conversation, holder=self._holder
+            store=self._store,
+            engine=engine,
+            owner=owner,
+            conversation=conversation,
+            holder=self._holder,
+            calibrations=self._calibrations,
         )
         desk.recaller = Recaller(self.searcher, desk.meter, owner, conversation)
         indexer = Indexer(self._store, owner, conversation, self.searcher.embedder)

@@ -96,30 +96,29 @@ class ReplyStream:
             EngineProtocolError: what came is not the protocol.
         """
         try:
-            if self._events.idle and not self._ending.done:
-                text, data = self._texts.take(data)
-                if text:
-                    self._ending.said_anything = True
-                    yield TextDelta(text)
-                if not data:
-                    return
-            for event in self._events.feed(data):
-                if self._ending.done:
-                    return
-                if event.data.strip() == DONE:
-                    self._ending.done = True
-                    continue
-                value = _parse(event.data)
-                if (text := read_text(value)) is not None:  # most events by far: nothing but a piece of text
-                    self._ending.said_anything = True
-                    self._texts.learn(event.data, text)
-                    yield TextDelta(text)
-                else:
-                    yield from self._read(value)
+            while data and not self._ending.done:
+                if self._events.idle:
+                    text, data = self._texts.take(data)
+                    if text:
+                        self._ending.said_anything = True
+                        yield TextDelta(text)
+                whole, data = self._texts.part(data) if self._events.idle else (data, b"")
+                for event in self._events.feed(whole):
+                    yield from self._read(event.data)
         except WireError as error:
             raise EngineProtocolError(f"{self._engine} sent a stream that cannot be read: {error}") from error
 
-    def _read(self, value: object) -> tuple[Delta, ...]:
+    def _read(self, data: str) -> tuple[Delta, ...]:
+        if self._ending.done:
+            return ()
+        if data.strip() == DONE:
+            self._ending.done = True
+            return ()
+        value = _parse(data)
+        if (text := read_text(value)) is not None:  # nothing but a piece of text
+            self._ending.said_anything = True
+            self._texts.learn(data, text)
+            return (TextDelta(text),)
         chunk = parse_chunk(value)
         if chunk.error is not None:
             raise failure_error(classify_failure(None, chunk.error), self._engine)

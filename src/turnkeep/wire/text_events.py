@@ -51,6 +51,11 @@ class TextEvents:
             self._learned_in_vain = 0
         return "".join(texts), data[begin:]
 
+    def part(self, data: bytes) -> tuple[bytes, bytes]:
+        """Part the first event, from which the others may be read, from those; all, where nothing can be learned."""
+        end = data.find(_END) + 2 if self._learned_in_vain < PATIENCE else 0
+        return (data[:end], data[end:]) if end > 1 else (data, b"")
+
     def learn(self, data: str, text: str) -> None:
         """Take an event that was read whole and brings nothing but `text` for an example of those that follow."""
         if self._learned_in_vain >= PATIENCE or data.count(_NAME) != 1 or "\n" in data:

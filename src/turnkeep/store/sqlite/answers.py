@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import UsageError
+from ..base import Beside
 from ..ledger import ResponseKind, ResponseStatus, StoredResponse
 from .database import Database
 from .digests import save_digests
@@ -55,3 +56,25 @@ def save_answer(
     if idempotency is not None:
         settle_idempotency(database, owner, idempotency, saved.id, "open")
     return saved
+
+
+def save_beside(database: Database, owner: str, conversation: str, turn: int, beside: Beside) -> None:
+    """Keep what stands beside a turn that ends in this transaction."""
+    if beside.completion is not None:
+        save_response(
+            database,
+            owner,
+            beside.completion,
+            now=beside.created,
+            kind="chat_completion",
+            turn=turn,
+            previous=None,
+            conversation_given=beside.conversation_given,
+            status=None,
+            keeper=None,
+            model=beside.model,
+            metadata=beside.metadata,
+            head=beside.head,
+        )
+    if beside.digests:
+        save_digests(database, owner, conversation, [(digest, turn) for digest in beside.digests])
