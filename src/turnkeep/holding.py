@@ -21,7 +21,8 @@ from .conversation.items import Item
 from .conversation.log import Position
 from .errors import Conflict, LeaseLost
 from .prompt import Desk
-from .store.base import Begun, ConversationKind, Lease
+from .store.base import ConversationKind, Lease
+from .store.writing import Begun
 
 T = TypeVar("T")
 

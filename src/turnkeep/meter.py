@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from operator import is_
 from typing import Protocol, TypeAlias
 
+from .context.instructions import render_instruction
 from .context.sizes import Calibration, dump_calibration, estimate_tokens, load_calibration
 from .context.view import render_note, render_recalled
 from .conversation.items import Forgotten, Image, Item, Message, Note, Recalled, Text, ToolCall, ToolResult
 from .conversation.log import Position
 from .engine.base import Engine, EngineInfo, Request, WireMessage
-from .store.base import Learnt, Store
+from .store.base import Store
+from .store.writing import Learnt
 
 IMAGE_TOKENS_EST = 800  # until usage has taught better; common vision models take 256 to 1,600
 OVERHEAD_TOKENS_EST = 6.0  # template tokens around one message; ChatML takes 5 to 7
@@ -195,6 +197,13 @@ class Meter:
                 self._texts.popitem(last=False)
         return round(self._tokens(info, size) + self._of_template(info).message)
 
+    async def instruction_size(self, info: EngineInfo, language: str) -> int:
+        """Tokens of the question for a summary, template tokens included."""
+        text, size = _write_instruction(language)
+        if info.counts:
+            return await self.text_size(info, text)
+        return round(self._tokens(info, size) + self._of_template(info).message)
+
     async def base_size(self, info: EngineInfo, base: str) -> int:
         """Tokens of a base, with what the template puts into every prompt."""
         return await self.text_size(info, base) + self._of_template(info).frame
@@ -281,7 +290,7 @@ class Meter:
             counted = await self._engine.count_texts(texts)
             if counted is not None:
                 return [float(size) for size in counted]
-        return [_estimate_own(text) if text in _OWN else estimate_tokens(text) for text in texts]
+        return [estimate_tokens(text) for text in texts]
 
     def _tokens(self, info: EngineInfo, size: float) -> float:
         return size if info.counts else float(self._calibration[info.tokenizer].tokens(size))
@@ -314,18 +323,11 @@ def _estimate_parts(message: WireMessage) -> float:
     )
 
 
-_OWN: set[str] = set()  # texts of turnkeep's own that are measured for each conversation anew
-
-
-def mark_own(text: str) -> str:
-    """Note that a text is turnkeep's own, and nobody's words: its estimate may be kept at hand for good."""
-    _OWN.add(text)
-    return text
-
-
 @functools.lru_cache(maxsize=64)
-def _estimate_own(text: str) -> float:
-    return estimate_tokens(text)
+def _write_instruction(language: str) -> tuple[str, float]:
+    """The question for a summary, with words in place of those that it will quote, and its estimated tokens."""
+    text = render_instruction("x " * 8, language)
+    return text, estimate_tokens(text)
 
 
 def _image_tokens(item: Item) -> int:

@@ -6,7 +6,6 @@ made by context/; sizes come from meter.py; this is the thin edge between them.
 
 import asyncio
 import datetime
-import functools
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,6 @@ from typing import Any, Self, TypeVar
 from .context.budget import SMALLEST_WINDOW, Budget, share_window
 from .context.cutting import Material, check_base, cut_now
 from .context.facts import fit_facts, keep_facts, render_facts
-from .context.instructions import render_instruction
 from .context.notes import apply_notes, pin_fact, pinned_facts
 from .context.plan import Candidate, choose_view
 from .context.receipt import Receipt
@@ -35,7 +33,7 @@ from .conversation.log import START, Position
 from .engine.base import Engine, EngineInfo, Request
 from .errors import UsageError
 from .loading import Draft, read_draft, read_view, read_views
-from .meter import Calibrations, Meter, Size, item_text, mark_own
+from .meter import Calibrations, Meter, Size, item_text
 from .recall import NOTHING, Recaller, Recollection
 from .standing import Layout, Scene, Standing, list_entries, read_scene, stand_behind
 from .statements import load_statements
@@ -193,7 +191,7 @@ class Desk:
         await self.meter.prepare(info)
         instruction = 0
         if options.strategy.summary:
-            instruction = await self.meter.text_size(info, _write_instruction(self.learned.language))
+            instruction = await self.meter.instruction_size(info, self.learned.language)
         return share_window(
             info.window,
             max_tokens=options.max_tokens,
@@ -490,12 +488,6 @@ class Desk:
         total = material.tokens + new_tokens
         read = material.view.number in self.learned.read_views
         return Candidate(prompt_tokens=total, unread_tokens=new_tokens if read else total)
-
-
-@functools.lru_cache(maxsize=64)
-def _write_instruction(language: str) -> str:
-    """The question for a summary, with words in place of those that it will quote."""
-    return mark_own(render_instruction("x " * 8, language))
 
 
 def _most_items(info: EngineInfo) -> int:

@@ -8,7 +8,6 @@ nothing of upkeep but that it must make way.
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from typing import TypeAlias
 
 from .context.receipt import Receipt, dump_receipt
 from .context.view import View, dump_view
-from .conversation.items import FinishReason, Item, Message, ToolCall, TurnState, Usage
+from .conversation.items import FinishReason, Item, Message, TurnState, Usage
 from .conversation.log import Position
 from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta, ToolCallDelta
 from .errors import ContextOverflow, LeaseLost, TurnkeepError
@@ -26,7 +25,8 @@ from .recall import without_forgotten
 from .receipts import describe_usage, draft_receipt, why_moved
 from .standing import is_new, list_entries, new_scene
 from .stopping import run_until
-from .store.base import Beside, Conversation, ConversationKind, Lease, Turn
+from .store.base import Conversation, ConversationKind, Lease, Turn
+from .store.writing import Beside
 from .wire.assemble import Assembler
 
 PARTIAL_SECONDS = 1.0  # a crash while streaming loses at most this much of the reply
@@ -369,9 +369,7 @@ def _reply_limit(plan: Plan, info: EngineInfo) -> int | None:
 async def _keep_reply(course: _Course) -> Reply:
     """Keep the reply, whole or cut off, with its receipt."""
     desk = course.desk
-    message = course.assembler.message
-    if course.assembler.end is None or course.assembler.end.finish_reason == "length":
-        message = _without_broken_calls(message)
+    message = course.assembler.whole_message
     said = bool(message.text or message.tool_calls)
     finish: FinishReason = course.assembler.end.finish_reason if course.assembler.end else "cancelled"
     state: TurnState = "cut_off" if finish in ("cancelled", "length") else "done"
@@ -410,24 +408,6 @@ async def _keep_reply(course: _Course) -> Reply:
         receipt=receipt,
         message=message,
     )
-
-
-def _without_broken_calls(message: Message) -> Message:
-    """Drop tool calls whose arguments were cut off: no template and no tool could read them."""
-    return replace(
-        message,
-        parts=tuple(
-            part for part in message.parts if not isinstance(part, ToolCall) or _is_json(part.arguments)
-        ),
-    )
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
 
 
 async def _fail(course: _Course, why: str) -> None:

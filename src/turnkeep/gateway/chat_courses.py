@@ -12,8 +12,9 @@ from ..context.receipt import Receipt
 from ..conversation.items import Message
 from ..errors import ConversationNotFound, StoreError, TurnkeepError
 from ..prompt import Options
-from ..store.base import Beside, Turn
+from ..store.base import Turn
 from ..store.ids import completion_id, make_key, make_tag, parse_key
+from ..store.writing import Beside
 from ..turn import Reply, Said
 from ..wire.chat_requests import ChatRequest
 from .asides import find_aside

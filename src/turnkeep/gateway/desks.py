@@ -7,17 +7,19 @@ anew from the store when somebody speaks there again.
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..embed.base import Embedder
 from ..indexing import Indexer
-from ..meter import Calibrations
 from ..prompt import Desk
 from ..recall import Recaller
 from ..search import Searcher
 from ..store.base import Store
 from ..upkeep import Upkeep
 from .engines import EnginePool, PooledEngine
+
+if TYPE_CHECKING:
+    from ..meter import Calibrations
 
 KEPT_DESKS = 256  # besides those in use; a desk of a 4,096-token window takes some 100 KiB
 

@@ -15,6 +15,7 @@ from ..conversation.log import Position
 
 if TYPE_CHECKING:
     from .reading import Index, Record
+    from .writing import Begun, Beside, Learnt
 
 # How a conversation came to be: made by name or id at any door; made implicitly for a chain of responses,
 # for a recognised history, for a chat that a client of chat completions named.
@@ -97,49 +98,6 @@ class Lease:
     fence: int  # rises with each new holder; appends check it
     expires: float
     note: str = ""  # what the holder is doing; a turn notes its engine, so that upkeep elsewhere makes way
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """A conversation that is held, and the turn that was begun there.
-
-    row: as it was before the turn.
-    turn: None where no items were given.
-    clean: the newest turn before it has a receipt, and nothing was forgotten since that was written.
-    """
-
-    lease: Lease
-    row: Conversation
-    turn: Turn | None
-    clean: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learnt:
-    """What a turn taught, kept with its end: small values, and counted tokens of items. See `save_value`, `save_sizes`."""
-
-    values: Mapping[str, str] = field(default_factory=dict)
-    tokenizer: str = ""
-    sizes: Mapping[Position, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """What is kept with a turn's end beside the turn: the row of the completion that it answers, and digests.
-
-    completion: its id; None: there is no row, or it is there already.
-    created: when it was asked for.
-    conversation_given, model, metadata, head: see `StoredResponse`.
-    digests: of the histories that end with the turn.
-    """
-
-    completion: str | None = None
-    created: float = 0.0
-    conversation_given: bool = False
-    model: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    head: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON of a gateway's own making
-    digests: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,7 +250,7 @@ class Store(Protocol):
         seconds: float,
         instructions: str | None = None,
         made: ConversationKind | None = None,
-    ) -> Begun | None:
+    ) -> "Begun | None":
         """Take a lease, settle the turns left open, load the row and begin a turn: one transaction.
 
         With `made`, the conversation is made in it first, of that kind and with an id of the caller's making.
@@ -353,8 +311,8 @@ class Store(Protocol):
         items: Sequence[Item] = (),
         receipt: Mapping[str, Any] | None = None,
         error: str | None = None,
-        learnt: Learnt | None = None,
-        beside: Beside | None = None,
+        learnt: "Learnt | None" = None,
+        beside: "Beside | None" = None,
         release: bool = False,
         lease: Lease,
         now: float,
@@ -477,10 +435,7 @@ class Store(Protocol):
     async def consult(
         self, owner: str, conversation: str, look: Callable[["Index"], Looked], *, tip: Position
     ) -> Looked:
-        """Let `look` ask the index of the path to `tip`, all in one reading; returns what it returns.
-
-        It should be quick, since nothing else is read or written meanwhile.
-        """
+        """Let `look` ask the index of the path to `tip`, as `read` lets it read the record."""
         ...
 
     async def load_elsewhere(self, owner: str, keys: Sequence[int], *, apart: str | None) -> list[Elsewhere]:

@@ -216,6 +216,25 @@ class Assembler:
             parts.append(ToolCall(call_id=call_id, name=call.name, arguments=call.arguments))
         return Message("assistant", tuple(parts))
 
+    @property
+    def whole_message(self) -> Message:
+        """The same, without calls whose arguments were cut off: no template and no tool could read them."""
+        message = self.message
+        if self.end is not None and self.end.finish_reason != "length":
+            return message
+        whole = tuple(
+            part for part in message.parts if not isinstance(part, ToolCall) or _is_json(part.arguments)
+        )
+        return Message("assistant", whole)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        parse_json(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
 
 def split_inline_reasoning(text: str) -> tuple[str, str]:
     r"""Tell inline reasoning at the start of a text from the answer, for display.

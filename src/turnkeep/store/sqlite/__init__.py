@@ -15,14 +15,11 @@ from ...conversation.items import Item, TurnState
 from ...conversation.log import Position
 from ...errors import LeaseLost
 from ..base import (
-    Begun,
-    Beside,
     Conversation,
     ConversationKind,
     Elsewhere,
     Hit,
     IndexProgress,
-    Learnt,
     Lease,
     Looked,
     StoredItem,
@@ -33,6 +30,7 @@ from ..base import (
     Unembedded,
 )
 from ..reading import Index, Record
+from ..writing import Begun, Beside, Learnt
 from . import (
     answers,
     appends,

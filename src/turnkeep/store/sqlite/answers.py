@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import UsageError
-from ..base import Beside
 from ..ledger import ResponseKind, ResponseStatus, StoredResponse
+from ..writing import Beside
 from .database import Database
 from .digests import save_digests
 from .idempotency import settle_idempotency

@@ -9,7 +9,8 @@ from typing import Any
 
 from ...conversation.items import Item
 from ...conversation.log import Position
-from ..base import Begun, Conversation, ConversationKind, Learnt, StoredItem, StoredView, Turn
+from ..base import Conversation, ConversationKind, StoredItem, StoredView, Turn
+from ..writing import Begun, Learnt
 from . import appends, conversations, leases, paths, turns, values, views
 from .database import Database
 
