@@ -148,19 +148,19 @@ class Desk:
         self.learned = Learned()
         self.meter = Meter(store, engine, owner, conversation, calibrations=calibrations)
         self.standing: Standing | None = None  # what the last turn left behind, for the next one
+        self.at_rest = False  # the last turn left nothing for upkeep to do, indexing aside
         self._layout = Layout()
         self.recaller: Recaller | None = None  # None: nothing is recalled, whatever the strategy
 
     def expected_options(self) -> Options:
         """The options that the next turn may well have: the widest limit among those of the last turns."""
         limits = [limit for limit in self.learned.limits if limit is not None and limit > 0]
-        if not limits or len(limits) < len(self.learned.limits):
-            return self.options
-        return replace(self.options, max_tokens=max(limits))
+        known = limits and len(limits) == len(self.learned.limits)
+        return replace(self.options, max_tokens=max(limits)) if known else self.options
 
     def forget(self) -> None:
         """Hold no text of the conversation in memory any more: items may have been forgotten."""
-        self.standing = None
+        self.standing, self.at_rest = None, False
         self._layout.forget()
         self.meter.forget()
 
@@ -170,9 +170,8 @@ class Desk:
 
     async def load_instructions(self, row: Conversation) -> str:
         """Load the current instructions; "" when there are none."""
-        if row.instructions is None:
-            return ""
-        return await self.store.load_instructions(self.owner, self.conversation, row.instructions)
+        number = row.instructions
+        return "" if number is None else await self.store.load_instructions(self.owner, row.id, number)
 
     async def _read(self, look: Callable[[Record], T]) -> T:
         return await self.store.read(self.owner, self.conversation, look)
@@ -306,6 +305,7 @@ class Desk:
             receipt=receipt,
         )
         self.standing = standing if standing.is_plain else None
+        self.at_rest = standing.is_small(plan.budget) and None in self.learned.read_views
 
     async def _make(self, info: EngineInfo, instructions: str, draft: Draft, tip: Position) -> Material:
         """Measure and write what was read."""

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import is_
 
+from .context.budget import Budget
 from .context.cutting import Material
 from .context.receipt import Receipt
 from .context.strategy import Strategy
 from .context.view import Entry, View, find_seam, goes_on, layout_messages
-from .conversation.items import Item
+from .conversation.items import Item, Recalled
 from .conversation.log import START, Position
 from .engine.base import EngineInfo
 from .loading import Draft, Past, read_draft, read_instructions, read_past, read_views
@@ -67,6 +68,17 @@ class Standing:
         view, row = self.material.view, self.row
         only = view.number == row.view and row.pending_view is None
         return only and view.bare_upto <= view.at.seq and not self.receipt.forgotten
+
+    def is_small(self, budget: Budget) -> bool:
+        """Whether compaction is so far off that nobody need measure: nothing was ever folded, nor quoted."""
+        if self.strategy.turns is not None or self.material.view.number is not None:
+            return False
+        tokens = (self.receipt.engine_prompt_tokens or self.receipt.prompt_tokens) + (
+            self.receipt.reply_tokens or budget.high
+        )
+        # Other options of the next turn may bring the mark down to half.
+        quoted = (isinstance(entry.item, Recalled) for entry in (*self.material.entries, *self.fresh))
+        return tokens < budget.high // 2 and not any(quoted)
 
     @property
     def past(self) -> Past:

@@ -44,6 +44,11 @@ class Seat:
     answered: str = ""
 
     @property
+    def is_tended(self) -> bool:
+        """Whether the last turn has left nothing to do."""
+        return self.desk.at_rest and not self.indexer.has_work
+
+    @property
     def place(self) -> Place:
         """Whose conversation, and which."""
         return self.desk.owner, self.desk.conversation

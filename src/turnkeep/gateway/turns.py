@@ -180,7 +180,7 @@ class Turns:
             raise
         finally:
             self._tell(reply, began=running.turn is not None)
-            if running.turn is not None:
+            if running.turn is not None and (reply is None or not seat.is_tended):
                 self.tend(ask.owner, ask.conversation)
 
     async def _talk(self, ask: Ask, seat: Seat, running: Running) -> Reply:

@@ -9,10 +9,11 @@ from typing import Any
 from ...errors import UsageError
 from ..ledger import ResponseKind, ResponseStatus, StoredResponse
 from ..writing import Beside
+from .conversations import find_place
 from .database import Database
-from .digests import save_digests
+from .digests import keep_digests, save_digests
 from .idempotency import settle_idempotency
-from .responses import save_response
+from .responses import save_completion, save_response
 
 
 def save_answer(
@@ -52,7 +53,7 @@ def save_answer(
     if digests:
         if turn is None:
             raise UsageError("A history ends with a turn: keep its digests when the turn is there.")
-        save_digests(database, owner, saved.conversation, [(digest, turn) for digest in digests])
+        keep_digests(database, owner, saved.conversation, [(digest, turn) for digest in digests])
     if idempotency is not None:
         settle_idempotency(database, owner, idempotency, saved.id, "open")
     return saved
@@ -60,21 +61,8 @@ def save_answer(
 
 def save_beside(database: Database, owner: str, conversation: str, turn: int, beside: Beside) -> None:
     """Keep what stands beside a turn that ends in this transaction."""
+    place, _ = find_place(database, owner, conversation)
     if beside.completion is not None:
-        save_response(
-            database,
-            owner,
-            beside.completion,
-            now=beside.created,
-            kind="chat_completion",
-            turn=turn,
-            previous=None,
-            conversation_given=beside.conversation_given,
-            status=None,
-            keeper=None,
-            model=beside.model,
-            metadata=beside.metadata,
-            head=beside.head,
-        )
+        save_completion(database, place, turn, beside)
     if beside.digests:
-        save_digests(database, owner, conversation, [(digest, turn) for digest in beside.digests])
+        save_digests(database, place, [(digest, turn) for digest in beside.digests])
