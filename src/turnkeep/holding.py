@@ -21,7 +21,8 @@ from .conversation.items import Item
 from .conversation.log import Position
 from .errors import Conflict, LeaseLost
 from .prompt import Desk
-from .store.base import Begun, Lease, Store
+from .store.base import ConversationKind, Lease, Store
+from .store.writing import Begun
 
 T = TypeVar("T")
 
@@ -72,6 +73,7 @@ async def hold_and_begin(
     *,
     after: Position | None = None,
     instructions: str | None = None,
+    made: ConversationKind | None = None,
     patience: float = PATIENCE_SECONDS,
     stop: asyncio.Event | None = None,
 ) -> AsyncIterator[Held]:
@@ -82,6 +84,7 @@ async def hold_and_begin(
         items: what is said.
         after: the item that they follow; None for the conversation's tip.
         instructions: become the conversation's, where they are not; None leaves those that it has.
+        made: the conversation is not there yet, and is made of this kind.
         patience: seconds to wait for another holder.
         stop: ends the wait when it is set.
 
@@ -94,6 +97,7 @@ async def hold_and_begin(
         return await desk.store.hold_and_begin(
             desk.owner, desk.conversation, items, after=after,
             subject=subject, holder=holder, note=note, now=now, seconds=LEASE_SECONDS, instructions=instructions,
+            made=made,
         )  # fmt: skip
 
     held = Held(await _take(desk, subject, begin, patience, stop))

@@ -13,7 +13,8 @@ from .context.receipt import Receipt, load_receipt
 from .context.view import View, load_view
 from .conversation.items import Forgotten, Item, Note
 from .conversation.log import START, Position
-from .store.base import Conversation, Record, StoredItem, StoredView
+from .store.base import Conversation, StoredItem, StoredView
+from .store.reading import Record
 
 LOOK_BACK = 8  # items loaded at first when looking for the last turn of talk
 

@@ -6,18 +6,21 @@ right by what the engine reports it read (context/sizes.py). Knows nothing of wh
 the sizes are for.
 """
 
+import functools
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import is_
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from .context.instructions import render_instruction
 from .context.sizes import Calibration, dump_calibration, estimate_tokens, load_calibration
 from .context.view import render_note, render_recalled
 from .conversation.items import Forgotten, Image, Item, Message, Note, Recalled, Text, ToolCall, ToolResult
 from .conversation.log import Position
 from .engine.base import Engine, EngineInfo, Request, WireMessage
-from .store.base import Learnt, Store
+from .store.base import Store
+from .store.writing import Learnt
 
 IMAGE_TOKENS_EST = 800  # until usage has taught better; common vision models take 256 to 1,600
 OVERHEAD_TOKENS_EST = 6.0  # template tokens around one message; ChatML takes 5 to 7
@@ -71,10 +74,29 @@ def item_text(item: Item) -> str:
     return "\n".join(pieces)
 
 
-class Meter:
-    """Sizes for one conversation on one engine."""
+Calibrations: TypeAlias = dict[str, Calibration]  # of each tokenizer
 
-    def __init__(self, store: Store, engine: Engine, owner: str, conversation: str) -> None:
+
+class Meter:
+    """Sizes for one conversation on one engine.
+
+    Args:
+        store: keeps what was counted and learned.
+        engine: counts.
+        owner: whose conversation.
+        conversation: which.
+        calibrations: shared by the conversations of one process; None: this one's own.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        owner: str,
+        conversation: str,
+        *,
+        calibrations: "Calibrations | None" = None,
+    ) -> None:
         self._store, self._engine = store, engine
         self._owner, self._conversation = owner, conversation
         self._sizes: OrderedDict[tuple[str, Position], float] = OrderedDict()  # tokens, or raw estimates
@@ -84,7 +106,7 @@ class Meter:
         )  # base and instruction come again each turn
         self._loaded: set[str] = set()  # tokenizers whose kept sizes were read from the store
         self._template: dict[str, _TemplateTokens] = {}
-        self._calibration: dict[str, Calibration] = {}
+        self._calibration: Calibrations = {} if calibrations is None else calibrations
         self._estimated: list[WireMessage] = []  # the last prompt
         self._estimates: list[float] = []  # of it, up to each of its messages
         self._unsaved_sizes: dict[Position, int] = {}
@@ -175,6 +197,13 @@ class Meter:
                 self._texts.popitem(last=False)
         return round(self._tokens(info, size) + self._of_template(info).message)
 
+    async def instruction_size(self, info: EngineInfo, language: str) -> int:
+        """Tokens of the question for a summary, template tokens included."""
+        text, size = _write_instruction(language)
+        if info.counts:
+            return await self.text_size(info, text)
+        return round(self._tokens(info, size) + self._of_template(info).message)
+
     async def base_size(self, info: EngineInfo, base: str) -> int:
         """Tokens of a base, with what the template puts into every prompt."""
         return await self.text_size(info, base) + self._of_template(info).frame
@@ -210,7 +239,7 @@ class Meter:
                 return Size(tokens=tokens, exact=True)
         if info.counts:
             return Size(tokens=summed, exact=False)
-        bound = self._calibration[info.tokenizer].bound(self._raw(request))
+        bound = self._calibration[info.tokenizer].bound(self._raw(info, request))
         return Size(tokens=max(bound, 1), exact=False)
 
     async def learn(self, info: EngineInfo, request: Request, reported: int | None) -> None:
@@ -224,15 +253,18 @@ class Meter:
         """The same, to be saved with the turn's end; see `take_learnt`."""
         if info.counts or not reported:
             return
-        calibration = self._calibration[info.tokenizer].learn(self._raw(request), reported)
+        before = self._calibration[info.tokenizer]
+        calibration = before.learn(self._raw(info, request), reported)
         self._calibration[info.tokenizer] = calibration
+        if calibration.is_like(before):
+            return
         self._unsaved_values[f"calibration:{info.tokenizer}"] = dump_calibration(calibration)
 
-    def _raw(self, request: Request) -> float:
+    def _raw(self, info: EngineInfo, request: Request) -> float:
         tools = sum(estimate_tokens(str(tool)) for tool in request.tools)
-        return self._estimate_messages(request.messages) + tools
+        return self._estimate_messages(info, request.messages) + tools
 
-    def _estimate_messages(self, messages: Sequence[WireMessage]) -> float:
+    def _estimate_messages(self, info: EngineInfo, messages: Sequence[WireMessage]) -> float:
         """Estimate a prompt: those of its first messages that are the last one's own are known."""
         known = self._estimated
         same = sum(map(is_, known, messages))
@@ -242,11 +274,16 @@ class Meter:
         total = sums[-1] if sums else 0.0
         for message in messages[same:]:
             content = message.get("content")
-            size = estimate_tokens(content) if isinstance(content, str) else _estimate_parts(message)
+            size = self._estimate(info, content) if isinstance(content, str) else _estimate_parts(message)
             total += size + OVERHEAD_TOKENS_EST
             sums.append(total)
         self._estimated, self._estimates = list(messages), sums
         return total
+
+    def _estimate(self, info: EngineInfo, text: str) -> float:
+        """Estimate a message of a prompt, which is often a text that was measured by itself."""
+        known = None if info.counts else self._texts.get((info.tokenizer, text))
+        return estimate_tokens(text) if known is None else known
 
     async def _measure(self, info: EngineInfo, texts: Sequence[str]) -> list[float]:
         if info.counts:
@@ -284,6 +321,13 @@ def _estimate_parts(message: WireMessage) -> float:
         estimate_tokens(part.get("text", "")) if "text" in part else IMAGE_TOKENS_EST
         for part in message.get("content") or ()
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _write_instruction(language: str) -> tuple[str, float]:
+    """The question for a summary, with words in place of those that it will quote, and its estimated tokens."""
+    text = render_instruction("x " * 8, language)
+    return text, estimate_tokens(text)
 
 
 def _image_tokens(item: Item) -> int:

@@ -15,7 +15,6 @@ from typing import Any, Self, TypeVar
 from .context.budget import SMALLEST_WINDOW, Budget, share_window
 from .context.cutting import Material, check_base, cut_now
 from .context.facts import fit_facts, keep_facts, render_facts
-from .context.instructions import render_instruction
 from .context.notes import apply_notes, pin_fact, pinned_facts
 from .context.plan import Candidate, choose_view
 from .context.receipt import Receipt
@@ -34,11 +33,12 @@ from .conversation.log import START, Position
 from .engine.base import Engine, EngineInfo, Request
 from .errors import UsageError
 from .loading import Draft, read_draft, read_view, read_views
-from .meter import Meter, Size, item_text
+from .meter import Calibrations, Meter, Size, item_text
 from .recall import NOTHING, Recaller, Recollection
 from .standing import Layout, Scene, Standing, list_entries, read_scene, stand_behind
 from .statements import load_statements
-from .store.base import Conversation, Record, Store, StoredItem, Turn
+from .store.base import Conversation, Store, StoredItem, Turn
+from .store.reading import Record
 from .wire.chat_completions import render_messages
 from .wire.exchange import WireMessage
 
@@ -131,27 +131,36 @@ class Plan:
 class Desk:
     """What one conversation's prompts are made with: store, engine, sizes, options."""
 
-    def __init__(self, *, store: Store, engine: Engine, owner: str, conversation: str, holder: str) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: Engine,
+        owner: str,
+        conversation: str,
+        holder: str,
+        calibrations: Calibrations | None = None,
+    ) -> None:
         self.store, self.engine = store, engine
         self.owner, self.conversation = owner, conversation
         self.holder = holder  # name under which leases are taken
         self.options = Options()
         self.learned = Learned()
-        self.meter = Meter(store, engine, owner, conversation)
+        self.meter = Meter(store, engine, owner, conversation, calibrations=calibrations)
         self.standing: Standing | None = None  # what the last turn left behind, for the next one
+        self.at_rest = False  # the last turn left nothing for upkeep to do, indexing aside
         self._layout = Layout()
         self.recaller: Recaller | None = None  # None: nothing is recalled, whatever the strategy
 
     def expected_options(self) -> Options:
         """The options that the next turn may well have: the widest limit among those of the last turns."""
         limits = [limit for limit in self.learned.limits if limit is not None and limit > 0]
-        if not limits or len(limits) < len(self.learned.limits):
-            return self.options
-        return replace(self.options, max_tokens=max(limits))
+        known = limits and len(limits) == len(self.learned.limits)
+        return replace(self.options, max_tokens=max(limits)) if known else self.options
 
     def forget(self) -> None:
         """Hold no text of the conversation in memory any more: items may have been forgotten."""
-        self.standing = None
+        self.standing, self.at_rest = None, False
         self._layout.forget()
         self.meter.forget()
 
@@ -161,9 +170,8 @@ class Desk:
 
     async def load_instructions(self, row: Conversation) -> str:
         """Load the current instructions; "" when there are none."""
-        if row.instructions is None:
-            return ""
-        return await self.store.load_instructions(self.owner, self.conversation, row.instructions)
+        number = row.instructions
+        return "" if number is None else await self.store.load_instructions(self.owner, row.id, number)
 
     async def _read(self, look: Callable[[Record], T]) -> T:
         return await self.store.read(self.owner, self.conversation, look)
@@ -182,9 +190,7 @@ class Desk:
         await self.meter.prepare(info)
         instruction = 0
         if options.strategy.summary:
-            instruction = await self.meter.text_size(
-                info, render_instruction("x " * 8, self.learned.language)
-            )
+            instruction = await self.meter.instruction_size(info, self.learned.language)
         return share_window(
             info.window,
             max_tokens=options.max_tokens,
@@ -299,6 +305,7 @@ class Desk:
             receipt=receipt,
         )
         self.standing = standing if standing.is_plain else None
+        self.at_rest = standing.is_small(plan.budget) and None in self.learned.read_views
 
     async def _make(self, info: EngineInfo, instructions: str, draft: Draft, tip: Position) -> Material:
         """Measure and write what was read."""

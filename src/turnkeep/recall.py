@@ -35,7 +35,8 @@ from .engine.base import EngineInfo
 from .errors import ConversationNotFound
 from .meter import Meter
 from .search import Findings, Searcher
-from .store.base import Record, Store
+from .store.base import Store
+from .store.reading import Record
 
 CANDIDATE_LINES = 16  # 512 tokens hold some twelve lines
 NO_ROOM = "Nothing is quoted: lines recalled for earlier turns take the room there is for them."

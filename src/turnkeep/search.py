@@ -33,7 +33,8 @@ from .conversation.items import Message
 from .conversation.log import Position
 from .embed.base import Embedder
 from .errors import TurnkeepError
-from .store.base import Elsewhere, Index, Store, StoredItem
+from .store.base import Elsewhere, Store, StoredItem
+from .store.reading import Index
 from .vectors import VectorIndex
 
 By: TypeAlias = Literal["words", "meaning", "best"]

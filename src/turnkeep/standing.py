@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import is_
 
+from .context.budget import Budget
 from .context.cutting import Material
 from .context.receipt import Receipt
 from .context.strategy import Strategy
-from .context.view import Entry, find_seam, goes_on, layout_messages
-from .conversation.items import Item
-from .conversation.log import Position
+from .context.view import Entry, View, find_seam, goes_on, layout_messages
+from .conversation.items import Item, Recalled
+from .conversation.log import START, Position
 from .engine.base import EngineInfo
 from .loading import Draft, Past, read_draft, read_instructions, read_past, read_views
-from .store.base import Conversation, Record, Turn
+from .store.base import Conversation, Turn
+from .store.reading import Record
 from .wire.chat_completions import render_messages
 from .wire.exchange import WireMessage
 
@@ -67,6 +69,17 @@ class Standing:
         only = view.number == row.view and row.pending_view is None
         return only and view.bare_upto <= view.at.seq and not self.receipt.forgotten
 
+    def is_small(self, budget: Budget) -> bool:
+        """Whether compaction is so far off that nobody need measure: nothing was ever folded, nor quoted."""
+        if self.strategy.turns is not None or self.material.view.number is not None:
+            return False
+        tokens = (self.receipt.engine_prompt_tokens or self.receipt.prompt_tokens) + (
+            self.receipt.reply_tokens or budget.high
+        )
+        # Other options of the next turn may bring the mark down to half.
+        quoted = (isinstance(entry.item, Recalled) for entry in (*self.material.entries, *self.fresh))
+        return tokens < budget.high // 2 and not any(quoted)
+
     @property
     def past(self) -> Past:
         """The turn before the next one."""
@@ -105,6 +118,16 @@ def read_scene(record: Record, row: Conversation, tip: Position, *, last: int, d
         past=read_past(record, tip, last),
         drafts=[read_draft(record, view, tip, most) for view in read_views(record, row, tip, day)],
     )
+
+
+def is_new(row: Conversation) -> bool:
+    """Whether nothing was ever said in a conversation."""
+    return row.turns == 0 and row.tip == START and row.view is None and row.pending_view is None
+
+
+def new_scene(instructions: str, day: str) -> Scene:
+    """The scene of a conversation's first turn; there is nothing to read."""
+    return Scene(instructions=instructions, past=Past(), drafts=[Draft(view=View(day=day), items=())])
 
 
 def _pointers(row: Conversation) -> tuple[object, ...]:

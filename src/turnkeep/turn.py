@@ -8,7 +8,6 @@ nothing of upkeep but that it must make way.
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,17 +15,18 @@ from typing import TypeAlias
 
 from .context.receipt import Receipt, dump_receipt
 from .context.view import View, dump_view
-from .conversation.items import FinishReason, Item, Message, ToolCall, TurnState, Usage
+from .conversation.items import FinishReason, Item, Message, TurnState, Usage
 from .conversation.log import Position
 from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta, ToolCallDelta
 from .errors import ContextOverflow, LeaseLost, TurnkeepError
 from .holding import Held, hold_and_begin
-from .prompt import Desk, Options, Plan
+from .prompt import Desk, Options, Plan, day_of
 from .recall import without_forgotten
 from .receipts import describe_usage, draft_receipt, why_moved
-from .standing import list_entries
+from .standing import is_new, list_entries, new_scene
 from .stopping import run_until
-from .store.base import Conversation, Lease, Turn
+from .store.base import Conversation, ConversationKind, Lease, Turn
+from .store.writing import Beside
 from .wire.assemble import Assembler
 
 PARTIAL_SECONDS = 1.0  # a crash while streaming loses at most this much of the reply
@@ -132,6 +132,8 @@ class _Course:
     row: Conversation  # as it was when the turn began
     turn: Turn
     began: float
+    instructions: str | None = None  # of this turn; None: the conversation's
+    keep_beside: "KeepBeside | None" = None
     info: EngineInfo | None = None
     plan: Plan | None = None
     moved: str | None = None
@@ -158,6 +160,7 @@ class _Course:
 
 
 OnBegun: TypeAlias = Callable[[Turn], Awaitable[None]]
+KeepBeside: TypeAlias = Callable[[Message, Receipt], Beside | None]
 
 
 async def run_turn(
@@ -168,7 +171,9 @@ async def run_turn(
     emit: Emit,
     stop: asyncio.Event,
     instructions: str | None = None,
+    made: ConversationKind | None = None,
     on_begun: OnBegun | None = None,
+    keep_beside: KeepBeside | None = None,
 ) -> Reply:
     """Run one turn from the message to the kept reply.
 
@@ -180,7 +185,9 @@ async def run_turn(
         emit: is called with each event as it happens, `Finished` last.
         stop: when set, the engine is stopped and what was said so far is kept as cut off.
         instructions: become the conversation's, where they are not; None leaves those that it has.
+        made: the conversation is not there yet, and is made of this kind along with the turn.
         on_begun: is awaited when the message is durable, before the engine is called.
+        keep_beside: says what is kept along with the reply.
 
     Raises:
         ContextOverflow: the message does not fit; it is kept, and the turn is marked failed.
@@ -190,7 +197,8 @@ async def run_turn(
     """
     began = time.monotonic()
     items, after = (say.items, say.after) if isinstance(say, Said) else (None, None)
-    async with hold_and_begin(desk, items, after=after, instructions=instructions, stop=stop) as held:
+    holding = hold_and_begin(desk, items, after=after, instructions=instructions, made=made, stop=stop)
+    async with holding as held:
         turn, row = held.begun.turn, held.begun.row
         if turn is None or items is None:
             assert not isinstance(say, Said)
@@ -199,8 +207,9 @@ async def run_turn(
                 desk.owner, desk.conversation, items, after=tip, lease=held.begun.lease, now=time.time()
             )
         course = _Course(
-            desk=desk, items=items, options=options, emit=emit, held=held, row=row, turn=turn, began=began
-        )
+            desk=desk, items=items, options=options, emit=emit, held=held, row=row, turn=turn, began=began,
+            instructions=instructions, keep_beside=keep_beside,
+        )  # fmt: skip
         try:
             if on_begun is not None:
                 await on_begun(turn)
@@ -241,6 +250,8 @@ async def _plan(course: _Course, limit: int | None) -> None:
     scene = None
     if limit is None and last == row.turns:
         scene = desk.look_back(row, course.tip, clean=course.held.begun.clean)
+        if scene is None and course.instructions is not None and is_new(row):
+            scene = new_scene(course.instructions, day_of(row.created))
     if scene is None:
         scene = await desk.look(info, row, course.tip, last=last)
     plan = await desk.plan(info, row, course.tip, course.items, course.options, limit=limit, scene=scene)
@@ -358,9 +369,7 @@ def _reply_limit(plan: Plan, info: EngineInfo) -> int | None:
 async def _keep_reply(course: _Course) -> Reply:
     """Keep the reply, whole or cut off, with its receipt."""
     desk = course.desk
-    message = course.assembler.message
-    if course.assembler.end is None or course.assembler.end.finish_reason == "length":
-        message = _without_broken_calls(message)
+    message = course.assembler.whole_message
     said = bool(message.text or message.tool_calls)
     finish: FinishReason = course.assembler.end.finish_reason if course.assembler.end else "cancelled"
     state: TurnState = "cut_off" if finish in ("cancelled", "length") else "done"
@@ -381,6 +390,7 @@ async def _keep_reply(course: _Course) -> Reply:
         items=items,
         receipt=dump_receipt(receipt),
         learnt=desk.meter.take_learnt(),
+        beside=None if course.keep_beside is None else course.keep_beside(message, receipt),
         release=True,
         lease=course.lease,
         now=time.time(),
@@ -398,24 +408,6 @@ async def _keep_reply(course: _Course) -> Reply:
         receipt=receipt,
         message=message,
     )
-
-
-def _without_broken_calls(message: Message) -> Message:
-    """Drop tool calls whose arguments were cut off: no template and no tool could read them."""
-    return replace(
-        message,
-        parts=tuple(
-            part for part in message.parts if not isinstance(part, ToolCall) or _is_json(part.arguments)
-        ),
-    )
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
 
 
 async def _fail(course: _Course, why: str) -> None:

@@ -91,9 +91,9 @@ def test_when_the_common_commit_fails_each_is_done_alone(
 
 def test_what_ends_the_log_is_done_apart(tmp_path: Path) -> None:
     async def delete(store: SqliteStore) -> None:
-        row = await store.create_conversation(OWNER, "gone", now=1.0)
+        row = await store.create_conversation(OWNER, "quagga", now=1.0)
         await store.delete_conversation(OWNER, row.id)
 
     found, _ = together(tmp_path / "t.db", make("a"), delete, make("b"))
     assert found[1] is None
-    assert "gone" not in (tmp_path / "t.db").read_bytes().decode("latin-1")
+    assert "quagga" not in (tmp_path / "t.db").read_bytes().decode("latin-1")

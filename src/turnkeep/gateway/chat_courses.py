@@ -4,15 +4,17 @@ What is kept with a reply is one row: fields of the request that a stored comple
 again, and the digest of the history with its answer, by which it is recognised when it is resent.
 """
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..context.receipt import Receipt
+from ..conversation.items import Message
 from ..errors import ConversationNotFound, StoreError, TurnkeepError
 from ..prompt import Options
 from ..store.base import Turn
 from ..store.ids import completion_id, make_key, make_tag, parse_key
+from ..store.writing import Beside
 from ..turn import Reply, Said
 from ..wire.chat_requests import ChatRequest
 from .asides import find_aside
@@ -49,17 +51,32 @@ class Course:
         """
         if self.place is None:
             return ()
-        digests = self.digests(reply)
         try:
-            if self.retry is None:
-                await self.save_row(reply.turn, reply.receipt.model, digests)
-            else:
-                await self.save_digests(reply.turn, digests)
+            if self.retry is None and reply.finish_reason == "cancelled":  # not by its client, who waits
+                await self.save_row(reply.turn, reply.receipt.model)
         except StoreError as error:
             return (*self.place.notices, f"The reply is kept, but nothing beside it: {error}")
         return self.place.notices
 
-    async def save_row(self, turn: int, model: str, digests: Sequence[bytes] = ()) -> None:
+    def beside(self, message: Message, receipt: Receipt) -> Beside:
+        """What is kept along with the reply: the digest of its history, and the row, unless that is there or
+        nobody may want it.
+        """
+        assert self.place is not None
+        digests = self.digests(message)
+        if self.retry is not None or receipt.finish_reason == "cancelled":
+            return Beside(digests=digests)
+        return Beside(
+            completion=self.completion,
+            created=self.created,
+            conversation_given=self.place.named,
+            model=receipt.model,
+            metadata=self.request.metadata,
+            head=make_head(self.request),
+            digests=digests,
+        )
+
+    async def save_row(self, turn: int, model: str) -> None:
         """Keep the completion, so that it can be fetched, and its history recognised."""
         assert self.place is not None
         await self.call.gateway.store.save_response(
@@ -72,22 +89,15 @@ class Course:
             model=model,
             metadata=self.request.metadata,
             head=make_head(self.request),
-            digests=digests,
             idempotency=self.retry.key if self.retry else None,
         )
 
-    async def save_digests(self, turn: int, digests: Sequence[bytes]) -> None:
-        """Remember histories that end with a turn."""
-        assert self.place is not None
-        store, conversation = self.call.gateway.store, self.place.conversation
-        await store.save_digests(self.call.owner, conversation, [(digest, turn) for digest in digests])
-
-    def digests(self, reply: Reply) -> list[bytes]:
+    def digests(self, reply: Message) -> list[bytes]:
         """The digest of the history with its answer, by which it is recognised when it is resent."""
         history = self.place.history if self.place is not None else None
-        if history is None or not (reply.text or reply.message.tool_calls):
+        if history is None or not (reply.text or reply.tool_calls):
             return []
-        return [history.after_reply(reply.message)]
+        return [history.after_reply(reply)]
 
     async def settle(self) -> None:
         """Settle a completion that was refused, failed or broken off before its end."""
@@ -96,10 +106,6 @@ class Course:
             return
         if self.running.turn is None:
             await discard_fresh(self.call, self.place)
-            return
-        with contextlib.suppress(TurnkeepError):  # a failed turn was raised where it was read
-            reply = await self.running.reply()
-            await self.save_digests(reply.turn, self.digests(reply))
 
     def receipt(self, reply: Reply, notices: Sequence[str]) -> dict[str, Any]:  # Any: JSON values
         """The receipt, with what only the gateway knows."""
@@ -158,7 +164,9 @@ def _begin_stored(call: Call, request: ChatRequest, place: Place, retry: Retry |
         instructions=request.instructions,
         inherit=place.named,
         truncation=request.truncation or "disabled",
+        made=place.made,
         on_begun=None if retry is None else on_begun,
+        keep_beside=lambda message, receipt: course.beside(message, receipt),
     )
     course = Course(
         call=call,

@@ -7,7 +7,7 @@ anew from the store when somebody speaks there again.
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..embed.base import Embedder
 from ..indexing import Indexer
@@ -17,6 +17,9 @@ from ..search import Searcher
 from ..store.base import Store
 from ..upkeep import Upkeep
 from .engines import EnginePool, PooledEngine
+
+if TYPE_CHECKING:
+    from ..meter import Calibrations
 
 KEPT_DESKS = 256  # besides those in use; a desk of a 4,096-token window takes some 100 KiB
 
@@ -39,6 +42,11 @@ class Seat:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
     answered: str = ""
+
+    @property
+    def is_tended(self) -> bool:
+        """Whether the last turn has left nothing to do."""
+        return self.desk.at_rest and not self.indexer.has_work
 
     @property
     def place(self) -> Place:
@@ -73,6 +81,7 @@ class Desks:
         self._seats: OrderedDict[Place, Seat] = OrderedDict()
         self._by_conversation: dict[str, Place] = {}
         self._kept = kept
+        self._calibrations: Calibrations = {}
         pool.on_moved = self._moved
 
     def __len__(self) -> int:
@@ -92,7 +101,12 @@ class Desks:
     def _make(self, owner: str, conversation: str) -> Seat:
         engine = self._pool.seat(conversation)
         desk = Desk(
-            store=self._store, engine=engine, owner=owner, conversation=conversation, holder=self._holder
+            store=self._store,
+            engine=engine,
+            owner=owner,
+            conversation=conversation,
+            holder=self._holder,
+            calibrations=self._calibrations,
         )
         desk.recaller = Recaller(self.searcher, desk.meter, owner, conversation)
         indexer = Indexer(self._store, owner, conversation, self.searcher.embedder)

@@ -91,17 +91,13 @@ class Passage:
             self.member.queue.leave(self.ticket)
         self.member = self.ticket = None
 
-    @contextlib.asynccontextmanager
-    async def admitted(self, member: Member, tokens: int) -> AsyncGenerator[None, None]:
-        """Wait until a request may be sent; its place is free again afterwards."""
+    async def admit(self, member: Member, tokens: int) -> Ticket:
+        """Wait until a request may be sent; the queue's `finish` frees its place again."""
         self.enter(member, forced=True)
         assert self.ticket is not None
         ticket = self.ticket
         await member.queue.admit(ticket, tokens)
-        try:
-            yield
-        finally:
-            member.queue.finish(ticket)
+        return ticket
 
 
 passage: ContextVar[Passage | None] = ContextVar("passage", default=None)  # None: upkeep, which does not wait
@@ -311,14 +307,21 @@ class PooledEngine:
     ) -> AsyncGenerator[tuple[Request, Pin | None], None]:
         """Wait for a place at the engine and hold it, with the slot."""
         side = way is not None and way.side
-        async with contextlib.AsyncExitStack() as held:
-            if way is not None:
-                tokens = request.tokens
-                if tokens is None and member.info is not None:  # nobody has planned it
-                    tokens = member.info.window // 4
-                await held.enter_async_context(way.admitted(member, tokens or 0))
-            pin = held.enter_context(_pinned(member, self.conversation, side=side))
-            yield _with_slot(request, pin), pin
+        ticket = None
+        if way is not None:
+            tokens = request.tokens
+            if tokens is None and member.info is not None:  # nobody has planned it
+                tokens = member.info.window // 4
+            ticket = await way.admit(member, tokens or 0)
+        slots = member.slots
+        pin = None if slots is None else slots.take(self.conversation, side=side)
+        try:
+            yield (request if pin is None else _with_slot(request, pin)), pin
+        finally:
+            if slots is not None and pin is not None:
+                slots.give_back(pin)
+            if ticket is not None:
+                member.queue.finish(ticket)
 
     async def _has_died(self, member: Member, error: EngineError) -> bool:
         """Whether an error says that this engine is away, so that another may do."""

@@ -4,13 +4,15 @@ A client that names its conversation goes on at its tip; a history that was rese
 is known (recognising.py), and what of it was said elsewhere is kept first, turn by turn.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..conversation.items import Item, Message
 from ..conversation.log import START, Position
 from ..errors import Conflict, ConversationNotFound, RequestRefused
-from ..store.base import Conversation
+from ..store.base import Conversation, ConversationKind
+from ..store.ids import conversation_id, make_key
 from ..transfer import check_name
 from ..wire.chat_requests import ChatRequest
 from ..wire.response_items import unanswered
@@ -30,6 +32,7 @@ class Place:
     history: all that the client sent, where its beginning is known; None where it is not.
     named: the client named the conversation.
     fresh: it was made for this request, and nobody else knows it.
+    made: it is not there yet, and is made of this kind along with the turn.
     notices: sentences for the receipt.
     """
 
@@ -39,6 +42,7 @@ class Place:
     history: History | None = None
     named: bool = False
     fresh: bool = False
+    made: ConversationKind | None = None
     notices: tuple[str, ...] = ()
 
 
@@ -65,6 +69,17 @@ async def find_history(call: Call, request: ChatRequest) -> Place:
     found = await recogniser.find(call.owner, history)
     if found.conversation is not None:
         return await _take_up(call, history, found)
+    unknown = split_unknown(history.messages, 0)
+    if not unknown.turns:
+        conversation = conversation_id(make_key())
+        return Place(
+            conversation=conversation,
+            after=None,
+            new=unknown.new,
+            history=history,
+            fresh=True,
+            made="history",
+        )
     row = await store.create_conversation(call.owner, None, now=call.gateway.clock(), kind="history")
     return await _take_up(call, history, Found(conversation=row.id), fresh=True)
 
@@ -138,4 +153,5 @@ async def discard_fresh(call: Call, place: Place) -> None:
     """Delete a conversation that was made for a request of which nothing was kept."""
     if place.fresh:
         call.gateway.turns.forget(call.owner, place.conversation)
-        await call.gateway.store.delete_conversation(call.owner, place.conversation)
+        with contextlib.suppress(ConversationNotFound):  # it never came to be made
+            await call.gateway.store.delete_conversation(call.owner, place.conversation)

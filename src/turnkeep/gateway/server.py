@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 KEEP_ALIVE_SECONDS = 60  # an idle connection; clients that talk to a model pause for a minute
 LAST_SECONDS = 2.0  # that a client has to read that its stream was cut off
 MOST_CONNECTIONS = 4_096
+GARBAGE_OBJECTS = 10_000  # some 2 MB
 Tell = Callable[[str], None]
 
 
@@ -208,6 +209,8 @@ async def serve(settings: ServeSettings, tell: Tell) -> None:
         await listener.start()
         gc.freeze()  # what is there now stays: no collection need look at it again
         gc.enable()
+        # A turn makes thousands of objects and hardly any circle: by default, every third one pays for a collection.
+        gc.set_threshold(GARBAGE_OBJECTS, 10, 10)
         try:
             tell(f"Listening on {listener.url}/v1")
             await _until_stopped(gateway, tell)

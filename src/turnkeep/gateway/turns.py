@@ -18,8 +18,8 @@ from ..embed.base import Embedder
 from ..errors import ContextOverflow, EngineBusy, QueueFull, TurnkeepError
 from ..holding import hold_alone, hold_conversation, name_holder
 from ..prompt import Desk, Options
-from ..store.base import Conversation, Lease, Store, Turn
-from ..turn import Finished, OnBegun, Reply, Said, Say, run_turn
+from ..store.base import Conversation, ConversationKind, Lease, Store, Turn
+from ..turn import Finished, KeepBeside, OnBegun, Reply, Said, Say, run_turn
 from ..wire.assemble import Assembler
 from .desks import Desks, Seat
 from .engines import EnginePool, Member, Passage, PooledEngine, passage
@@ -50,7 +50,9 @@ class Ask:
     options: how the request is made.
     instructions: those of this request; None: none.
     inherit: instructions of None leave those that the conversation has.
+    made: the conversation is not there yet, and is made of this kind along with the turn.
     on_begun: is awaited when the items are durable, before the engine is called.
+    keep_beside: says what is kept along with the reply.
     truncation: what happens to input that does not fit alone: "auto" leaves out its oldest items.
     """
 
@@ -60,7 +62,9 @@ class Ask:
     options: Options
     instructions: str | None = None
     inherit: bool = False
+    made: ConversationKind | None = None
     on_begun: OnBegun | None = None
+    keep_beside: KeepBeside | None = None
     truncation: Truncation = "disabled"
 
 
@@ -122,6 +126,8 @@ class Turns:
             QueueFull: too many wait; nothing was kept.
         """
         seat = self.desks.find(ask.owner, ask.conversation)
+        if ask.made is not None:
+            seat.indexer.begin_anew()
         way = self._enter(ask.owner, seat.engine, side=False)
         return self._launch(lambda running: self._keep_turn(ask, seat, running), way, ask.conversation)
 
@@ -174,7 +180,7 @@ class Turns:
             raise
         finally:
             self._tell(reply, began=running.turn is not None)
-            if running.turn is not None:
+            if running.turn is not None and (reply is None or not seat.is_tended):
                 self.tend(ask.owner, ask.conversation)
 
     async def _talk(self, ask: Ask, seat: Seat, running: Running) -> Reply:
@@ -186,7 +192,9 @@ class Turns:
             emit=running.emit,
             stop=running.stopping,
             instructions=None if ask.inherit and ask.instructions is None else ask.instructions or "",
+            made=ask.made,
             on_begun=partial(_begun, ask, running),
+            keep_beside=ask.keep_beside,
         )
         engine, seat.answered = seat.answered, running.way.engine or seat.answered
         if engine and engine != seat.answered:

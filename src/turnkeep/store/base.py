@@ -7,11 +7,15 @@ All times are seconds since the epoch (UTC), given by the caller.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
-from ..context.ranking import Found, Postings
+from ..context.ranking import Postings
 from ..conversation.items import Item, TurnState
 from ..conversation.log import Position
+
+if TYPE_CHECKING:
+    from .reading import Index, Record
+    from .writing import Begun, Beside, Learnt
 
 # How a conversation came to be: made by name or id at any door; made implicitly for a chain of responses,
 # for a recognised history, for a chat that a client of chat completions named.
@@ -97,30 +101,6 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """A conversation that is held, and the turn that was begun there.
-
-    row: as it was before the turn.
-    turn: None where no items were given.
-    clean: the newest turn before it has a receipt, and nothing was forgotten since that was written.
-    """
-
-    lease: Lease
-    row: Conversation
-    turn: Turn | None
-    clean: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learnt:
-    """What a turn taught, kept with its end: small values, and counted tokens of items. See `save_value`, `save_sizes`."""
-
-    values: Mapping[str, str] = field(default_factory=dict)
-    tokenizer: str = ""
-    sizes: Mapping[Position, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A search result."""
 
@@ -184,72 +164,6 @@ class StoreStats:
 
 
 Looked = TypeVar("Looked")
-
-
-class Record(Protocol):
-    """What a conversation's record says at one moment; see the methods of `Store` of like names."""
-
-    def conversation(self) -> Conversation:
-        """The row."""
-        ...
-
-    def instructions(self, number: int) -> str:
-        """Instructions by number."""
-        ...
-
-    def view(self, number: int) -> StoredView:
-        """A view by number."""
-        ...
-
-    def newest_view(self, tip: Position) -> StoredView | None:
-        """The newest view whose folded items are all ancestors of `tip`."""
-        ...
-
-    def leads(self, position: Position, tip: Position) -> bool:
-        """Whether `position` lies on the path to `tip`."""
-        ...
-
-    def log(
-        self, tip: Position, after: int = 0, limit: int | None = None, kind: str | None = None
-    ) -> list[StoredItem]:
-        """The items on the path to `tip` with seq > `after`, oldest first."""
-        ...
-
-    def receipt(self, turn: int) -> Mapping[str, Any] | None:
-        """A turn's receipt."""
-        ...
-
-    def turn(self, number: int) -> Turn:
-        """A turn's row."""
-        ...
-
-    def turn_items(self, number: int) -> list[StoredItem]:
-        """A turn's items."""
-        ...
-
-
-class Index(Protocol):
-    """What a conversation's index says at one moment, along one path; see the methods of `Store` of like names."""
-
-    def postings(self, keys: Sequence[int], *, upto: int) -> Postings:
-        """The postings of the rarest of these terms, of items up to place `upto`."""
-        ...
-
-    def postings_at(self, holding: Mapping[int, int], places: Sequence[int]) -> dict[int, Found]:
-        """The postings of further terms at these places only."""
-        ...
-
-    def gaps(self, places: Sequence[int]) -> set[int]:
-        """Which of these places hold no message of user or assistant."""
-        ...
-
-    def items(self, places: Sequence[int]) -> list[StoredItem]:
-        """The items at these places, in any order."""
-        ...
-
-    def embedded(self, embedder: str) -> int:
-        """Up to which turn the conversation has vectors of that embedder."""
-        ...
 
 
 class Store(Protocol):
@@ -335,8 +249,11 @@ class Store(Protocol):
         now: float,
         seconds: float,
         instructions: str | None = None,
-    ) -> Begun | None:
+        made: ConversationKind | None = None,
+    ) -> "Begun | None":
         """Take a lease, settle the turns left open, load the row and begin a turn: one transaction.
+
+        With `made`, the conversation is made in it first, of that kind and with an id of the caller's making.
 
         As `take_lease`, `settle_turns`, `load_conversation` and `begin_turn` one after another, with
         `after` None for the conversation's tip; without items, no turn is begun. Instructions that are not
@@ -394,14 +311,15 @@ class Store(Protocol):
         items: Sequence[Item] = (),
         receipt: Mapping[str, Any] | None = None,
         error: str | None = None,
-        learnt: Learnt | None = None,
+        learnt: "Learnt | None" = None,
+        beside: "Beside | None" = None,
         release: bool = False,
         lease: Lease,
         now: float,
     ) -> Turn:
         """Append the reply and the receipt and close the turn, in one transaction.
 
-        With it what was learnt is kept and, with `release`, the lease given back. State done, and cut_off with items, moves the conversation's tip to the turn's last item.
+        With it are kept what was learnt and what stands beside the turn and, with `release`, the lease is given back. State done, and cut_off with items, moves the conversation's tip to the turn's last item.
         A fenced-out writer's reply is kept all the same, as a turn that the tip does not move to
         (this one, or a second one with the same question when this one was settled meanwhile),
         and `LeaseLost` is raised. Raises `Conflict` when the turn is closed.
@@ -517,10 +435,7 @@ class Store(Protocol):
     async def consult(
         self, owner: str, conversation: str, look: Callable[["Index"], Looked], *, tip: Position
     ) -> Looked:
-        """Let `look` ask the index of the path to `tip`, all in one reading; returns what it returns.
-
-        It should be quick, since nothing else is read or written meanwhile.
-        """
+        """Let `look` ask the index of the path to `tip`, as `read` lets it read the record."""
         ...
 
     async def load_elsewhere(self, owner: str, keys: Sequence[int], *, apart: str | None) -> list[Elsewhere]:

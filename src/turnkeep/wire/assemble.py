@@ -18,6 +18,7 @@ from .exchange import Delta, End, Progress, ReasoningDelta, TextDelta, ToolCallD
 from .failures import classify_failure, failure_error, suspects_overflow
 from .json_text import parse_json
 from .sse import MAX_EVENT_BYTES, EventParser
+from .text_events import TextEvents
 
 DONE = "[DONE]"
 
@@ -74,6 +75,7 @@ class ReplyStream:
     def __init__(self, engine: str = "The engine", max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._engine = engine
         self._events = EventParser(max_event_bytes)
+        self._texts = TextEvents(max_event_bytes)
         self._ending = _Ending()
 
     @property
@@ -87,29 +89,36 @@ class ReplyStream:
         return self._ending.done or self._ending.last.finish_reason is not None
 
     def feed(self, data: bytes) -> Iterator[Delta]:
-        """Take the next bytes and yield their deltas, never `End`.
+        """Take the next bytes and yield their deltas, never `End`; pieces of text that came together may come as one.
 
         Raises:
             ContextOverflow, EngineBusy, EngineRefused: the engine reports an error.
             EngineProtocolError: what came is not the protocol.
         """
         try:
-            for event in self._events.feed(data):
-                if self._ending.done:
-                    return
-                if event.data.strip() == DONE:
-                    self._ending.done = True
-                    continue
-                value = _parse(event.data)
-                if (text := read_text(value)) is not None:  # most events by far: nothing but a piece of text
-                    self._ending.said_anything = True
-                    yield TextDelta(text)
-                else:
-                    yield from self._read(value)
+            while data and not self._ending.done:
+                if self._events.idle:
+                    text, data = self._texts.take(data)
+                    if text:
+                        self._ending.said_anything = True
+                        yield TextDelta(text)
+                whole, data = self._texts.part(data) if self._events.idle else (data, b"")
+                for event in self._events.feed(whole):
+                    yield from self._read(event.data)
         except WireError as error:
             raise EngineProtocolError(f"{self._engine} sent a stream that cannot be read: {error}") from error
 
-    def _read(self, value: object) -> tuple[Delta, ...]:
+    def _read(self, data: str) -> tuple[Delta, ...]:
+        if self._ending.done:
+            return ()
+        if data.strip() == DONE:
+            self._ending.done = True
+            return ()
+        value = _parse(data)
+        if (text := read_text(value)) is not None:  # nothing but a piece of text
+            self._ending.said_anything = True
+            self._texts.learn(data, text)
+            return (TextDelta(text),)
         chunk = parse_chunk(value)
         if chunk.error is not None:
             raise failure_error(classify_failure(None, chunk.error), self._engine)
@@ -206,6 +215,25 @@ class Assembler:
             call_id = call.call_id or f"call_{index}"
             parts.append(ToolCall(call_id=call_id, name=call.name, arguments=call.arguments))
         return Message("assistant", tuple(parts))
+
+    @property
+    def whole_message(self) -> Message:
+        """The same, without calls whose arguments were cut off: no template and no tool could read them."""
+        message = self.message
+        if self.end is not None and self.end.finish_reason != "length":
+            return message
+        whole = tuple(
+            part for part in message.parts if not isinstance(part, ToolCall) or _is_json(part.arguments)
+        )
+        return Message("assistant", whole)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        parse_json(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def split_inline_reasoning(text: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 try:
     import orjson  # type: ignore[import-not-found, unused-ignore]  # not one of our requirements
 except ImportError:
-    _loads: Callable[[str], Any] = json.loads
+    _loads: Callable[[str | bytes], Any] = json.loads
     _dumps: Callable[[Any], bytes] | None = None
 else:
     _loads, _dumps = orjson.loads, orjson.dumps
@@ -30,6 +30,17 @@ def parse_json(text: str) -> Any:  # Any: JSON, checked field by field by whoeve
         return _loads(text)
     except ValueError:
         return json.loads(text)  # what only the standard library takes, such as NaN
+
+
+def parse_string(raw: bytes) -> str:
+    """Read a JSON string with its quotation marks; "" where these bytes are something else."""
+    if raw[:1] != b'"':
+        return ""
+    try:
+        text = _loads(raw if _dumps is not None else raw.decode())
+    except (ValueError, RecursionError):
+        return ""
+    return text if type(text) is str else ""
 
 
 def dump_body(body: Mapping[str, Any]) -> bytes:  # Any: JSON values, if the caller is right

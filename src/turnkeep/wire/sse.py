@@ -64,10 +64,14 @@ class EventParser:
             else:
                 yield from self._feed_lines(block + b"\n\n")
 
+    @property
+    def idle(self) -> bool:
+        """Whether the next byte begins an event."""
+        return not (self._line or self._data or self._name or self._after_cr)
+
     def _is_plain(self, data: bytes) -> bool:
         """Whether nothing is begun, and the bytes are whole events with LF at the ends of their lines."""
-        begun = self._line or self._data or self._name or self._after_cr
-        return not begun and data.startswith(b"data: ") and data.endswith(b"\n\n") and b"\r" not in data
+        return self.idle and data.startswith(b"data: ") and data.endswith(b"\n\n") and b"\r" not in data
 
     def _feed_lines(self, data: bytes) -> Iterator[ServerEvent]:
         if self._after_cr and data:

@@ -15,17 +15,13 @@ from ...conversation.items import Item, TurnState
 from ...conversation.log import Position
 from ...errors import LeaseLost
 from ..base import (
-    Begun,
     Conversation,
     ConversationKind,
     Elsewhere,
     Hit,
-    Index,
     IndexProgress,
-    Learnt,
     Lease,
     Looked,
-    Record,
     StoredItem,
     StoredVector,
     StoredView,
@@ -33,7 +29,10 @@ from ..base import (
     Turn,
     Unembedded,
 )
+from ..reading import Index, Record
+from ..writing import Begun, Beside, Learnt
 from . import (
+    answers,
     appends,
     conversations,
     forget,
@@ -138,11 +137,13 @@ class SqliteStore(LedgerCalls):
         now: float,
         seconds: float,
         instructions: str | None = None,
+        made: ConversationKind | None = None,
     ) -> Begun | None:
         """Take a lease, settle the turns left open, load the row and begin a turn."""
-        run = self._note if items is None and instructions is None else self._write
+        run = self._note if items is None and instructions is None and made is None else self._write
+        lease = (subject, holder, note)
         return await run(
-            hot.begin, owner, conversation, items, after, (subject, holder, note), now, seconds, instructions
+            hot.begin, owner, conversation, items, after, lease, now, seconds, instructions, made
         )
 
     async def read(self, owner: str, conversation: str, look: Callable[[Record], Looked]) -> Looked:
@@ -189,6 +190,7 @@ class SqliteStore(LedgerCalls):
         receipt: Mapping[str, Any] | None = None,  # Any: JSON values of context/receipt.py
         error: str | None = None,
         learnt: Learnt | None = None,
+        beside: Beside | None = None,
         release: bool = False,
         lease: Lease,
         now: float,
@@ -201,6 +203,8 @@ class SqliteStore(LedgerCalls):
             )
             if learnt is not None and not done.fenced_out:  # else its places may be others
                 hot.keep_learnt(database, owner, conversation, learnt)
+            if beside is not None and not done.fenced_out:
+                answers.save_beside(database, owner, conversation, turn, beside)
             if release:
                 leases.drop_lease(database, lease)
             return done

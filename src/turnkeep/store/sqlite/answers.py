@@ -8,10 +8,12 @@ from typing import Any
 
 from ...errors import UsageError
 from ..ledger import ResponseKind, ResponseStatus, StoredResponse
+from ..writing import Beside
+from .conversations import find_place
 from .database import Database
-from .digests import save_digests
+from .digests import keep_digests, save_digests
 from .idempotency import settle_idempotency
-from .responses import save_response
+from .responses import save_completion, save_response
 
 
 def save_answer(
@@ -51,7 +53,16 @@ def save_answer(
     if digests:
         if turn is None:
             raise UsageError("A history ends with a turn: keep its digests when the turn is there.")
-        save_digests(database, owner, saved.conversation, [(digest, turn) for digest in digests])
+        keep_digests(database, owner, saved.conversation, [(digest, turn) for digest in digests])
     if idempotency is not None:
         settle_idempotency(database, owner, idempotency, saved.id, "open")
     return saved
+
+
+def save_beside(database: Database, owner: str, conversation: str, turn: int, beside: Beside) -> None:
+    """Keep what stands beside a turn that ends in this transaction."""
+    place, _ = find_place(database, owner, conversation)
+    if beside.completion is not None:
+        save_completion(database, place, turn, beside)
+    if beside.digests:
+        save_digests(database, place, [(digest, turn) for digest in beside.digests])

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ...conversation.log import Position
-from ...errors import Conflict, ConversationNotFound
+from ...errors import Conflict, ConversationNotFound, UsageError
 from ..base import Conversation, ConversationKind
 from ..ids import conversation_id, make_key, parse_key
 from .database import Database
@@ -53,8 +53,31 @@ def create_conversation(
     metadata: Mapping[str, str] | None = None,
 ) -> Conversation:
     """Insert an empty conversation, and its owner if this is the first."""
-    database.execute("INSERT OR IGNORE INTO owner (name) VALUES (?)", (plain(owner),))
     key = make_key()
+    _insert(database, owner, key, name, now, kind, metadata)
+    return load_conversation(database, owner, conversation_id(key))
+
+
+def make_conversation(
+    database: Database, owner: str, conversation: str, now: float, kind: ConversationKind
+) -> None:
+    """Insert an empty conversation without a name under an id that was made for it."""
+    key = parse_key(conversation)
+    if key is None or conversation != conversation_id(key):
+        raise UsageError(f"{conversation!r} is no id of a conversation: make one with store/ids.py.")
+    _insert(database, owner, key, None, now, kind, None)
+
+
+def _insert(
+    database: Database,
+    owner: str,
+    key: str,
+    name: str | None,
+    now: float,
+    kind: ConversationKind,
+    metadata: Mapping[str, str] | None,
+) -> None:
+    database.execute("INSERT OR IGNORE INTO owner (name) VALUES (?)", (plain(owner),))
     try:
         database.execute(
             "INSERT INTO conversation (owner, key, name, created, updated, kind, metadata) "
@@ -71,7 +94,6 @@ def create_conversation(
         )
     except sqlite3.IntegrityError as error:
         raise _taken(name) from error
-    return load_conversation(database, owner, conversation_id(key))
 
 
 def load_conversation(database: Database, owner: str, conversation: str) -> Conversation:

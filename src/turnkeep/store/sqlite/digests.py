@@ -37,11 +37,15 @@ def make_digest_key(database: Database, owner: str) -> bytes:
     return key
 
 
-def save_digests(
+def keep_digests(
     database: Database, owner: str, conversation: str, digests: Sequence[tuple[bytes, int]]
 ) -> None:
     """Keep the digests of histories that end with these turns, unless something of the turn was forgotten."""
-    place, _ = find_place(database, owner, conversation)
+    save_digests(database, find_place(database, owner, conversation)[0], digests)
+
+
+def save_digests(database: Database, place: Place, digests: Sequence[tuple[bytes, int]]) -> None:
+    """The same, where the conversation is found already."""
     # Lines that were recalled, and notes, are no part of a client's history: their tombstones do not matter.
     database.executemany(
         "INSERT OR IGNORE INTO digest (owner, conversation, turn, branch, seq, digest) "

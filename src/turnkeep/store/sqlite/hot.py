@@ -9,7 +9,8 @@ from typing import Any
 
 from ...conversation.items import Item
 from ...conversation.log import Position
-from ..base import Begun, Conversation, Learnt, StoredItem, StoredView, Turn
+from ..base import Conversation, ConversationKind, StoredItem, StoredView, Turn
+from ..writing import Begun, Learnt
 from . import appends, conversations, leases, paths, turns, values, views
 from .database import Database
 
@@ -35,11 +36,14 @@ def begin(
     now: float,
     seconds: float,
     instructions: str | None = None,
+    made: ConversationKind | None = None,
 ) -> Begun | None:
     """Take the lease, settle what was left open, load the row, begin a turn; None when another holds the lease.
 
-    `holder` is the lease's subject, holder and note.
+    `holder` is the lease's subject, holder and note; with `made`, the conversation is made first.
     """
+    if made is not None:
+        conversations.make_conversation(database, owner, conversation, now, made)
     subject, name, note = holder
     lease = leases.take_lease(database, subject, name, now, seconds, note)
     if lease is None:

@@ -219,7 +219,7 @@ class LedgerCalls(Calls):
 
     async def save_digests(self, owner: str, conversation: str, digests: Sequence[tuple[bytes, int]]) -> None:
         """Keep digests of histories with the turns that end them."""
-        await self._note(digest_rows.save_digests, owner, conversation, digests)
+        await self._note(digest_rows.keep_digests, owner, conversation, digests)
 
     async def find_digests(self, owner: str, digests: Sequence[bytes]) -> Known | None:
         """Find the longest known history: the last of these digests that is kept."""

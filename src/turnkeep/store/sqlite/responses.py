@@ -11,6 +11,7 @@ from ...errors import Conflict, ConversationNotFound, UsageError
 from ..base import Turn
 from ..ids import ParsedId, completion_id, conversation_id, parse_id, response_id
 from ..ledger import DeletedResponse, Order, ResponseKind, ResponseStatus, StoredResponse
+from ..writing import Beside
 from .aliases import drop_all_aliases, find_parsed
 from .conversations import Place, find_place
 from .database import Database
@@ -79,6 +80,25 @@ def save_response(
         dump_json(head or {}),
         now,
     )
+    _insert(database, place, response, row)
+    tag, *rest = row
+    return _response((tag, plain(owner), parsed.key, *rest[:5], None, *rest[5:]))
+
+
+def save_completion(database: Database, place: Place, turn: int, beside: Beside) -> None:
+    """Insert the completion that a turn answers, while that is written."""
+    parsed = parse_id(beside.completion or "")
+    if parsed is None or parsed.tag is None:
+        raise UsageError(f"{beside.completion!r} is no id of a completion: make one with store/ids.py.")
+    metadata = dump_json(beside.metadata) if beside.metadata else None
+    row = (
+        parsed.tag, "chat_completion", turn, None, beside.conversation_given, None, None, _plain(beside.model),
+        metadata, dump_json(beside.head), beside.created,
+    )  # fmt: skip
+    _insert(database, place, parsed.tag, row)
+
+
+def _insert(database: Database, place: Place, response: object, row: tuple[object, ...]) -> None:
     try:
         database.execute(
             "INSERT INTO response (owner, conversation, tag, kind, turn, previous, given, status, keeper, model, "
@@ -87,8 +107,6 @@ def save_response(
         )
     except sqlite3.IntegrityError as error:
         raise Conflict(f"There is a response {response!r} already: make another id.") from error
-    tag, *rest = row
-    return _response((tag, plain(owner), parsed.key, *rest[:5], None, *rest[5:]))
 
 
 def _previous_tag(parsed: ParsedId, previous: str | None) -> int | None:
