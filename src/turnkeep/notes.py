@@ -79,6 +79,7 @@ async def append_notes(desk: Desk, notes: Sequence[Item], *, after: Position, le
     if last and isinstance(last[-1].item, Message) and last[-1].item.tool_calls:
         raise Conflict("The model waits for the results of its tools: give them first.")
     turn = await store.begin_turn(owner, key, notes, after=after, lease=lease, now=time.time())
+    desk.standing = None  # the notes have come since
     return await store.finish_turn(owner, key, turn.number, state="done", lease=lease, now=time.time())
 
 
