@@ -1,0 +1,469 @@
+"""Dialogues: conversations in which facts are stated, changed, asked for and summed up.
+
+A dialogue is what turnkeep would send at some moment: a base with what was folded, the log, lines
+recalled and notes made on the way. What the assistant says is settled by what can be read at
+that moment and by nothing else: the latest statement, else what the base or recalled lines have,
+else "I don't know".
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from turnkeep.context.facts import Fact
+from turnkeep.context.instructions import quote_limit, render_instruction
+from turnkeep.context.recall import quote_message
+from turnkeep.context.view import Line, View, render_base
+from turnkeep.conversation.items import Item, Message, Note, Recalled, assistant, user
+from turnkeep.conversation.log import Position
+
+from . import talk
+from .families import BY_NAME, FAMILIES, OTHER, OWNERS, Family, Key, draw_key, fill_template, say_answer, split_answer
+from .values import draw_value, make_word
+
+# Loss weights: the value is what it is about; a long fixed refusal would win over it otherwise.
+VALUE, SENTENCE, FIXED = 3.0, 0.8, 0.25
+NOT_TOLD = " I don't know. You haven't told me that."
+NOTHING_NEW = "Nothing new."
+DAY_SECONDS = 86_400
+
+Piece = tuple[str, float]  # text, loss weight
+Reply = list[Piece]
+
+
+@dataclass
+class Dialogue:
+    """A prompt before it is laid out, and the replies in it piece by piece, in order."""
+
+    base: str = ""
+    items: list[Item] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    characters: int = 0
+
+    def say(self, text: str, reply: Reply) -> None:
+        """Add a turn."""
+        said = "".join(piece for piece, _ in reply)
+        self.items += [user(text), assistant(said)]
+        self.replies.append(reply)
+        self.characters += len(text) + len(said) + 16
+
+    def add(self, item: Recalled | Note) -> None:
+        """Add what stands before the next message."""
+        self.items.append(item)
+        self.characters += 50 + sum(map(len, item.lines)) if isinstance(item, Recalled) else 40 + len(item.text + item.old)  # fmt: skip
+
+
+def answer_value(key: Key, value: str) -> Reply:
+    """Answer with the value. Example: "Your dog is called Biscuit."."""
+    before = split_answer(key)
+    whole = say_answer(key, value)
+    end = len(before) + 1 + len(value)
+    return [(before, SENTENCE), (whole[len(before) : end], VALUE), (whole[end:], SENTENCE)]
+
+
+def answer_unknown(key: Key) -> Reply:
+    """Answer that it was not told; where the value would stand, since the decision is the same look-up."""
+    return [(split_answer(key), SENTENCE), (" ...", VALUE), (NOT_TOLD, FIXED)]
+
+
+def answer_plainly(text: str, weight: float = FIXED) -> Reply:
+    """Answer with a fixed sentence."""
+    return [(text, weight)]
+
+
+def summarise(facts: Sequence[tuple[Key, str]]) -> Reply:
+    """List facts as lines, as turnkeep's instruction asks for them."""
+    if not facts:
+        return answer_plainly(NOTHING_NEW, SENTENCE)
+    pieces: Reply = []
+    for number, (key, value) in enumerate(facts):
+        line = say_answer(key, value, "line")
+        before = say_answer(key, "\0", "line").partition("\0")[0].rstrip()
+        end = len(before) + 1 + len(value)
+        pieces += [("\n- " if number else "- ", 1.5), (before, 1.5), (line[len(before) : end], 2.0), (line[end:], SENTENCE)]
+    return pieces
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something said before the log begins. key: None for what is no fact."""
+
+    index: int
+    text: str
+    role: str = "user"
+    key: Key | None = None
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """What a dialogue is made of: shares of its turns, and of its facts."""
+
+    families: tuple[Family, ...]
+    statements: float
+    questions: float
+    answerable: float = 0.65
+    updates: float = 0.27
+    plain: bool = False
+    held_out: bool = False  # values that training never sees
+    held_wordings: bool = False
+    near: float = 0.5  # share of new keys that lie next to known ones
+    made_up: float = 0.4  # share of open keys that are made up
+
+
+def draw_mix(rng: random.Random, ease: float) -> Mix:
+    """Draw what a dialogue is made of. ease: share of dialogues in plain words and of few kinds."""
+    plain = rng.random() < ease
+    count = rng.randint(4, 12) if plain else rng.choice((3, 6, 10, 20, 40, len(FAMILIES)))
+    statements, questions = rng.choice(((0.35, 0.5), (0.3, 0.6), (0.25, 0.4), (0.2, 0.6), (0.12, 0.25), (0.06, 0.14)))
+    if plain:
+        statements, questions = rng.choice(((0.4, 0.6), (0.35, 0.55), (0.25, 0.5)))
+    return Mix(
+        families=tuple(rng.sample(FAMILIES, count)),
+        statements=statements,
+        questions=questions,
+        updates=rng.choice((0.0, 0.2, 0.3, 0.45)) if not plain else rng.choice((0.0, 0.2)),
+        plain=plain,
+        near=rng.choice((0.2, 0.5, 0.7)),
+        made_up=0.2 if plain else 0.4,
+    )
+
+
+class Speaker:
+    """Puts facts into words."""
+
+    def __init__(self, rng: random.Random, mix: Mix) -> None:
+        self.rng, self.mix = rng, mix
+
+    def value(self, key: Key, before: str = "") -> str:
+        """Draw a value for a key, another one than before."""
+        value = before
+        while value == before:
+            value = draw_value(self.rng, BY_NAME[key.family].kind, held_out=self.mix.held_out)
+        return value
+
+    def new_key(self, known: Sequence[Key]) -> Key:
+        """Draw a key, often one that is easily mistaken for a known one."""
+        rng, mix = self.rng, self.mix
+        if known and rng.random() < mix.near:
+            return self.near_key(rng.choice(known))
+        word = make_word(rng) if rng.random() < mix.made_up else ""
+        return draw_key(rng, rng.choice(mix.families), ease=float(mix.plain), made_up_word=word)
+
+    def near_key(self, key: Key) -> Key:
+        """Draw a key of which one thing differs: whose it is, which, or what of it."""
+        rng, family = self.rng, BY_NAME[key.family]
+        if family.owner == "any" and rng.random() < 0.5:
+            return Key(key.family, "" if key.owner and rng.random() < 0.5 else rng.choice(OWNERS), key.word)
+        if family.owner == OTHER and rng.random() < 0.6:
+            return Key(key.family, rng.choice(OWNERS), key.word)
+        if len(family.keys) > 1:
+            word = make_word(rng) if family.made_up and rng.random() < self.mix.made_up else rng.choice(family.keys)
+            return Key(key.family, key.owner, word)
+        others = [each for each in self.mix.families if (each.owner == OTHER) == (family.owner == OTHER)]
+        other = rng.choice(others or self.mix.families)
+        drawn = draw_key(rng, other)
+        return Key(other.name, key.owner, drawn.word) if key.owner and other.owner in ("any", OTHER) else drawn
+
+    def state(self, key: Key, value: str, *, update: bool = False) -> str:
+        """State a fact, or that it has changed."""
+        family, rng = BY_NAME[key.family], self.rng
+        trained, held = family.wordings["updates" if update and self._chance(0.55) else "says"]
+        if not (trained or held):
+            trained, held = family.wordings["says"]
+        text = fill_template(self._choose(trained, held), key, value, "say")
+        if update and rng.random() < 0.5:
+            return self._wrap(text, talk.UPDATE_WRAPS, talk.HELD_UPDATE_WRAPS, value)
+        if not self.mix.plain and rng.random() < 0.15:
+            return self._wrap(text, talk.WRAPS, talk.HELD_WRAPS, value)
+        return self._slur(text, value)
+
+    def ask(self, key: Key) -> str:
+        """Ask for a fact."""
+        trained, held = BY_NAME[key.family].wordings["asks"]
+        text = fill_template(self._choose(trained, held), key, "", "say")
+        if not self.mix.plain and self.rng.random() < 0.12:
+            return self._wrap(text, talk.ASK_WRAPS, talk.HELD_ASK_WRAPS, "")
+        return self._slur(text, "")
+
+    def _chance(self, share: float) -> bool:
+        return self.rng.random() < share
+
+    def _choose(self, trained: Sequence[str], held: Sequence[str]) -> str:
+        if self.mix.held_wordings and held:
+            return self.rng.choice(held)
+        if self.mix.plain:
+            return trained[0]
+        # The plainest is what people say most.
+        return trained[0] if self.rng.random() < 0.25 else self.rng.choice(trained)
+
+    def _wrap(self, text: str, wraps: Sequence[str], held: Sequence[str], value: str) -> str:
+        keeps_capital = text.startswith(("I ", "I'", value)) if value else text.startswith("I ")
+        head = self.rng.choice(held if self.mix.held_wordings else wraps)
+        return head + (text if keeps_capital else text[:1].lower() + text[1:])
+
+    def _slur(self, text: str, value: str) -> str:
+        """Write carelessly now and then: a small letter first, no stop at the end."""
+        if self.mix.plain or self.rng.random() > 0.08 or (value and text.startswith(value)):
+            return text
+        return (text[:1].lower() + text[1:]).rstrip(".?")
+
+
+@dataclass
+class Writer:
+    """Writes one dialogue, and knows at each moment what of the facts can be read."""
+
+    rng: random.Random
+    mix: Mix
+    dialogue: Dialogue = field(default_factory=Dialogue)
+    past: list[Said] = field(default_factory=list)  # what was said before the log begins
+    base: dict[Key, tuple[int, str]] = field(default_factory=dict)
+    recalled: dict[Key, tuple[int, str]] = field(default_factory=dict)
+    log: dict[Key, str] = field(default_factory=dict)
+    stated: list[tuple[Key, str]] = field(default_factory=list)  # in the log, for the summary
+    asked: set[Key] = field(default_factory=set)
+    began: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.speaker = Speaker(self.rng, self.mix)
+        self.began = self.rng.uniform(1.6e9, 1.95e9)
+        self.pace = self.rng.choice((0.0, 0.0, 0.002, 0.05, 0.5)) * DAY_SECONDS  # between turns
+
+    # -- what can be read ---------------------------------------------------------------------------
+    def truth(self, key: Key) -> str | None:
+        """The value that can be read, None when there is none."""
+        if key in self.log:
+            return self.log[key]
+        known = [places[key] for places in (self.base, self.recalled) if key in places]
+        return max(known)[1] if known else None
+
+    def known_keys(self) -> list[Key]:
+        """Keys whose value can be read, or could be recalled."""
+        keys = {**self.log, **self.base, **self.recalled}
+        return list(dict.fromkeys([*keys, *(said.key for said in self.past if said.key)]))
+
+    # -- before the log -----------------------------------------------------------------------------
+    def fold(self, facts: int, *, talk_share: float = 0.4) -> None:
+        """Have facts said before the log begins."""
+        latest: dict[Key, str] = {}
+        for _ in range(facts):
+            update = bool(latest) and self.rng.random() < self.mix.updates
+            key = self.rng.choice(list(latest)) if update else self.speaker.new_key(list(latest))
+            value = self.speaker.value(key, latest.get(key, ""))
+            text = self.speaker.state(key, value, update=key in latest)
+            self._remember(text, key=key, value=value)
+            latest[key] = value
+            while self.rng.random() < talk_share:
+                if self.rng.random() < 0.7:
+                    self._remember(talk.draw_remark(self.rng))
+                else:
+                    asked = self.rng.choice(list(latest))
+                    self._remember(self.speaker.ask(asked))
+                    self._remember(say_answer(asked, latest[asked]), role="assistant", key=asked, value=latest[asked])
+
+    def _remember(self, text: str, *, role: str = "user", key: Key | None = None, value: str = "") -> None:
+        self.past.append(Said(len(self.past), text, role, key, value))
+
+    def write_base(self, *, instructions: str, lines: float, facts: float) -> None:
+        """Write the base. lines, facts: shares of the folded facts that the summary and the facts hold."""
+        latest = {said.key: said for said in self.past if said.key and said.role == "user"}
+        summary = [Line(text=say_answer(said.key, said.value, "line"), turns=(1, 1)) for said in latest.values() if said.key and self._take(said, lines)]
+        kept: list[Fact] = []
+        for said in self.past:
+            if said.role != "user":
+                continue
+            now = latest.get(said.key)
+            if said.key is None or now is said:
+                if self.rng.random() < (facts if said.key else facts * 0.15):
+                    self._take(said, 1.0)
+                    kept.append(self._fact(said))
+            elif now is not None and self.rng.random() < 0.15 * facts and lines == 0:
+                kept.append(self._fact(said, doubted_by=now))
+        kept = [fact for fact in kept if fact.doubt is None or any(each.at == fact.by for each in kept)]
+        self.dialogue.base = render_base(instructions, View(lines=tuple(summary), facts=tuple(kept)))
+        self.dialogue.characters += len(self.dialogue.base)
+
+    def _take(self, said: Said, share: float) -> bool:
+        taken = self.rng.random() < share
+        if taken and said.key:
+            self.base[said.key] = (said.index, said.value)
+        return taken
+
+    def _fact(self, said: Said, doubted_by: Said | None = None) -> Fact:
+        by = Position(1, doubted_by.index + 1) if doubted_by else Position(0, 0)
+        return Fact(text=said.text, turn=said.index, at=Position(1, said.index + 1), rank=4, doubt=doubted_by.index if doubted_by else None, by=by)
+
+    # -- turns --------------------------------------------------------------------------------------
+    def state(self) -> None:
+        """A turn that states one fact or two, or changes one."""
+        rng = self.rng
+        if rng.random() < 0.04 and not self.mix.plain:
+            self._note()
+            return
+        parts = [self._new_statement()]
+        if not self.mix.plain:
+            draw = rng.random()
+            if draw < 0.14:
+                parts.append(self._new_statement())
+            elif draw < 0.20:
+                parts.insert(0, talk.draw_remark(rng))
+            elif draw < 0.25:
+                parts.append(talk.draw_remark(rng))
+            elif draw < 0.28:
+                return self.ask(before=f"{parts[0]} ")
+        self._recall_now_and_then()
+        return self.dialogue.say(" ".join(_ended(parts)), answer_plainly(talk.NOTED, 0.5))
+
+    def _new_statement(self) -> str:
+        rng, known = self.rng, self.known_keys()
+        update = bool(known) and rng.random() < self.mix.updates
+        key = rng.choice(known) if update else self.speaker.new_key(known)
+        before = self.truth(key)
+        value = self.speaker.value(key, before or "")
+        self._set(key, value)
+        return self.speaker.state(key, value, update=before is not None)
+
+    def _set(self, key: Key, value: str) -> None:
+        self.log[key] = value
+        self.stated.append((key, value))
+        self.asked.discard(key)
+
+    def _note(self) -> None:
+        """A note stands before the next message: something to remember, or a correction of the base."""
+        rng = self.rng
+        based = [said for said in self.past if said.key in self.base and said.text in self.dialogue.base and said.key not in self.log]
+        if based and rng.random() < 0.5:
+            said = rng.choice(based)
+            assert said.key is not None
+            value = self.speaker.value(said.key, said.value)
+            self.dialogue.add(Note(op="edit_fact", old=said.text, text=self.speaker.state(said.key, value)))
+            self.log[said.key] = value
+        else:
+            key = self.speaker.new_key(self.known_keys())
+            value = self.speaker.value(key, self.truth(key) or "")
+            self.dialogue.add(Note(op="remember", text=self.speaker.state(key, value)))
+            self.log[key] = value
+        self.chat()
+
+    def ask(self, before: str = "") -> None:
+        """A turn that asks for a fact: one that can be read, or one that can not."""
+        rng = self.rng
+        key = self._choose_asked()
+        if any(said.key == key for said in self.past) and key not in self.log:
+            if key not in self.base or rng.random() < 0.5:
+                if rng.random() < 0.93:
+                    self._recall(key)
+        elif self.past and rng.random() < 0.3:
+            self._recall(key)
+        value = self.truth(key)
+        if value is not None and rng.random() < 0.02:
+            return self.dialogue.say(before + self.speaker.ask(key), answer_value(key, value))
+        self.asked.add(key)
+        return self.dialogue.say(before + self.speaker.ask(key), answer_unknown(key) if value is None else answer_value(key, value))
+
+    def _choose_asked(self) -> Key:
+        rng, known = self.rng, self.known_keys()
+        if known and rng.random() < self.mix.answerable:
+            fresh = [key for key in known if key not in self.asked]
+            return rng.choice(fresh if fresh and rng.random() < 0.85 else known)
+        if known and rng.random() < 0.75:
+            return self.speaker.near_key(rng.choice(known))
+        return self.speaker.new_key(())
+
+    def chat(self) -> None:
+        """A turn about nothing that is asked for later."""
+        rng = self.rng
+        draw = rng.random()
+        self._recall_now_and_then()
+        if draw < 0.62:
+            return self.dialogue.say(talk.draw_remark(rng), answer_plainly(talk.HEARD, 0.5))
+        made: Callable[[random.Random], tuple[str, str]] = talk.draw_chat if draw < 0.8 else talk.draw_world
+        if draw > 0.92:
+            said, reply = talk.draw_repeat(rng)
+            return self.dialogue.say(said, answer_plainly(reply, 1.0))
+        said, reply = made(rng)
+        return self.dialogue.say(said, answer_plainly(reply, 0.5))
+
+    def sum_up(self) -> None:
+        """A turn that asks for a summary of the log."""
+        said = [item.text for item in self.dialogue.items if isinstance(item, Message) and item.role == "user"]
+        limit = quote_limit(self.rng.choice(said)) if said and self.rng.random() < 0.7 else ""
+        self.dialogue.say(render_instruction(limit), summarise(self.stated))
+
+    # -- recalled lines -----------------------------------------------------------------------------
+    def _recall_now_and_then(self) -> None:
+        if self.past and self.rng.random() < 0.12:
+            self._recall(None)
+
+    def _recall(self, key: Key | None) -> None:
+        """Quote what was said before the log: all about a key, and other things that resemble it."""
+        rng = self.rng
+        about = [said for said in self.past if said.key == key and key is not None]
+        about = [said for said in about if said.role == "user" or rng.random() < 0.5]
+        rest = [said for said in self.past if said.key != key or key is None]
+        near = [said for said in rest if key and said.key and (said.key.family == key.family or said.key.word == key.word != "")]
+        count = rng.choice((0, 0, 1, 1, 2, 2, 3, 4, 6, 10)) + (1 if not about else 0)
+        chosen = {said.index: said for said in about}
+        for _ in range(count):
+            pool = near if near and rng.random() < 0.5 else rest
+            if pool:
+                said = rng.choice(pool)
+                # All that was said of a key resembles a question as well as any of it.
+                chosen.update({each.index: each for each in self.past if said.key and each.key == said.key and each.role == "user"})
+                chosen[said.index] = said
+        if not chosen:
+            return
+        told = [chosen[index] for index in sorted(chosen)]
+        lines = [quote_message((user if said.role == "user" else assistant)(said.text), said=self.began + self.pace * said.index) for said in told]
+        self.dialogue.add(Recalled(tuple(lines), tuple(said.index + 1 for said in told)))
+        for said in told:
+            if said.key:
+                self.recalled[said.key] = max(self.recalled.get(said.key, (0, "")), (said.index, said.value))
+
+
+def _ended(parts: Sequence[str]) -> list[str]:
+    """End each part as a sentence where another follows."""
+    return [part if part.endswith((".", "?", "!")) or number == len(parts) - 1 else f"{part}." for number, part in enumerate(parts)]
+
+
+def begin(rng: random.Random, mix: Mix, length: int) -> Writer:
+    """Begin a dialogue with what was folded before it, if anything was."""
+    writer = Writer(rng, mix)
+    instructions = rng.choice(talk.PERSONAS) if rng.random() < 0.25 else ""
+    lines = facts = 0.0
+    if rng.random() < 0.6:
+        most = max(2, min(14, length // 60))
+        writer.fold(rng.randint(1, most), talk_share=0.0 if mix.plain else 0.4)
+        lines, facts = rng.choice(((1, 0), (1, 0), (0, 1), (0, 1), (0.6, 0.6), (0.3, 0.9), (0.5, 0), (0, 0.5), (0, 0)))
+    writer.write_base(instructions=instructions, lines=lines, facts=facts)
+    return writer
+
+
+def make_dialogue(rng: random.Random, length: int, ease: float, characters: int) -> Dialogue:
+    """Make a dialogue.
+
+    Args:
+        rng: where all choices come from.
+        length: tokens that the row will hold.
+        ease: 1 for plain words and few kinds, 0 for all there is.
+        characters: how long the dialogue has to be at least.
+    """
+    summary_at = 0
+    mix = draw_mix(rng, ease)
+    if rng.random() < 0.2:
+        summary_at = int(characters * rng.uniform(0.1, 0.75))
+    writer = begin(rng, mix, length)
+    few = rng.randint(0, 8) if summary_at else 0
+    while writer.dialogue.characters < characters:
+        if summary_at and writer.dialogue.characters >= summary_at:
+            writer.sum_up()
+            summary_at = 0
+        draw = rng.random()
+        full = summary_at and len(writer.stated) >= few
+        if draw < mix.statements and not full:
+            writer.state()
+        elif draw < mix.statements + mix.questions:
+            writer.ask()
+        else:
+            writer.chat()
+    return writer.dialogue
