@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from turnkeep.context.facts import Fact
+from turnkeep.context.facts import Fact, Statement, keep_facts
 from turnkeep.context.instructions import quote_limit, render_instruction
 from turnkeep.context.recall import quote_message
 from turnkeep.context.view import Line, View, render_base
@@ -108,7 +108,7 @@ class Mix:
     held_out: bool = False  # values that training never sees
     held_wordings: bool = False
     near: float = 0.5  # share of new keys that lie next to known ones
-    made_up: float = 0.4  # share of open keys that are made up
+    made_up: float = 0.25  # share of open keys that are made up
 
 
 def draw_mix(rng: random.Random, ease: float) -> Mix:
@@ -125,7 +125,7 @@ def draw_mix(rng: random.Random, ease: float) -> Mix:
         updates=rng.choice((0.0, 0.2, 0.3, 0.45)) if not plain else rng.choice((0.0, 0.2)),
         plain=plain,
         near=rng.choice((0.2, 0.5, 0.7)),
-        made_up=0.2 if plain else 0.4,
+        made_up=0.1 if plain else 0.25,
     )
 
 
@@ -266,8 +266,22 @@ class Writer:
 
     def write_base(self, *, instructions: str, lines: float, facts: float) -> None:
         """Write the base. lines, facts: shares of the folded facts that the summary and the facts hold."""
-        latest = {said.key: said for said in self.past if said.key and said.role == "user"}
+        latest: dict[Key | None, Said] = {said.key: said for said in self.past if said.key and said.role == "user"}
         summary = [Line(text=say_answer(said.key, said.value, "line"), turns=(1, 1)) for said in latest.values() if said.key and self._take(said, lines)]
+        kept = self._glean(facts) if facts and self.rng.random() < 0.5 else self._pick(latest, facts, alone=not lines)
+        self.dialogue.base = render_base(instructions, View(lines=tuple(summary), facts=tuple(kept)))
+        self.dialogue.characters += len(self.dialogue.base)
+
+    def _glean(self, share: float) -> list[Fact]:
+        """Take facts from what was said as turnkeep does, its mistakes included."""
+        told = [Statement(text=said.text, turn=said.index, at=Position(1, said.index + 1)) for said in self.past if said.role == "user"]
+        kept = [fact for fact in keep_facts((), told) if fact.current and self.rng.random() < share]
+        for fact in kept:
+            self._take(self.past[fact.at.seq - 1], 1.0)
+        return kept
+
+    def _pick(self, latest: dict[Key | None, Said], facts: float, *, alone: bool) -> list[Fact]:
+        """Take what was said as it was said; now and then what it replaced as well, in doubt."""
         kept: list[Fact] = []
         for said in self.past:
             if said.role != "user":
@@ -277,16 +291,14 @@ class Writer:
                 if self.rng.random() < (facts if said.key else facts * 0.15):
                     self._take(said, 1.0)
                     kept.append(self._fact(said))
-            elif now is not None and self.rng.random() < 0.15 * facts and lines == 0:
+            elif now is not None and self.rng.random() < 0.15 * facts and alone:
                 kept.append(self._fact(said, doubted_by=now))
-        kept = [fact for fact in kept if fact.doubt is None or any(each.at == fact.by for each in kept)]
-        self.dialogue.base = render_base(instructions, View(lines=tuple(summary), facts=tuple(kept)))
-        self.dialogue.characters += len(self.dialogue.base)
+        return [fact for fact in kept if fact.doubt is None or any(each.at == fact.by for each in kept)]
 
     def _take(self, said: Said, share: float) -> bool:
         taken = self.rng.random() < share
         if taken and said.key:
-            self.base[said.key] = (said.index, said.value)
+            self.base[said.key] = max(self.base.get(said.key, (0, "")), (said.index, said.value))
         return taken
 
     def _fact(self, said: Said, doubted_by: Said | None = None) -> Fact:
@@ -349,6 +361,9 @@ class Writer:
         """A turn that asks for a fact: one that can be read, or one that can not."""
         rng = self.rng
         key = self._choose_asked()
+        exhausted = key in self.asked or (not self.past and len(self.log) < 2)
+        if exhausted and not before and rng.random() < self.mix.statements * 2:
+            return self.state()
         if any(said.key == key for said in self.past) and key not in self.log:
             if key not in self.base or rng.random() < 0.5:
                 if rng.random() < 0.93:
@@ -356,8 +371,6 @@ class Writer:
         elif self.past and rng.random() < 0.3:
             self._recall(key)
         value = self.truth(key)
-        if value is not None and rng.random() < 0.02:
-            return self.dialogue.say(before + self.speaker.ask(key), answer_value(key, value))
         self.asked.add(key)
         return self.dialogue.say(before + self.speaker.ask(key), answer_unknown(key) if value is None else answer_value(key, value))
 
@@ -454,6 +467,8 @@ def make_dialogue(rng: random.Random, length: int, ease: float, characters: int)
         summary_at = int(characters * rng.uniform(0.1, 0.75))
     writer = begin(rng, mix, length)
     few = rng.randint(0, 8) if summary_at else 0
+    if not summary_at and rng.random() < 0.25:
+        return examine(writer, characters)
     while writer.dialogue.characters < characters:
         if summary_at and writer.dialogue.characters >= summary_at:
             writer.sum_up()
@@ -467,3 +482,22 @@ def make_dialogue(rng: random.Random, length: int, ease: float, characters: int)
         else:
             writer.chat()
     return writer.dialogue
+
+
+def examine(writer: Writer, characters: int) -> Dialogue:
+    """Write facts first, then talk, then questions: whatever is asked stands far back."""
+    rng, dialogue = writer.rng, writer.dialogue
+    # Of the rest of the row; the questions begin where a row cut short still holds most of them.
+    begin_asking = dialogue.characters + rng.uniform(0.35, 0.75) * (0.8 * characters - dialogue.characters)
+    facts = rng.choice((1, 3, 5, 10, 10, 20))
+    while dialogue.characters < begin_asking:
+        if len(writer.stated) < facts and rng.random() < 0.8:
+            writer.state()
+        else:
+            writer.chat()
+    while dialogue.characters < characters:
+        if rng.random() < 0.9:
+            writer.ask()
+        else:
+            writer.chat()
+    return dialogue
