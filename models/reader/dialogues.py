@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from turnkeep.context.facts import Fact, Statement, keep_facts
 from turnkeep.context.instructions import quote_limit, render_instruction
 from turnkeep.context.recall import quote_message
+from turnkeep.context.tokens import split_sentences
 from turnkeep.context.view import Line, View, render_base
 from turnkeep.conversation.items import Item, Message, Note, Recalled, assistant, user
 from turnkeep.conversation.log import Position
@@ -24,6 +25,7 @@ from .values import draw_value, make_word
 # Loss weights: the value is what it is about; a long fixed refusal would win over it otherwise.
 VALUE, SENTENCE, FIXED = 3.0, 0.8, 0.25
 NOT_TOLD = " I don't know. You haven't told me that."
+SUMMARY_LENGTH = 300  # tokens of a row that can hold one: the request alone takes a hundred
 NOTHING_NEW = "Nothing new."
 DAY_SECONDS = 86_400
 
@@ -71,10 +73,10 @@ def answer_plainly(text: str, weight: float = FIXED) -> Reply:
     return [(text, weight)]
 
 
-def summarise(facts: Sequence[tuple[Key, str]]) -> Reply:
-    """List facts as lines, as turnkeep's instruction asks for them."""
+def summarise(facts: Sequence[tuple[Key, str]], remark: str = "") -> Reply:
+    """List facts as lines, as turnkeep's instruction asks for them; without any, the first remark stands for the rest."""
     if not facts:
-        return answer_plainly(NOTHING_NEW, SENTENCE)
+        return [("- The user said:", SENTENCE), (f" {remark}", 1.0)] if remark else answer_plainly(NOTHING_NEW, SENTENCE)
     pieces: Reply = []
     for number, (key, value) in enumerate(facts):
         line = say_answer(key, value, "line")
@@ -221,6 +223,7 @@ class Writer:
     recalled: dict[Key, tuple[int, str]] = field(default_factory=dict)
     log: dict[Key, str] = field(default_factory=dict)
     stated: list[tuple[Key, str]] = field(default_factory=list)  # in the log, for the summary
+    remark: str = ""  # the first one in the log
     asked: set[Key] = field(default_factory=set)
     began: float = 0.0
 
@@ -268,6 +271,8 @@ class Writer:
         """Write the base. lines, facts: shares of the folded facts that the summary and the facts hold."""
         latest: dict[Key | None, Said] = {said.key: said for said in self.past if said.key and said.role == "user"}
         summary = [Line(text=say_answer(said.key, said.value, "line"), turns=(1, 1)) for said in latest.values() if said.key and self._take(said, lines)]
+        if summary and self.rng.random() < 0.2:
+            summary.insert(0, Line(text=f"The user said: {talk.draw_remark(self.rng)}", turns=(1, 1)))
         kept = self._glean(facts) if facts and self.rng.random() < 0.5 else self._pick(latest, facts, alone=not lines)
         self.dialogue.base = render_base(instructions, View(lines=tuple(summary), facts=tuple(kept)))
         self.dialogue.characters += len(self.dialogue.base)
@@ -389,7 +394,9 @@ class Writer:
         draw = rng.random()
         self._recall_now_and_then()
         if draw < 0.62:
-            return self.dialogue.say(talk.draw_remark(rng), answer_plainly(talk.HEARD, 0.5))
+            remark = talk.draw_remark(rng)
+            self.remark = self.remark or split_sentences(remark)[0]
+            return self.dialogue.say(remark, answer_plainly(talk.HEARD, 0.5))
         made: Callable[[random.Random], tuple[str, str]] = talk.draw_chat if draw < 0.8 else talk.draw_world
         if draw > 0.92:
             said, reply = talk.draw_repeat(rng)
@@ -400,8 +407,8 @@ class Writer:
     def sum_up(self) -> None:
         """A turn that asks for a summary of the log."""
         said = [item.text for item in self.dialogue.items if isinstance(item, Message) and item.role == "user"]
-        limit = quote_limit(self.rng.choice(said)) if said and self.rng.random() < 0.7 else ""
-        self.dialogue.say(render_instruction(limit), summarise(self.stated))
+        limit = quote_limit(self.rng.choice(said[len(said) // 2 :])) if said and self.rng.random() < 0.7 else ""
+        self.dialogue.say(render_instruction(limit), summarise(self.stated, self.remark))
 
     # -- recalled lines -----------------------------------------------------------------------------
     def _recall_now_and_then(self) -> None:
@@ -444,7 +451,7 @@ def begin(rng: random.Random, mix: Mix, length: int) -> Writer:
     writer = Writer(rng, mix)
     instructions = rng.choice(talk.PERSONAS) if rng.random() < 0.25 else ""
     lines = facts = 0.0
-    if rng.random() < 0.6:
+    if rng.random() < (0.3 if mix.plain else 0.6):
         most = max(2, min(14, length // 60))
         writer.fold(rng.randint(1, most), talk_share=0.0 if mix.plain else 0.4)
         lines, facts = rng.choice(((1, 0), (1, 0), (0, 1), (0, 1), (0.6, 0.6), (0.3, 0.9), (0.5, 0), (0, 0.5), (0, 0)))
@@ -463,10 +470,10 @@ def make_dialogue(rng: random.Random, length: int, ease: float, characters: int)
     """
     summary_at = 0
     mix = draw_mix(rng, ease)
-    if rng.random() < 0.2:
+    if length >= SUMMARY_LENGTH and rng.random() < 0.2:
         summary_at = int(characters * rng.uniform(0.1, 0.75))
     writer = begin(rng, mix, length)
-    few = rng.randint(0, 8) if summary_at else 0
+    few = rng.choice((0, 0, 1, 2, 3, 4, 5, 6, 8)) if summary_at else 0
     if not summary_at and rng.random() < 0.25:
         return examine(writer, characters)
     while writer.dialogue.characters < characters:
