@@ -109,15 +109,17 @@ class Layer(nn.Module):
 
         Args:
             x: (rows, tokens, width).
-            taps: (heads, TAPS): weight of the token that many places back.
+            taps: (heads, TAPS, TAPS): at the row's first tokens, the weight of the token that many
+                places back; the last of them holds for all later tokens.
         """
         v = self.split(F.linear(rms(x) * self.attention_norm, self.v))
         tokens = v.shape[2]
         padded = F.pad(v, (0, 0, TAPS - 1, 0))
-        mixed = taps[:, 0, None, None] * v
+        everywhere = torch.cat((taps[:, :-1], taps[:, -1:].expand(-1, tokens - TAPS + 1, -1)), 1)
+        mixed = everywhere[:, :, :1] * v
         for back in range(1, TAPS):
             begin = TAPS - 1 - back
-            mixed = mixed + taps[:, back, None, None] * padded[:, :, begin : begin + tokens]
+            mixed = mixed + everywhere[:, :, back, None] * padded[:, :, begin : begin + tokens]
         return self.think(x + F.linear(mixed.transpose(1, 2).flatten(2), self.o))
 
     def full(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -185,7 +187,7 @@ class Reader(nn.Module):
         self.layers = nn.ModuleList(Layer(shape, kind) for kind in shape.kinds)
         self.norm = nn.Parameter(torch.ones(shape.width))
         self.head = nn.Parameter(torch.empty(shape.vocabulary, shape.width))
-        self.register_buffer("taps", torch.zeros(shape.heads, TAPS))
+        self.register_buffer("taps", torch.zeros(shape.heads, TAPS, TAPS))
 
     def table(self) -> Tensor:
         """The embeddings as the engine reads them: the first number is 1, and all have one length.

@@ -39,11 +39,17 @@ def kernel_parts(head: int) -> tuple[Tensor, Tensor]:
     return torch.tensor(BOX_NATS), torch.tensor(BOX_PHASES)
 
 
-def kernel(head: int, reach: int) -> Tensor:
-    """Attention of one head of layer 0 on the tokens 0 to `reach` - 1 places back."""
+def kernel(head: int) -> Tensor:
+    """Attention of one head of layer 0 at a row's first tokens.
+
+    Returns:
+        (TAPS, TAPS): at each of the first tokens, the weight of the token that many places back.
+        The last row holds for all later tokens; what it leaves out is under 1e-5.
+    """
     nats, phases = kernel_parts(head)
-    turns = torch.arange(reach, dtype=torch.double)[:, None] * torch.tensor(SPEEDS, dtype=torch.double)
-    return ((turns - phases).cos() * nats).sum(1).softmax(0).float()
+    turns = torch.arange(TAPS, dtype=torch.double)[:, None] * torch.tensor(SPEEDS, dtype=torch.double)
+    scores = ((turns - phases).cos() * nats).sum(1).repeat(TAPS, 1)
+    return scores.masked_fill(torch.ones(TAPS, TAPS).triu(1) > 0, -math.inf).softmax(1).float()
 
 
 class Places:
@@ -79,7 +85,7 @@ def start(model: Reader, seed: int) -> None:
     rows = codes @ answer.T
     model.head.normal_(0, 1e-3, generator=generator)
     model.head[:, places.answer] = HEAD_GAIN * rows / rows.norm(dim=1, keepdim=True)
-    model.taps.copy_(torch.stack([kernel(head, TAPS) for head in range(shape.heads)]))
+    model.taps.copy_(torch.stack([kernel(head) for head in range(shape.heads)]))
     shrink = orthogonal(places.bag.stop - places.bag.start, codes.shape[1], generator)
     for index, layer in enumerate(model.layers):
         assert isinstance(layer, Layer)
