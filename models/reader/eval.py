@@ -78,7 +78,7 @@ class Row:
 class Examiner:
     """Makes cases: conversations with values that training never had."""
 
-    def __init__(self, seed: int, tokenizer: Any) -> None:  # Any: untyped package
+    def __init__(self, seed: str, tokenizer: Any) -> None:  # Any: untyped package
         self.rng = random.Random(seed)
         self._tokenizer = tokenizer
         self.mix = Mix(families=FAMILIES, statements=0.0, questions=0.0, held_out=True, near=0.3, made_up=0.2)
@@ -311,7 +311,7 @@ async def examine(gguf: Path, rows: Sequence[Row], *, n: int, seed: int, window:
     tokenizer = Tokenizer.from_file(str(_TOKENIZER))
     try:
         for row in rows:
-            examiner, began = Examiner(seed, tokenizer), time.monotonic()
+            examiner, began = Examiner(f"{seed} {row.name}", tokenizer), time.monotonic()
             for _ in range(n):
                 case = row.make(examiner)
                 reply, complete = await call(engine, case)
