@@ -1,8 +1,8 @@
 """The reader: the small model that comes with turnkeep, from its dialogues to its file.
 
-    values, families, talk   what is said: values, facts and how they are put, small talk
-    dialogues, shapes        conversations as turnkeep's own prompts show them
-    tokenizer, rows          texts to rows of tokens with loss weights
-    network, start, train    the model, how it begins, how it learns
-    export, parity, eval     the GGUF file, whether it says the same, and how good it is
+values, families, talk: what is said, facts and how they are put, and small talk.
+dialogues, shapes: conversations as turnkeep's own prompts show them.
+tokenizer, rows: texts to rows of tokens with loss weights.
+network, start, optimise, train: the model, how it begins, how it learns.
+export, parity, eval: the GGUF file, whether it says the same, and how good it is.
 """

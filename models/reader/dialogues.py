@@ -19,7 +19,18 @@ from turnkeep.conversation.items import Item, Message, Note, Recalled, assistant
 from turnkeep.conversation.log import Position
 
 from . import talk
-from .families import BY_NAME, FAMILIES, OTHER, OWNERS, Family, Key, draw_key, fill_template, say_answer, split_answer
+from .families import (
+    BY_NAME,
+    FAMILIES,
+    OTHER,
+    OWNERS,
+    Family,
+    Key,
+    draw_key,
+    fill_template,
+    say_answer,
+    split_answer,
+)
 from .values import draw_value, make_word
 
 # Loss weights: the value is what it is about; a long fixed refusal would win over it otherwise.
@@ -76,13 +87,22 @@ def answer_plainly(text: str, weight: float = FIXED) -> Reply:
 def summarise(facts: Sequence[tuple[Key, str]], remark: str = "") -> Reply:
     """List facts as lines, as turnkeep's instruction asks for them; without any, the first remark stands for the rest."""
     if not facts:
-        return [("- The user said:", SENTENCE), (f" {remark}", 1.0)] if remark else answer_plainly(NOTHING_NEW, SENTENCE)
+        return (
+            [("- The user said:", SENTENCE), (f" {remark}", 1.0)]
+            if remark
+            else answer_plainly(NOTHING_NEW, SENTENCE)
+        )
     pieces: Reply = []
     for number, (key, value) in enumerate(facts):
         line = say_answer(key, value, "line")
         before = say_answer(key, "\0", "line").partition("\0")[0].rstrip()
         end = len(before) + 1 + len(value)
-        pieces += [("\n- " if number else "- ", 1.5), (before, 1.5), (line[len(before) : end], 2.0), (line[end:], SENTENCE)]
+        pieces += [
+            ("\n- " if number else "- ", 1.5),
+            (before, 1.5),
+            (line[len(before) : end], 2.0),
+            (line[end:], SENTENCE),
+        ]
     return pieces
 
 
@@ -117,7 +137,9 @@ def draw_mix(rng: random.Random, ease: float) -> Mix:
     """Draw what a dialogue is made of. ease: share of dialogues in plain words and of few kinds."""
     plain = rng.random() < ease
     count = rng.randint(4, 12) if plain else rng.choice((3, 6, 10, 20, 40, len(FAMILIES)))
-    statements, questions = rng.choice(((0.35, 0.5), (0.3, 0.6), (0.25, 0.4), (0.2, 0.6), (0.12, 0.25), (0.06, 0.14)))
+    statements, questions = rng.choice(
+        ((0.35, 0.5), (0.3, 0.6), (0.25, 0.4), (0.2, 0.6), (0.12, 0.25), (0.06, 0.14))
+    )
     if plain:
         statements, questions = rng.choice(((0.4, 0.6), (0.35, 0.55), (0.25, 0.5)))
     return Mix(
@@ -160,12 +182,18 @@ class Speaker:
         if family.owner == OTHER and rng.random() < 0.6:
             return Key(key.family, rng.choice(OWNERS), key.word)
         if len(family.keys) > 1:
-            word = make_word(rng) if family.made_up and rng.random() < self.mix.made_up else rng.choice(family.keys)
+            word = (
+                make_word(rng)
+                if family.made_up and rng.random() < self.mix.made_up
+                else rng.choice(family.keys)
+            )
             return Key(key.family, key.owner, word)
         others = [each for each in self.mix.families if (each.owner == OTHER) == (family.owner == OTHER)]
         other = rng.choice(others or self.mix.families)
         drawn = draw_key(rng, other)
-        return Key(other.name, key.owner, drawn.word) if key.owner and other.owner in ("any", OTHER) else drawn
+        return (
+            Key(other.name, key.owner, drawn.word) if key.owner and other.owner in ("any", OTHER) else drawn
+        )
 
     def state(self, key: Key, value: str, *, update: bool = False) -> str:
         """State a fact, or that it has changed."""
@@ -262,24 +290,40 @@ class Writer:
                 else:
                     asked = self.rng.choice(list(latest))
                     self._remember(self.speaker.ask(asked))
-                    self._remember(say_answer(asked, latest[asked]), role="assistant", key=asked, value=latest[asked])
+                    self._remember(
+                        say_answer(asked, latest[asked]), role="assistant", key=asked, value=latest[asked]
+                    )
 
     def _remember(self, text: str, *, role: str = "user", key: Key | None = None, value: str = "") -> None:
         self.past.append(Said(len(self.past), text, role, key, value))
 
     def write_base(self, *, instructions: str, lines: float, facts: float) -> None:
         """Write the base. lines, facts: shares of the folded facts that the summary and the facts hold."""
-        latest: dict[Key | None, Said] = {said.key: said for said in self.past if said.key and said.role == "user"}
-        summary = [Line(text=say_answer(said.key, said.value, "line"), turns=(1, 1)) for said in latest.values() if said.key and self._take(said, lines)]
+        latest: dict[Key | None, Said] = {
+            said.key: said for said in self.past if said.key and said.role == "user"
+        }
+        summary = [
+            Line(text=say_answer(said.key, said.value, "line"), turns=(1, 1))
+            for said in latest.values()
+            if said.key and self._take(said, lines)
+        ]
         if summary and self.rng.random() < 0.2:
             summary.insert(0, Line(text=f"The user said: {talk.draw_remark(self.rng)}", turns=(1, 1)))
-        kept = self._glean(facts) if facts and self.rng.random() < 0.5 else self._pick(latest, facts, alone=not lines)
+        kept = (
+            self._glean(facts)
+            if facts and self.rng.random() < 0.5
+            else self._pick(latest, facts, alone=not lines)
+        )
         self.dialogue.base = render_base(instructions, View(lines=tuple(summary), facts=tuple(kept)))
         self.dialogue.characters += len(self.dialogue.base)
 
     def _glean(self, share: float) -> list[Fact]:
         """Take facts from what was said as turnkeep does, its mistakes included."""
-        told = [Statement(text=said.text, turn=said.index, at=Position(1, said.index + 1)) for said in self.past if said.role == "user"]
+        told = [
+            Statement(text=said.text, turn=said.index, at=Position(1, said.index + 1))
+            for said in self.past
+            if said.role == "user"
+        ]
         kept = [fact for fact in keep_facts((), told) if fact.current and self.rng.random() < share]
         for fact in kept:
             self._take(self.past[fact.at.seq - 1], 1.0)
@@ -308,15 +352,21 @@ class Writer:
 
     def _fact(self, said: Said, doubted_by: Said | None = None) -> Fact:
         by = Position(1, doubted_by.index + 1) if doubted_by else Position(0, 0)
-        return Fact(text=said.text, turn=said.index, at=Position(1, said.index + 1), rank=4, doubt=doubted_by.index if doubted_by else None, by=by)
+        return Fact(
+            text=said.text,
+            turn=said.index,
+            at=Position(1, said.index + 1),
+            rank=4,
+            doubt=doubted_by.index if doubted_by else None,
+            by=by,
+        )
 
     # -- turns --------------------------------------------------------------------------------------
     def state(self) -> None:
         """A turn that states one fact or two, or changes one."""
         rng = self.rng
         if rng.random() < 0.04 and not self.mix.plain:
-            self._note()
-            return
+            return self._note()
         parts = [self._new_statement()]
         if not self.mix.plain:
             draw = rng.random()
@@ -348,7 +398,11 @@ class Writer:
     def _note(self) -> None:
         """A note stands before the next message: something to remember, or a correction of the base."""
         rng = self.rng
-        based = [said for said in self.past if said.key in self.base and said.text in self.dialogue.base and said.key not in self.log]
+        based = [
+            said
+            for said in self.past
+            if said.key in self.base and said.text in self.dialogue.base and said.key not in self.log
+        ]
         if based and rng.random() < 0.5:
             said = rng.choice(based)
             assert said.key is not None
@@ -370,14 +424,16 @@ class Writer:
         if exhausted and not before and rng.random() < self.mix.statements * 2:
             return self.state()
         if any(said.key == key for said in self.past) and key not in self.log:
-            if key not in self.base or rng.random() < 0.5:
-                if rng.random() < 0.93:
-                    self._recall(key)
+            # What neither stands there nor is found is as if it had never been said.
+            if rng.random() < (0.45 if key in self.base else 0.93):
+                self._recall(key)
         elif self.past and rng.random() < 0.3:
             self._recall(key)
         value = self.truth(key)
         self.asked.add(key)
-        return self.dialogue.say(before + self.speaker.ask(key), answer_unknown(key) if value is None else answer_value(key, value))
+        return self.dialogue.say(
+            before + self.speaker.ask(key), answer_unknown(key) if value is None else answer_value(key, value)
+        )
 
     def _choose_asked(self) -> Key:
         rng, known = self.rng, self.known_keys()
@@ -406,8 +462,12 @@ class Writer:
 
     def sum_up(self) -> None:
         """A turn that asks for a summary of the log."""
-        said = [item.text for item in self.dialogue.items if isinstance(item, Message) and item.role == "user"]
-        limit = quote_limit(self.rng.choice(said[len(said) // 2 :])) if said and self.rng.random() < 0.7 else ""
+        said = [
+            item.text for item in self.dialogue.items if isinstance(item, Message) and item.role == "user"
+        ]
+        limit = (
+            quote_limit(self.rng.choice(said[len(said) // 2 :])) if said and self.rng.random() < 0.7 else ""
+        )
         self.dialogue.say(render_instruction(limit), summarise(self.stated, self.remark))
 
     # -- recalled lines -----------------------------------------------------------------------------
@@ -421,7 +481,11 @@ class Writer:
         about = [said for said in self.past if said.key == key and key is not None]
         about = [said for said in about if said.role == "user" or rng.random() < 0.5]
         rest = [said for said in self.past if said.key != key or key is None]
-        near = [said for said in rest if key and said.key and (said.key.family == key.family or said.key.word == key.word != "")]
+        near = [
+            said
+            for said in rest
+            if key and said.key and (said.key.family == key.family or said.key.word == key.word != "")
+        ]
         count = rng.choice((0, 0, 1, 1, 2, 2, 3, 4, 6, 10)) + (1 if not about else 0)
         chosen = {said.index: said for said in about}
         for _ in range(count):
@@ -429,12 +493,24 @@ class Writer:
             if pool:
                 said = rng.choice(pool)
                 # All that was said of a key resembles a question as well as any of it.
-                chosen.update({each.index: each for each in self.past if said.key and each.key == said.key and each.role == "user"})
+                chosen.update(
+                    {
+                        each.index: each
+                        for each in self.past
+                        if said.key and each.key == said.key and each.role == "user"
+                    }
+                )
                 chosen[said.index] = said
         if not chosen:
             return
         told = [chosen[index] for index in sorted(chosen)]
-        lines = [quote_message((user if said.role == "user" else assistant)(said.text), said=self.began + self.pace * said.index) for said in told]
+        lines = [
+            quote_message(
+                (user if said.role == "user" else assistant)(said.text),
+                said=self.began + self.pace * said.index,
+            )
+            for said in told
+        ]
         self.dialogue.add(Recalled(tuple(lines), tuple(said.index + 1 for said in told)))
         for said in told:
             if said.key:
@@ -443,7 +519,10 @@ class Writer:
 
 def _ended(parts: Sequence[str]) -> list[str]:
     """End each part as a sentence where another follows."""
-    return [part if part.endswith((".", "?", "!")) or number == len(parts) - 1 else f"{part}." for number, part in enumerate(parts)]
+    return [
+        part if part.endswith((".", "?", "!")) or number == len(parts) - 1 else f"{part}."
+        for number, part in enumerate(parts)
+    ]
 
 
 def begin(rng: random.Random, mix: Mix, length: int) -> Writer:
@@ -454,7 +533,9 @@ def begin(rng: random.Random, mix: Mix, length: int) -> Writer:
     if rng.random() < (0.3 if mix.plain else 0.6):
         most = max(2, min(14, length // 60))
         writer.fold(rng.randint(1, most), talk_share=0.0 if mix.plain else 0.4)
-        lines, facts = rng.choice(((1, 0), (1, 0), (0, 1), (0, 1), (0.6, 0.6), (0.3, 0.9), (0.5, 0), (0, 0.5), (0, 0)))
+        lines, facts = rng.choice(
+            ((1, 0), (1, 0), (0, 1), (0, 1), (0.6, 0.6), (0.3, 0.9), (0.5, 0), (0, 0.5), (0, 0))
+        )
     writer.write_base(instructions=instructions, lines=lines, facts=facts)
     return writer
 

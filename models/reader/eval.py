@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
+
 from turnkeep.context.compaction import read_summary
 from turnkeep.context.evidence import Utterance
 from turnkeep.context.facts import Fact, render_facts
@@ -125,7 +126,9 @@ def _turn(text: str) -> list[Item]:
     return [user(text), assistant(talk.NOTED)]
 
 
-def ask_recall(distance: int, count: int, *, known: bool = True, held_wordings: bool = False, plain: bool = False) -> Callable[[Examiner], Case]:
+def ask_recall(
+    distance: int, count: int, *, known: bool = True, held_wordings: bool = False, plain: bool = False
+) -> Callable[[Examiner], Case]:
     """Facts among talk; the one that is asked for stands so many tokens back."""
 
     def make(examiner: Examiner) -> Case:
@@ -138,7 +141,9 @@ def ask_recall(distance: int, count: int, *, known: bool = True, held_wordings: 
         slots = max(1, int(distance / 45))
         share = min(0.9, len(others) / slots)
         while examiner.size(after) < distance:
-            after += _turn(speaker.state(*others.pop())) if others and rng.random() < share else examiner.chatter()
+            after += (
+                _turn(speaker.state(*others.pop())) if others and rng.random() < share else examiner.chatter()
+            )
         for other in others:
             turn = _turn(speaker.state(*other))
             if examiner.size(before + turn + after) < LONGEST - 60:
@@ -151,7 +156,12 @@ def ask_recall(distance: int, count: int, *, known: bool = True, held_wordings: 
 
 def _question(items: list[Item], speaker: Speaker, key: Key, value: str | None, base: str = "") -> Case:
     reply = answer_unknown(key) if value is None else answer_value(key, value)
-    return Case(items=[*items, user(speaker.ask(key))], base=base, value=value, sentence="".join(text for text, _ in reply))
+    return Case(
+        items=[*items, user(speaker.ask(key))],
+        base=base,
+        value=value,
+        sentence="".join(text for text, _ in reply),
+    )
 
 
 def ask_latest(distance: int) -> Callable[[Examiner], Case]:
@@ -167,7 +177,9 @@ def ask_latest(distance: int) -> Callable[[Examiner], Case]:
             if value and examiner.size(items) >= changed_at:
                 items += _turn(speaker.state(key, value, update=True))
                 changed_at = float("inf")
-            items += _turn(speaker.state(*others.pop())) if others and rng.random() < 0.3 else examiner.chatter()
+            items += (
+                _turn(speaker.state(*others.pop())) if others and rng.random() < 0.3 else examiner.chatter()
+            )
         return _question(items, speaker, key, value)
 
     return make
@@ -179,8 +191,14 @@ def ask_base(count: int, distance: int, *, lines: bool, known: bool = True) -> C
     def make(examiner: Examiner) -> Case:
         speaker, facts = examiner.speaker(), examiner.draw_facts(count)
         view = View(
-            lines=tuple(Line(text=say_answer(key, value, "line"), turns=(1, 1)) for key, value in facts if lines),
-            facts=tuple(Fact(text=speaker.state(key, value), turn=1, at=Position(1, 1), rank=4) for key, value in facts if not lines),
+            lines=tuple(
+                Line(text=say_answer(key, value, "line"), turns=(1, 1)) for key, value in facts if lines
+            ),
+            facts=tuple(
+                Fact(text=speaker.state(key, value), turn=1, at=Position(1, 1), rank=4)
+                for key, value in facts
+                if not lines
+            ),
         )
         base = render_base("", view)
         assert lines or render_facts(view.facts) in base
@@ -197,12 +215,19 @@ def ask_recalled(count: int, distance: int, *, known: bool = True) -> Callable[[
     def make(examiner: Examiner) -> Case:
         rng, speaker, facts = examiner.rng, examiner.speaker(), examiner.draw_facts(count)
         began = rng.uniform(1.6e9, 1.95e9)
-        lines = tuple(quote_message(user(speaker.state(*fact)), said=began + 60 * place) for place, fact in enumerate(facts))
+        lines = tuple(
+            quote_message(user(speaker.state(*fact)), said=began + 60 * place)
+            for place, fact in enumerate(facts)
+        )
         quoted = Recalled(lines, tuple(range(1, count + 1)))
         key, value = rng.choice(facts)
         asked = key if known else examiner.absent_key(facts)
         case = _question([], speaker, asked, value if known else None)
-        case.items = [quoted, *case.items] if not distance else [*examiner.fill([quoted, *examiner.chatter()], distance), *case.items]
+        case.items = (
+            [quoted, *case.items]
+            if not distance
+            else [*examiner.fill([quoted, *examiner.chatter()], distance), *case.items]
+        )
         return case
 
     return make
@@ -223,7 +248,12 @@ def ask_summary(examiner: Examiner) -> Case:
             folded_upto = len(items)
     items += examiner.chatter()
     limit = quote_limit(items[folded_upto].text) if isinstance(items[folded_upto], Message) else ""  # type: ignore[union-attr]
-    return Case(items=[*items, user(render_instruction(limit))], folded=facts[:cut], stated=facts, kept_from=folded_upto)
+    return Case(
+        items=[*items, user(render_instruction(limit))],
+        folded=facts[:cut],
+        stated=facts,
+        kept_from=folded_upto,
+    )
 
 
 def ask_acknowledged(examiner: Examiner) -> Case:
@@ -231,28 +261,68 @@ def ask_acknowledged(examiner: Examiner) -> Case:
     rng, speaker = examiner.rng, examiner.speaker()
     items = examiner.fill([], 300)
     if rng.random() < 0.5:
-        return Case(items=[*items, user(speaker.state(*examiner.draw_facts(1)[0]))], value="Got it", sentence=talk.NOTED)
+        return Case(
+            items=[*items, user(speaker.state(*examiner.draw_facts(1)[0]))],
+            value="Got it",
+            sentence=talk.NOTED,
+        )
     return Case(items=[*items, user(talk.draw_remark(rng))], value="I see", sentence=talk.HEARD)
 
 
 def make_table() -> list[Row]:
     """The rows, with their bars."""
-    rows = [Row(name=f"recall, 10 facts, {distance:,} tokens back", bar=bar, make=ask_recall(distance, 10)) for distance, bar in ((100, "97"), (500, "95"), (1000, "95"))]
+    rows = [
+        Row(name=f"recall, 10 facts, {distance:,} tokens back", bar=bar, make=ask_recall(distance, 10))
+        for distance, bar in ((100, "97"), (500, "95"), (1000, "95"))
+    ]
     rows.append(Row(name="recall, 20 facts, 1,800 tokens back", bar="85", make=ask_recall(1800, 20)))
-    rows += [Row(name=f"abstention, 10 facts, {distance:,} tokens", bar="95", make=ask_recall(distance, 10, known=False)) for distance in (100, 500, 1000)]
-    rows.append(Row(name="abstention, 20 facts, 1,800 tokens", bar="95", make=ask_recall(1800, 20, known=False)))
+    rows += [
+        Row(
+            name=f"abstention, 10 facts, {distance:,} tokens",
+            bar="95",
+            make=ask_recall(distance, 10, known=False),
+        )
+        for distance in (100, 500, 1000)
+    ]
+    rows.append(
+        Row(name="abstention, 20 facts, 1,800 tokens", bar="95", make=ask_recall(1800, 20, known=False))
+    )
     return [
         *rows,
         Row(name="the latest statement wins, 1,000 tokens", bar="90", make=ask_latest(1000)),
         Row(name="recall from summary lines, 11, +300 tokens", bar="93", make=ask_base(11, 300, lines=True)),
-        Row(name="recall from facts in the base, 11, +300 tokens", bar="93", make=ask_base(11, 300, lines=False)),
+        Row(
+            name="recall from facts in the base, 11, +300 tokens",
+            bar="93",
+            make=ask_base(11, 300, lines=False),
+        ),
         Row(name="recall from recalled lines, 11, +300 tokens", bar="93", make=ask_recalled(11, 300)),
         Row(name="recall from recalled lines, 6, right before", bar="93", make=ask_recalled(6, 0)),
-        Row(name="abstention with summary lines, 11, +300 tokens", bar="95", make=ask_base(11, 300, lines=True, known=False)),
-        Row(name="abstention with recalled lines, 6, right before", bar="95", make=ask_recalled(6, 0, known=False)),
-        Row(name="held-out phrasings: recall, 10 facts, 500 tokens", bar="80", make=ask_recall(500, 10, held_wordings=True)),
-        Row(name="held-out phrasings: abstention, 10 facts, 500 tokens", bar="95", make=ask_recall(500, 10, known=False, held_wordings=True)),
-        Row(name="plainest phrasings: recall, 10 facts, 500 tokens", bar="", make=ask_recall(500, 10, plain=True)),
+        Row(
+            name="abstention with summary lines, 11, +300 tokens",
+            bar="95",
+            make=ask_base(11, 300, lines=True, known=False),
+        ),
+        Row(
+            name="abstention with recalled lines, 6, right before",
+            bar="95",
+            make=ask_recalled(6, 0, known=False),
+        ),
+        Row(
+            name="held-out phrasings: recall, 10 facts, 500 tokens",
+            bar="80",
+            make=ask_recall(500, 10, held_wordings=True),
+        ),
+        Row(
+            name="held-out phrasings: abstention, 10 facts, 500 tokens",
+            bar="95",
+            make=ask_recall(500, 10, known=False, held_wordings=True),
+        ),
+        Row(
+            name="plainest phrasings: recall, 10 facts, 500 tokens",
+            bar="",
+            make=ask_recall(500, 10, plain=True),
+        ),
         Row(name="acknowledgement after 300 tokens of talk", bar="", make=ask_acknowledged),
         Row(name="summary: facts of the folded turns in the lines", bar="90", make=ask_summary),
     ]
@@ -281,12 +351,18 @@ def judge_summary(row: Row, case: Case, reply: str, *, complete: bool) -> None:
     lines = [line.removeprefix("- ") for line in reply.splitlines()]
     true = {say_answer(key, value, "line") for key, value in case.stated}
     invented = [line for line in lines if line not in true]
-    said = [Utterance(place // 2 + 1, item.role, item.text) for place, item in enumerate(case.items[:-1]) if isinstance(item, Message)]
+    said = [
+        Utterance(place // 2 + 1, item.role, item.text)
+        for place, item in enumerate(case.items[:-1])
+        if isinstance(item, Message)
+    ]
     folded, kept = said[: case.kept_from], said[case.kept_from :]
     summary = read_summary(reply, complete=complete, said=folded, kept=kept)
     row.asked += len(case.folded)
     row.right += sum(say_answer(key, value, "line") in lines for key, value in case.folded)
-    row.exact += sum(say_answer(key, value, "line") in [line.text for line in summary.lines] for key, value in case.folded)
+    row.exact += sum(
+        say_answer(key, value, "line") in [line.text for line in summary.lines] for key, value in case.folded
+    )
     row.lines += len(lines)
     row.invented += len(invented)
     row.believed += sum(line.text not in true for line in summary.lines)
@@ -316,7 +392,11 @@ async def examine(gguf: Path, rows: Sequence[Row], *, n: int, seed: int, window:
                 case = row.make(examiner)
                 reply, complete = await call(engine, case)
                 judge(row, case, reply, complete=complete)
-            print(f"{row.name}: {percent(row.right, row.asked)} % in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+            print(
+                f"{row.name}: {percent(row.right, row.asked)} % in {time.monotonic() - began:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
     finally:
         await engine.close()
 
@@ -335,9 +415,13 @@ def render_table(rows: Sequence[Row], *, n: int, seed: int, name: str) -> str:
         "| --- | ---: | ---: | ---: |",
     ]
     for row in rows:
-        head.append(f"| {row.name} | {row.bar} | {percent(row.right, row.asked)} | {percent(row.exact, row.asked)} |")
+        head.append(
+            f"| {row.name} | {row.bar} | {percent(row.right, row.asked)} | {percent(row.exact, row.asked)} |"
+        )
         if row.lines:
-            head.append(f"| lines that say what was not said, of {row.lines} | 0 | {row.invented} | {row.believed} after turnkeep's check |")
+            head.append(
+                f"| lines that say what was not said, of {row.lines} | 0 | {row.invented} | {row.believed} after turnkeep's check |"
+            )
     return "\n".join(head) + "\n"
 
 
@@ -347,16 +431,21 @@ async def talk_long(gguf: Path, *, windows: Sequence[int], turns: int) -> str:
     for window in windows:
         engine = EmbeddedEngine(gguf, window=window, threads=1)
         try:
-            async for score in evaluate(engine, [str(Strategy()), "window"], turns=turns):
-                lines.append(f"| {window:,} | {score.name} | {score.in_prompt} of {score.asked} | {score.answered} of {score.asked} |")
+            scores = [score async for score in evaluate(engine, [str(Strategy()), "window"], turns=turns)]
         finally:
             await engine.close()
+        lines += [
+            f"| {window:,} | {score.name} | {score.in_prompt} of {score.asked} | {score.answered} of {score.asked} |"
+            for score in scores
+        ]
     return "\n".join(lines) + "\n"
 
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description="Examine a reader: recall, abstention, corrections, summaries.")
+    parser = argparse.ArgumentParser(
+        description="Examine a reader: recall, abstention, corrections, summaries."
+    )
     parser.add_argument("gguf", type=Path)
     parser.add_argument("--n", type=int, default=200, help="conversations a row")
     parser.add_argument("--only", default="", help="rows whose name holds this")

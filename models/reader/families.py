@@ -16,8 +16,8 @@ with these it is examined.
 
 import random
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 HELD_WORDINGS = 15  # percent of a family's wordings that training never sees; at least one of each sort
@@ -45,7 +45,7 @@ LENT = "bike car ladder camera book drill tent umbrella guitar phone".split()
 EVENTS = "wedding conference party concert exam course meeting match".split()
 
 SELF, ANY, OTHER, THE = "self", "any", "other", "the"
-VOICES = {"say": ("my", ""), "answer": ("your", ""), "line": ("the user's", "")}
+VOICES = {"say": "my", "answer": "your", "line": "the user's"}  # whose, by who speaks
 
 # Wordings that any family with a noun phrase has.
 NOUN_SAYS = ("{N} is {v}.", "{N}: {v}.", "{N} is {v}, by the way.")
@@ -73,14 +73,22 @@ class Family:
     def wordings(self) -> dict[str, tuple[list[str], list[str]]]:
         """For says, asks and updates: those of training, the plainest first, and those held out."""
         nouns = (NOUN_SAYS, NOUN_ASKS, NOUN_UPDATES) if self.noun else ((), (), ())
-        sorts = {"says": (*self.says, *nouns[0]), "asks": (*self.asks, *nouns[1]), "updates": (*self.updates, *nouns[2])}
-        return {sort: self._split(sort, [each.replace("{n}", self.noun).replace("{N}", _capital(self.noun)) for each in texts]) for sort, texts in sorts.items()}
+        sorts = {
+            "says": (*self.says, *nouns[0]),
+            "asks": (*self.asks, *nouns[1]),
+            "updates": (*self.updates, *nouns[2]),
+        }
+        return {sort: self._split(texts) for sort, texts in sorts.items()}
 
-    def _split(self, sort: str, texts: list[str]) -> tuple[list[str], list[str]]:
-        texts = list(dict.fromkeys(texts))
+    def _split(self, templates: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Part wordings into those of training and those held out, the noun phrase put in."""
+        head = _capital(self.noun)
+        texts = list(dict.fromkeys(each.replace("{n}", self.noun).replace("{N}", head) for each in templates))
         if len(texts) < 3:
             return texts, []
-        held = [text for text in texts[1:] if zlib.crc32(f"{self.name} {text}".encode()) % 100 < HELD_WORDINGS] or texts[-1:]
+        held = [
+            text for text in texts[1:] if zlib.crc32(f"{self.name} {text}".encode()) % 100 < HELD_WORDINGS
+        ] or texts[-1:]
         return [text for text in texts if text not in held], held
 
 
@@ -89,11 +97,38 @@ def _capital(text: str) -> str:
     return text.replace("{p}", "{P}", 1) if text.startswith("{p}") else text[:1].upper() + text[1:]
 
 
-def _family(name: str, kind: str, answer: str, says: str, asks: str, **more: object) -> Family:
-    keys = more.pop("keys", ("",))
-    updates = str(more.pop("updates", ""))
-    split = lambda text: tuple(part.strip() for part in text.split("|") if part.strip())  # noqa: E731
-    return Family(name=name, kind=kind, answer=answer, says=split(says), asks=split(asks), updates=split(updates), keys=tuple(dict.fromkeys(keys)), **more)  # type: ignore[arg-type, call-overload]
+def _part(texts: str) -> tuple[str, ...]:
+    return tuple(text.strip() for text in texts.split("|") if text.strip())
+
+
+def _family(
+    name: str,
+    kind: str,
+    answer: str,
+    says: str,
+    asks: str,
+    *,
+    updates: str = "",
+    noun: str = "",
+    line: str = "",
+    keys: Sequence[str] = ("",),
+    owner: str = SELF,
+    made_up: bool = False,
+) -> Family:
+    """Make a family of wordings that are parted by bars."""
+    return Family(
+        name=name,
+        kind=kind,
+        answer=answer,
+        says=_part(says),
+        asks=_part(asks),
+        updates=_part(updates),
+        noun=noun,
+        line=line,
+        keys=tuple(dict.fromkeys(keys)),
+        owner=owner,
+        made_up=made_up,
+    )
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -354,29 +389,16 @@ class Key:
     word: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """A template that is filled for a key."""
-
-    template: str
-    key: Key = field(repr=False)
-
-    def fill(self, value: str, voice: str = "say") -> str:
-        """Put key and value in, spoken by the user ("say"), the assistant ("answer") or a summary ("line")."""
-        return fill_template(self.template, self.key, value, voice)
-
-
 def fill_template(template: str, key: Key, value: str, voice: str) -> str:
     """Fill a template.
 
     Example: "{P} {k} is called {v}.", Key("pet", "brother", "dog"), "Rex", "answer"
         → "Your brother's dog is called Rex."
     """
-    mine = {"say": "my", "answer": "your", "line": "the user's"}[voice]
+    mine = VOICES[voice]
+    possessive = f"{mine} {key.owner}'s" if key.owner else mine
     if BY_NAME[key.family].owner == THE:
         possessive = "the"
-    else:
-        possessive = f"{mine} {key.owner}'s" if key.owner else mine
     who = f"{mine} {key.owner}" if key.owner else "me"
     return (
         template.replace("{p}", possessive)

@@ -30,7 +30,9 @@ def make_rows(seed: int, length: int, ease: float, tokenizer: Any) -> Iterator[R
     rng = random.Random(f"{seed} {length}")
     while True:
         dialogue = make_dialogue(rng, length, ease, int(length * CHARACTERS_A_TOKEN))
-        ids, weights = encode_pieces(list(render_pieces(dialogue.base, dialogue.items, dialogue.replies)), tokenizer)
+        ids, weights = encode_pieces(
+            list(render_pieces(dialogue.base, dialogue.items, dialogue.replies)), tokenizer
+        )
         if len(ids) >= length:
             yield ids[:length], weights[:length]
 

@@ -31,7 +31,9 @@ def render_prompt(base: str, items: Sequence[Item]) -> str:
     return "".join(map(render_message, layout_messages(base, items))) + f"{BEGIN}assistant\n"
 
 
-def render_pieces(base: str, items: Sequence[Item], replies: Sequence[Sequence[tuple[str, float]]]) -> Iterator[tuple[str, float]]:
+def render_pieces(
+    base: str, items: Sequence[Item], replies: Sequence[Sequence[tuple[str, float]]]
+) -> Iterator[tuple[str, float]]:
     """Write a prompt as pieces with loss weights: 0 for all that the assistant does not say."""
     told = iter(replies)
     for message in layout_messages(base, items):
@@ -51,7 +53,9 @@ def digest_shapes() -> str:
     """A digest of all texts of turnkeep's that the model was trained to read."""
     old = Fact(text="My cat is called Tom.", turn=1, at=Position(1, 1), rank=4, doubt=2, by=Position(1, 2))
     new = Fact(text="My cat is called Kit.", turn=2, at=Position(1, 2), rank=4)
-    base = render_base("Be brief.", View(lines=(Line(text="The user's dog is called Rex.", turns=(1, 1)),), facts=(old, new)))
+    base = render_base(
+        "Be brief.", View(lines=(Line(text="The user's dog is called Rex.", turns=(1, 1)),), facts=(old, new))
+    )
     notes = [
         Note(op="remember", text="My name is Ann."),
         Note(op="edit_fact", old="a", text="b"),

@@ -28,12 +28,18 @@ A {job} came by {when}.|I listened to some {topic} {when}.|The news was {nice} {
 I am going to bed soon.|I have to go to the {shop} later.|Let me think for a moment.|I am just looking out of the window.|The traffic was {noisy} {when}.|I just made some {drink}.""".replace("\n", "|").split("|")  # fmt: skip
 _PARTS: dict[str, list[str]] = {
     "weather": "raining,snowing,sunny,cloudy,windy,cold,warm,foggy,very hot,grey,stormy,lovely".split(","),
-    "when": "today,yesterday,last night,this morning,this afternoon,last week,on Sunday,at noon,after work,again,for once".split(","),
+    "when": "today,yesterday,last night,this morning,this afternoon,last week,on Sunday,at noon,after work,again,for once".split(
+        ","
+    ),
     "vehicle": "bus,train,tram,taxi,car,truck,bicycle,ferry,plane".split(","),
     "mood": "tired,happy,sad,bored,hungry,cold,busy,sleepy,better,fine,nervous,calm".split(","),
-    "thing": "kitchen,window,lamp,printer,oven,heating,roof,lift,fence,fridge,clock,hallway,balcony,street,park,bathroom".split(","),
+    "thing": "kitchen,window,lamp,printer,oven,heating,roof,lift,fence,fridge,clock,hallway,balcony,street,park,bathroom".split(
+        ","
+    ),
     "thing2": "glass,cup,plate,pen,book,key ring,spoon,jar,box,hat,scarf,chair".split(","),
-    "nice": "nice,lovely,strange,boring,great,terrible,funny,wonderful,interesting,quite good,not bad".split(","),
+    "nice": "nice,lovely,strange,boring,great,terrible,funny,wonderful,interesting,quite good,not bad".split(
+        ","
+    ),
     "film": "film,show,match,play,documentary,series,comedy".split(","),
     "drink": "coffee,tea,water,juice,milk,beer,wine,cocoa".split(","),
     "hot": "hot,cold,strong,weak,sweet,salty".split(","),
@@ -41,7 +47,9 @@ _PARTS: dict[str, list[str]] = {
     "short": "short,long,quick,slow,nice".split(","),
     "noisy": "noisy,quiet,loud,friendly,angry,funny".split(","),
     "slow": "slow,busy,quiet,hard,easy,fun,long".split(","),
-    "did": "played cards,went out,stayed at home,had guests,danced,cooked together,cleaned up,looked at old photos,sang".split(","),
+    "did": "played cards,went out,stayed at home,had guests,danced,cooked together,cleaned up,looked at old photos,sang".split(
+        ","
+    ),
     "animal": "cat,dog,bird,squirrel,fox,mouse".split(","),
     "well": "well,badly,too long,a little,like a stone".split(","),
     "shop": "shop,market,bakery,bank,post office,library,pharmacy,cinema,museum,station".split(","),
@@ -63,7 +71,14 @@ How do I cook {food}?|What is the weather in {city}?|Who won the match on {weekd
 When was {city} founded?|How many people live in {city}?|Who is the president of {city}?|Is {topic} good for me?|What is {topic}?|Explain {topic} to me.|How does {topic} work?|What should I cook today?
 What is the best {thing}?|How do I repair a {thing}?|Where can I buy {food}?|What time is it?|What day is it today?|Will it rain on {weekday}?|Do you like {topic}?|Can you recommend a book about {topic}?
 How tall is the tower in {city}?|What language do they speak in {city}?|How do you say {topic} in French?|Tell me about {topic}.|Write a program that sorts {topic}.|What is the news?""".replace("\n", "|").split("|")  # fmt: skip
-_REPEAT = ("Repeat after me: {}", "Say this: {}", "Please repeat: {}", "Repeat: {}", "Say after me: {}", "Echo this: {}")
+_REPEAT = (
+    "Repeat after me: {}",
+    "Say this: {}",
+    "Please repeat: {}",
+    "Repeat: {}",
+    "Say after me: {}",
+    "Echo this: {}",
+)
 WRAPS = ("By the way, ", "Just so you know, ", "Oh, and ", "Note that ", "You should know that ", "Also, ", "And ", "Listen, ", "Well, ", "For your notes: ", "Remember: ", "Please remember that ", "Remember that ", "Please note: ", "Let me tell you something: ", "One more thing: ")  # fmt: skip
 ASK_WRAPS = ("By the way, ", "Tell me, ", "Quick question: ", "So, ", "And ", "Remind me: ", "One question: ", "Hey, ", "Please, ", "Say, ", "Now, ", "Sorry, ", "I forgot: ")  # fmt: skip
 UPDATE_WRAPS = ("Actually, ", "Correction: ", "No, ", "Sorry, ", "I was wrong: ", "Wait, ", "I made a mistake: ", "Update: ", "From now on, ", "Since today, ", "News: ", "Oh, I meant ", "It has changed: ")  # fmt: skip
@@ -90,7 +105,14 @@ def _draw_part(rng: random.Random, name: str) -> str:
         return make_word(rng).capitalize()
     if name in ("topic", "food") and rng.random() < 0.4:
         return make_word(rng)
-    lists = {"city": CITIES, "colour": COLOURS, "food": FOODS, "hobby": HOBBIES, "job": JOBS, "weekday": WEEKDAYS}
+    lists = {
+        "city": CITIES,
+        "colour": COLOURS,
+        "food": FOODS,
+        "hobby": HOBBIES,
+        "job": JOBS,
+        "weekday": WEEKDAYS,
+    }
     return rng.choice(lists.get(name, THINGS + HOBBIES + NOUNS))
 
 
@@ -116,13 +138,26 @@ def draw_world(rng: random.Random) -> tuple[str, str]:
 
 def draw_repeat(rng: random.Random) -> tuple[str, str]:
     """Draw something to be repeated."""
-    text = draw_remark(rng) if rng.random() < 0.3 else " ".join(make_word(rng) for _ in range(rng.randint(1, 4)))
+    text = (
+        draw_remark(rng) if rng.random() < 0.3 else " ".join(make_word(rng) for _ in range(rng.randint(1, 4)))
+    )
     return rng.choice(_REPEAT).format(text), text
 
 
 def iterate_texts() -> Iterator[str]:
     """Every text that is said as it is, for the tokenizer."""
-    yield from (*_REMARKS, *_WORLD, *_REPEAT, *WRAPS, *ASK_WRAPS, *UPDATE_WRAPS, *PERSONAS, NOTED, HEARD, WORLD)
+    yield from (
+        *_REMARKS,
+        *_WORLD,
+        *_REPEAT,
+        *WRAPS,
+        *ASK_WRAPS,
+        *UPDATE_WRAPS,
+        *PERSONAS,
+        NOTED,
+        HEARD,
+        WORLD,
+    )
     for parts in _PARTS.values():
         yield " ".join(parts)
     for said, reply in _CHAT:

@@ -68,12 +68,17 @@ def is_held_out(value: str) -> bool:
 def make_word(rng: Rng) -> str:
     """Make a word up, in small letters. Example: "drosai"."""
     count = rng.choice((1, 2, 2, 2, 3, 3))
-    word = "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) + (rng.choice(_CODAS) if rng.random() < 0.6 else "") for _ in range(count))
+    word = "".join(
+        rng.choice(_ONSETS) + rng.choice(_VOWELS) + (rng.choice(_CODAS) if rng.random() < 0.6 else "")
+        for _ in range(count)
+    )
     return word if len(word) > 2 else make_word(rng)
 
 
 def _foreign(rng: Rng) -> str:
-    words = rng.choice((_CYRILLIC, _CYRILLIC, _GREEK, _EASTERN, _EASTERN, _ARABIC, _ACCENTED, _ACCENTED, _ACCENTED))
+    words = rng.choice(
+        (_CYRILLIC, _CYRILLIC, _GREEK, _EASTERN, _EASTERN, _ARABIC, _ACCENTED, _ACCENTED, _ACCENTED)
+    )
     return rng.choice(words)
 
 
@@ -190,7 +195,11 @@ def _email(rng: Rng) -> str:
 
 def _money(rng: Rng) -> str:
     amount = rng.choice((rng.randint(5, 99), rng.randint(100, 999), rng.randint(10, 99) * 100))
-    return f"${amount}" if rng.random() < 0.4 else f"{amount} {rng.choice(('euros', 'euros', 'dollars', 'pounds'))}"
+    return (
+        f"${amount}"
+        if rng.random() < 0.4
+        else f"{amount} {rng.choice(('euros', 'euros', 'dollars', 'pounds'))}"
+    )
 
 
 def _place(rng: Rng) -> str:
@@ -229,7 +238,9 @@ KINDS: dict[str, Callable[[Rng], str]] = {
     "year": lambda rng: str(rng.randint(1930, 2019)),
     "age": lambda rng: str(rng.randint(2, 98)),
     "count": lambda rng: str(rng.randint(2, 40)),
-    "size": lambda rng: rng.choice((str(rng.randint(30, 60)), str(rng.randint(5, 20)), rng.choice("SML"), f"{rng.randint(2, 9)}.5")),
+    "size": lambda rng: rng.choice(
+        (str(rng.randint(30, 60)), str(rng.randint(5, 20)), rng.choice("SML"), f"{rng.randint(2, 9)}.5")
+    ),
     "height": lambda rng: f"{rng.randint(120, 205)} cm",
     "blood": lambda rng: rng.choice(("A", "B", "AB", "0")) + rng.choice(("", "+", "-")),
     "number": _number,
