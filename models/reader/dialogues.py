@@ -19,29 +19,12 @@ from turnkeep.conversation.items import Item, Message, Note, Recalled, assistant
 from turnkeep.conversation.log import Position
 
 from . import talk
-from .families import (
-    BY_NAME,
-    FAMILIES,
-    OTHER,
-    OWNERS,
-    Family,
-    Key,
-    draw_key,
-    fill_template,
-    say_answer,
-    split_answer,
-)
-from .values import draw_value, make_word
+from .families import Key, say_answer
+from .replies import Reply, answer_plainly, answer_unknown, answer_value, summarise
+from .speaker import Mix, Speaker, draw_mix
 
-# Loss weights: the value is what it is about; a long fixed refusal would win over it otherwise.
-VALUE, SENTENCE, FIXED = 3.0, 0.8, 0.25
-NOT_TOLD = " I don't know. You haven't told me that."
-SUMMARY_LENGTH = 300  # tokens of a row that can hold one: the request alone takes a hundred
-NOTHING_NEW = "Nothing new."
 DAY_SECONDS = 86_400
-
-Piece = tuple[str, float]  # text, loss weight
-Reply = list[Piece]
+SUMMARY_LENGTH = 300  # tokens of a row that can hold a summary: the request alone takes a hundred
 
 
 @dataclass
@@ -66,46 +49,6 @@ class Dialogue:
         self.characters += 50 + sum(map(len, item.lines)) if isinstance(item, Recalled) else 40 + len(item.text + item.old)  # fmt: skip
 
 
-def answer_value(key: Key, value: str) -> Reply:
-    """Answer with the value. Example: "Your dog is called Biscuit."."""
-    before = split_answer(key)
-    whole = say_answer(key, value)
-    end = len(before) + 1 + len(value)
-    return [(before, SENTENCE), (whole[len(before) : end], VALUE), (whole[end:], SENTENCE)]
-
-
-def answer_unknown(key: Key) -> Reply:
-    """Answer that it was not told; where the value would stand, since the decision is the same look-up."""
-    return [(split_answer(key), SENTENCE), (" ...", VALUE), (NOT_TOLD, FIXED)]
-
-
-def answer_plainly(text: str, weight: float = FIXED) -> Reply:
-    """Answer with a fixed sentence."""
-    return [(text, weight)]
-
-
-def summarise(facts: Sequence[tuple[Key, str]], remark: str = "") -> Reply:
-    """List facts as lines, as turnkeep's instruction asks for them; without any, the first remark stands for the rest."""
-    if not facts:
-        return (
-            [("- The user said:", SENTENCE), (f" {remark}", 1.0)]
-            if remark
-            else answer_plainly(NOTHING_NEW, SENTENCE)
-        )
-    pieces: Reply = []
-    for number, (key, value) in enumerate(facts):
-        line = say_answer(key, value, "line")
-        before = say_answer(key, "\0", "line").partition("\0")[0].rstrip()
-        end = len(before) + 1 + len(value)
-        pieces += [
-            ("\n- " if number else "- ", 1.5),
-            (before, 1.5),
-            (line[len(before) : end], 2.0),
-            (line[end:], SENTENCE),
-        ]
-    return pieces
-
-
 @dataclass(frozen=True, slots=True)
 class Said:
     """Something said before the log begins. key: None for what is no fact."""
@@ -115,128 +58,6 @@ class Said:
     role: str = "user"
     key: Key | None = None
     value: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mix:
-    """What a dialogue is made of: shares of its turns, and of its facts."""
-
-    families: tuple[Family, ...]
-    statements: float
-    questions: float
-    answerable: float = 0.65
-    updates: float = 0.27
-    plain: bool = False
-    held_out: bool = False  # values that training never sees
-    held_wordings: bool = False
-    near: float = 0.5  # share of new keys that lie next to known ones
-    made_up: float = 0.25  # share of open keys that are made up
-
-
-def draw_mix(rng: random.Random, ease: float) -> Mix:
-    """Draw what a dialogue is made of. ease: share of dialogues in plain words and of few kinds."""
-    plain = rng.random() < ease
-    count = rng.randint(4, 12) if plain else rng.choice((3, 6, 10, 20, 40, len(FAMILIES)))
-    statements, questions = rng.choice(
-        ((0.35, 0.5), (0.3, 0.6), (0.25, 0.4), (0.2, 0.6), (0.12, 0.25), (0.06, 0.14))
-    )
-    if plain:
-        statements, questions = rng.choice(((0.4, 0.6), (0.35, 0.55), (0.25, 0.5)))
-    return Mix(
-        families=tuple(rng.sample(FAMILIES, count)),
-        statements=statements,
-        questions=questions,
-        updates=rng.choice((0.0, 0.2, 0.3, 0.45)) if not plain else rng.choice((0.0, 0.2)),
-        plain=plain,
-        near=rng.choice((0.2, 0.5, 0.7)),
-        made_up=0.1 if plain else 0.25,
-    )
-
-
-class Speaker:
-    """Puts facts into words."""
-
-    def __init__(self, rng: random.Random, mix: Mix) -> None:
-        self.rng, self.mix = rng, mix
-
-    def value(self, key: Key, before: str = "") -> str:
-        """Draw a value for a key, another one than before."""
-        value = before
-        while value == before:
-            value = draw_value(self.rng, BY_NAME[key.family].kind, held_out=self.mix.held_out)
-        return value
-
-    def new_key(self, known: Sequence[Key]) -> Key:
-        """Draw a key, often one that is easily mistaken for a known one."""
-        rng, mix = self.rng, self.mix
-        if known and rng.random() < mix.near:
-            return self.near_key(rng.choice(known))
-        word = make_word(rng) if rng.random() < mix.made_up else ""
-        return draw_key(rng, rng.choice(mix.families), ease=float(mix.plain), made_up_word=word)
-
-    def near_key(self, key: Key) -> Key:
-        """Draw a key of which one thing differs: whose it is, which, or what of it."""
-        rng, family = self.rng, BY_NAME[key.family]
-        if family.owner == "any" and rng.random() < 0.5:
-            return Key(key.family, "" if key.owner and rng.random() < 0.5 else rng.choice(OWNERS), key.word)
-        if family.owner == OTHER and rng.random() < 0.6:
-            return Key(key.family, rng.choice(OWNERS), key.word)
-        if len(family.keys) > 1:
-            word = (
-                make_word(rng)
-                if family.made_up and rng.random() < self.mix.made_up
-                else rng.choice(family.keys)
-            )
-            return Key(key.family, key.owner, word)
-        others = [each for each in self.mix.families if (each.owner == OTHER) == (family.owner == OTHER)]
-        other = rng.choice(others or self.mix.families)
-        drawn = draw_key(rng, other)
-        return (
-            Key(other.name, key.owner, drawn.word) if key.owner and other.owner in ("any", OTHER) else drawn
-        )
-
-    def state(self, key: Key, value: str, *, update: bool = False) -> str:
-        """State a fact, or that it has changed."""
-        family, rng = BY_NAME[key.family], self.rng
-        trained, held = family.wordings["updates" if update and self._chance(0.55) else "says"]
-        if not (trained or held):
-            trained, held = family.wordings["says"]
-        text = fill_template(self._choose(trained, held), key, value, "say")
-        if update and rng.random() < 0.5:
-            return self._wrap(text, talk.UPDATE_WRAPS, talk.HELD_UPDATE_WRAPS, value)
-        if not self.mix.plain and rng.random() < 0.15:
-            return self._wrap(text, talk.WRAPS, talk.HELD_WRAPS, value)
-        return self._slur(text, value)
-
-    def ask(self, key: Key) -> str:
-        """Ask for a fact."""
-        trained, held = BY_NAME[key.family].wordings["asks"]
-        text = fill_template(self._choose(trained, held), key, "", "say")
-        if not self.mix.plain and self.rng.random() < 0.12:
-            return self._wrap(text, talk.ASK_WRAPS, talk.HELD_ASK_WRAPS, "")
-        return self._slur(text, "")
-
-    def _chance(self, share: float) -> bool:
-        return self.rng.random() < share
-
-    def _choose(self, trained: Sequence[str], held: Sequence[str]) -> str:
-        if self.mix.held_wordings and held:
-            return self.rng.choice(held)
-        if self.mix.plain:
-            return trained[0]
-        # The plainest is what people say most.
-        return trained[0] if self.rng.random() < 0.25 else self.rng.choice(trained)
-
-    def _wrap(self, text: str, wraps: Sequence[str], held: Sequence[str], value: str) -> str:
-        keeps_capital = text.startswith(("I ", "I'", value)) if value else text.startswith("I ")
-        head = self.rng.choice(held if self.mix.held_wordings else wraps)
-        return head + (text if keeps_capital else text[:1].lower() + text[1:])
-
-    def _slur(self, text: str, value: str) -> str:
-        """Write carelessly now and then: a small letter first, no stop at the end."""
-        if self.mix.plain or self.rng.random() > 0.08 or (value and text.startswith(value)):
-            return text
-        return (text[:1].lower() + text[1:]).rstrip(".?")
 
 
 @dataclass

@@ -37,9 +37,10 @@ from turnkeep.wire.assemble import Assembler
 from turnkeep.wire.chat_completions import render_messages
 
 from . import talk
-from .dialogues import Mix, Speaker, answer_unknown, answer_value
 from .families import FAMILIES, Key, say_answer
+from .replies import answer_unknown, answer_value
 from .shapes import render_prompt
+from .speaker import Mix, Speaker
 
 LONGEST = 2_000  # tokens of a prompt, its answer left out: what training knows
 ANSWER_TOKENS, SUMMARY_TOKENS = 60, 320
