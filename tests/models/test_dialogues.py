@@ -58,7 +58,7 @@ def test_every_value_that_is_answered_can_be_read():
 
 def test_what_was_stated_in_the_log_is_never_denied():
     for dialogue in dialogues(ease=1.0):
-        stated = set()
+        stated: set[str] = set()
         for reply, read, said in walk(dialogue):
             if said.endswith(NOT_TOLD):
                 before = said.removesuffix(f" ...{NOT_TOLD}")

@@ -47,7 +47,7 @@ def test_every_wording_is_filled_whole(family):
 
 
 def test_no_two_families_answer_in_the_same_words():
-    answers = {}
+    answers: dict[str, tuple[str, str]] = {}
     for family in FAMILIES:
         for word, owner in itertools.product(family.keys, ("", "brother")):
             if (family.owner == "other") == bool(owner) or family.owner == "any":
@@ -57,7 +57,7 @@ def test_no_two_families_answer_in_the_same_words():
 
 def test_no_question_is_asked_for_two_things():
     """Else there would be two right answers; where the answers' words are the same, either will do."""
-    asked = {}
+    asked: dict[str, set[str]] = {}
     for family in FAMILIES:
         for word in family.keys:
             key = Key(family.name, "brother" if family.owner == "other" else "", word)
