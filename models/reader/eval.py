@@ -26,13 +26,11 @@ from turnkeep.context.evidence import Utterance
 from turnkeep.context.facts import Fact, render_facts
 from turnkeep.context.instructions import quote_limit, render_instruction
 from turnkeep.context.recall import quote_message
-from turnkeep.context.strategy import Strategy
 from turnkeep.context.view import Line, View, layout_messages, render_base
 from turnkeep.conversation.items import Item, Message, Recalled, assistant, user
 from turnkeep.conversation.log import Position
 from turnkeep.engine.base import Request
 from turnkeep.engine.embedded import EmbeddedEngine
-from turnkeep.evaluation import evaluate
 from turnkeep.wire.assemble import Assembler
 from turnkeep.wire.chat_completions import render_messages
 
@@ -426,22 +424,6 @@ def render_table(rows: Sequence[Row], *, n: int, seed: int, name: str) -> str:
     return "\n".join(head) + "\n"
 
 
-async def talk_long(gguf: Path, *, windows: Sequence[int], turns: int) -> str:
-    """Ten facts, long talk, ten questions, as `turnkeep eval` does it: with memory and with a sliding window."""
-    lines = ["| window | strategy | fact in the prompt | answered rightly |", "| ---: | --- | ---: | ---: |"]
-    for window in windows:
-        engine = EmbeddedEngine(gguf, window=window, threads=1)
-        try:
-            scores = [score async for score in evaluate(engine, [str(Strategy()), "window"], turns=turns)]
-        finally:
-            await engine.close()
-        lines += [
-            f"| {window:,} | {score.name} | {score.in_prompt} of {score.asked} | {score.answered} of {score.asked} |"
-            for score in scores
-        ]
-    return "\n".join(lines) + "\n"
-
-
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -453,7 +435,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--window", type=int, help="tokens; as many as it was trained for unless given")
     parser.add_argument("--show", type=int, default=0, help="print so many wrong replies of each row")
-    parser.add_argument("--talk", action="store_true", help="long talks with and without memory as well")
     parser.add_argument("--out", type=Path, help="write the table there")
     return parser.parse_args()
 
@@ -464,8 +445,6 @@ def main() -> None:
     rows = [row for row in make_table() if given.only in row.name]
     asyncio.run(examine(given.gguf, rows, n=given.n, seed=given.seed, window=given.window))
     table = render_table(rows, n=given.n, seed=given.seed, name=given.gguf.name)
-    if given.talk:
-        table += "\n" + asyncio.run(talk_long(given.gguf, windows=(1024, 2048), turns=120))
     print(table)
     for row in rows:
         for wrong in row.wrong[: given.show]:

@@ -134,7 +134,9 @@ def _describe(writer: Any, model: Reader, made: Provenance) -> None:
 def _add_tokenizer(writer: Any, content: dict[str, Any], vocabulary: int) -> None:
     """The byte-level BPE, cut as llama.cpp's "smollm" does: digits stand alone."""
     special = {token["content"]: token["id"] for token in content["added_tokens"] if token["special"]}
-    by_id = {place: text for text, place in content["model"]["vocab"].items()} | {v: k for k, v in special.items()}
+    by_id = {place: text for text, place in content["model"]["vocab"].items()} | {
+        v: k for k, v in special.items()
+    }
     tokens = [by_id[place] for place in range(vocabulary)]
     kinds = [gguf.TokenType.CONTROL if text in special else gguf.TokenType.NORMAL for text in tokens]
     merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in content["model"]["merges"]]

@@ -20,8 +20,8 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 # Radians per token of the rotating pairs. The first six, with the amplitudes in
 # `start`, tell offset 3 from all others up to 2,100 by the widest margin that a
@@ -97,12 +97,14 @@ class Layer(nn.Module):
 
     def split(self, x: Tensor) -> Tensor:
         """(rows, tokens, inner) to (rows, heads, tokens, head width)."""
-        return x.unflatten(-1, (self.shape.heads, self.shape.head_width)).transpose(1, 2)
+        return x.view(*x.shape[:-1], self.shape.heads, self.shape.head_width).transpose(1, 2)
 
     def think(self, x: Tensor) -> Tensor:
         """The second half of the layer, one token at a time."""
         y = rms(x) * self.hidden_norm
-        return x + F.linear(F.silu(F.linear(y, self.gate)) * F.linear(y, self.up), self.down)
+        return x + functional.linear(
+            functional.silu(functional.linear(y, self.gate)) * functional.linear(y, self.up), self.down
+        )
 
     def shifted(self, x: Tensor, taps: Tensor) -> Tensor:
         """Layer 0: each head adds up the tokens at its fixed places.
@@ -112,33 +114,33 @@ class Layer(nn.Module):
             taps: (heads, TAPS, TAPS): at the row's first tokens, the weight of the token that many
                 places back; the last of them holds for all later tokens.
         """
-        v = self.split(F.linear(rms(x) * self.attention_norm, self.v))
+        v = self.split(functional.linear(rms(x) * self.attention_norm, self.v))
         tokens = v.shape[2]
-        padded = F.pad(v, (0, 0, TAPS - 1, 0))
+        padded = functional.pad(v, (0, 0, TAPS - 1, 0))
         everywhere = torch.cat((taps[:, :-1], taps[:, -1:].expand(-1, tokens - TAPS + 1, -1)), 1)
         mixed = everywhere[:, :, :1] * v
         for back in range(1, TAPS):
             begin = TAPS - 1 - back
             mixed = mixed + everywhere[:, :, back, None] * padded[:, :, begin : begin + tokens]
-        return self.think(x + F.linear(mixed.transpose(1, 2).flatten(2), self.o))
+        return self.think(x + functional.linear(mixed.transpose(1, 2).flatten(2), self.o))
 
     def full(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Every token sees all tokens up to itself."""
         y = rms(x) * self.attention_norm
-        q = rotate(self.split(F.linear(y, self.q)), cos, sin)
-        k = rotate(self.split(F.linear(y, self.k)), cos, sin)
-        v = self.split(F.linear(y, self.v))
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.think(x + F.linear(mixed.transpose(1, 2).flatten(2), self.o))
+        q = rotate(self.split(functional.linear(y, self.q)), cos, sin)
+        k = rotate(self.split(functional.linear(y, self.k)), cos, sin)
+        v = self.split(functional.linear(y, self.v))
+        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.think(x + functional.linear(mixed.transpose(1, 2).flatten(2), self.o))
 
     def local(self, x: Tensor, cos: Tensor, sin: Tensor, window: int) -> Tensor:
         """Every token sees at least the last `window` tokens: its block and the block before it."""
         rows, tokens, _ = x.shape
         blocks = tokens // window
         y = rms(x) * self.attention_norm
-        q = rotate(self.split(F.linear(y, self.q)), cos, sin)
-        k = rotate(self.split(F.linear(y, self.k)), cos, sin)
-        v = self.split(F.linear(y, self.v))
+        q = rotate(self.split(functional.linear(y, self.q)), cos, sin)
+        k = rotate(self.split(functional.linear(y, self.k)), cos, sin)
+        v = self.split(functional.linear(y, self.v))
         heads = self.shape.heads
         q = q.reshape(rows, heads * blocks, window, -1)
         k, v = self.paired(k, blocks, window), self.paired(v, blocks, window)
@@ -150,7 +152,7 @@ class Layer(nn.Module):
         scores = (q @ k.transpose(-1, -2)) / math.sqrt(self.shape.head_width)
         mixed = scores.masked_fill(~mask, -1e30).softmax(-1) @ v
         mixed = mixed.reshape(rows, heads, tokens, -1).transpose(1, 2).flatten(2)
-        return self.think(x + F.linear(mixed, self.o))
+        return self.think(x + functional.linear(mixed, self.o))
 
     def paired(self, x: Tensor, blocks: int, window: int) -> Tensor:
         """Each block of keys or values behind the block before it; the first has itself before it, masked."""
@@ -167,12 +169,12 @@ class Layer(nn.Module):
         turned = picks[:, None, :, None].expand(-1, -1, -1, cos.shape[-1])
         rows = x.shape[0]
         some_cos, some_sin = (part.expand(rows, -1, -1, -1).gather(2, turned) for part in (cos, sin))
-        q = rotate(self.split(F.linear(asking, self.q)), some_cos, some_sin)
-        k = rotate(self.split(F.linear(y, self.k)), cos, sin)
-        v = self.split(F.linear(y, self.v))
+        q = rotate(self.split(functional.linear(asking, self.q)), some_cos, some_sin)
+        k = rotate(self.split(functional.linear(y, self.k)), cos, sin)
+        v = self.split(functional.linear(y, self.v))
         seen = picks[:, None, :, None] >= torch.arange(x.shape[1], device=x.device)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-        return self.think(chosen + F.linear(mixed.transpose(1, 2).flatten(2), self.o))
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+        return self.think(chosen + functional.linear(mixed.transpose(1, 2).flatten(2), self.o))
 
 
 class Reader(nn.Module):
@@ -212,6 +214,7 @@ class Reader(nn.Module):
         x = self.table()[ids]
         last = len(self.layers) - 1
         for index, layer in enumerate(self.layers):
+            assert isinstance(layer, Layer)
             if layer.kind == "shift":
                 x = layer.shifted(x, self.taps)
             elif layer.kind == "local" and window is not None:
@@ -220,4 +223,4 @@ class Reader(nn.Module):
                 x = layer.picked(x, cos, sin, picks)
             else:
                 x = layer.full(x, cos, sin)
-        return F.linear(rms(x) * self.norm, self.head)
+        return functional.linear(rms(x) * self.norm, self.head)

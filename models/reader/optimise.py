@@ -42,7 +42,10 @@ class Optimizer:
         self.wide = [p.shape[0] <= p.shape[1] for p in self.matrices]
         tables = (model.embedding, model.head)
         norms = [p for p in model.parameters() if p.ndim == 1]
-        groups: list[dict[str, Any]] = [{"params": list(tables), "scale": 1.0}, {"params": norms, "scale": 0.5}]
+        groups: list[dict[str, Any]] = [
+            {"params": list(tables), "scale": 1.0},
+            {"params": norms, "scale": 0.5},
+        ]
         self.adam = torch.optim.Adam(groups, lr=ADAM_RATE, betas=(0.9, 0.98), fused=True)
         first = self.matrices[0]
         rows, columns = sorted(first.shape)

@@ -16,10 +16,10 @@ from typing import Any
 import gguf
 import numpy as np
 import torch
-import torch.nn.functional as F
 import xllamacpp
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.nn import functional
 
 from .export import Provenance, export
 from .network import Reader, Shape
@@ -60,7 +60,11 @@ class Plain:
 
     def split(self, x: Tensor, name: str) -> Tensor:
         """One projection, cut into heads."""
-        return F.linear(x, self.tensors[name]).unflatten(-1, (self.heads, self.head_width)).transpose(0, 1)
+        return (
+            functional.linear(x, self.tensors[name])
+            .unflatten(-1, (self.heads, self.head_width))
+            .transpose(0, 1)
+        )
 
     @torch.no_grad()
     def logits(self, ids: list[int]) -> Tensor:
@@ -71,12 +75,16 @@ class Plain:
             y = self.norm(x, name + "attn_norm.weight")
             q, k = (self.turn(self.split(y, f"{name}attn_{part}.weight")) for part in "qk")
             v = self.split(y, name + "attn_v.weight")
-            mixed = F.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True)[0]
-            x = x + F.linear(mixed.transpose(0, 1).flatten(1), self.tensors[name + "attn_output.weight"])
+            mixed = functional.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True)[0]
+            x = x + functional.linear(
+                mixed.transpose(0, 1).flatten(1), self.tensors[name + "attn_output.weight"]
+            )
             y = self.norm(x, name + "ffn_norm.weight")
-            gate, up = (F.linear(y, self.tensors[f"{name}ffn_{part}.weight"]) for part in ("gate", "up"))
-            x = x + F.linear(F.silu(gate) * up, self.tensors[name + "ffn_down.weight"])
-        return F.linear(self.norm(x, "output_norm.weight"), self.tensors["output.weight"])
+            gate, up = (
+                functional.linear(y, self.tensors[f"{name}ffn_{part}.weight"]) for part in ("gate", "up")
+            )
+            x = x + functional.linear(functional.silu(gate) * up, self.tensors[name + "ffn_down.weight"])
+        return functional.linear(self.norm(x, "output_norm.weight"), self.tensors["output.weight"])
 
 
 class Server:

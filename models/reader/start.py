@@ -158,7 +158,9 @@ def _compare(
         k *= scale
         if head < copying:
             slow = 2 * (len(SPEEDS) - 1)
-            strength = math.sqrt(RECENCY_NATS * math.sqrt(width) * 3.0)  # the constant is 1/sqrt(3) after the norm
+            strength = math.sqrt(
+                RECENCY_NATS * math.sqrt(width) * 3.0
+            )  # the constant is 1/sqrt(3) after the norm
             k[slow, 0] = strength
             q[slow + 1, 0] = strength
             layer.v[begin : begin + width].zero_()

@@ -15,8 +15,6 @@ import argparse
 import itertools
 import json
 import multiprocessing
-import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,9 +24,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.nn import functional
 
 from .export import Provenance, export
 from .network import Reader, Shape
@@ -57,12 +55,12 @@ class Stage:
 
 
 PLAN = (
-    Stage(0.07, 160, 20, 0.8, None),
-    Stage(0.13, 320, 10, 0.5, None),
-    Stage(0.22, 640, 5, 0.3, 64),
-    Stage(0.23, 1216, 3, 0.2, 64),
-    Stage(0.20, 2048, 2, 0.15, 64),
-    Stage(0.15, 2048, 2, 0.1, None),
+    Stage(0.06, 160, 20, 0.8, None),
+    Stage(0.10, 320, 10, 0.5, None),
+    Stage(0.31, 640, 5, 0.3, 64),
+    Stage(0.22, 1216, 3, 0.2, 64),
+    Stage(0.18, 2048, 2, 0.15, 64),
+    Stage(0.13, 2048, 2, 0.1, None),
 )
 
 
@@ -114,6 +112,34 @@ def feed(queue: Any, seed: int, stage: Stage, number: int, first: int) -> None:
             queue.put(make_batch(rows, stage, rng))
 
 
+class Feeder:
+    """The process that makes the rows, beside the one that trains."""
+
+    PATIENCE_SECONDS = 120.0  # a feeder that makes nothing for so long is taken for lost
+
+    def __init__(self, seed: int, stage: Stage, number: int, first: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.queue: Any = context.Queue(16)
+        arguments = (self.queue, seed, stage, number, first)
+        self.process = context.Process(target=feed, args=arguments, daemon=True)
+        self.process.start()
+
+    def __enter__(self) -> "Feeder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+
+    def take(self) -> Batch:
+        """The next batch.
+
+        Raises:
+            queue.Empty: the process makes none; what it printed says why.
+        """
+        batch: Batch = self.queue.get(timeout=self.PATIENCE_SECONDS)
+        return batch
+
+
 def rate_at(share: float, steps: int) -> float:
     """The rate, 1 at most, after this share of the time."""
     warm = min(1.0, (steps + 1) / WARM_STEPS)
@@ -125,7 +151,7 @@ def loss_of(model: Any, batch: Batch, stage: Stage, device: str) -> Tensor:
     ids, picks, weights = (torch.from_numpy(part).to(device) for part in batch)
     logits = model(ids, picks, stage.window)
     targets = ids.gather(1, (picks + 1).clamp(max=ids.shape[1] - 1))
-    losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+    losses = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
     return (losses * weights.flatten()).sum() / weights.sum()
 
 
@@ -134,7 +160,7 @@ class Watch:
 
     BOUNDS = (100, 300, 700, 1200, 2048)
 
-    def __init__(self, tokenizer: Any, count: int = 10) -> None:
+    def __init__(self, tokenizer: Any, count: int = 16) -> None:
         self.unknown = tokenizer.encode(" ...", add_special_tokens=False).ids[0]
         rows = make_rows(WATCHED_SEED, 2048, 0.1, tokenizer)
         self.rows = [next(rows) for _ in range(count)]
@@ -163,8 +189,8 @@ class Watch:
     def _count(self, ids: Any, weights: Any, right: Any, wrongly: Any, counts: dict[str, list[int]]) -> None:
         """Add one row's values to the counts."""
         valued = weights >= 3
-        for begin in np.flatnonzero(valued[1:] & ~valued[:-1]) + 1:
-            end = begin
+        for place in np.flatnonzero(valued[1:] & ~valued[:-1]) + 1:
+            end = begin = int(place)
             while end < len(ids) and valued[end]:
                 end += 1
             name = "..." if ids[begin] == self.unknown else self._bucket(ids, begin, end)
@@ -240,26 +266,20 @@ class Trainer:
 
     def _stage(self, stage: Stage, number: int, until: float) -> None:
         """Train on rows of one length."""
-        queue: Any = multiprocessing.get_context("spawn").Queue(16)
-        arguments = (queue, self.seed, stage, number, self.progress.batches)
-        feeder = multiprocessing.get_context("spawn").Process(target=feed, args=arguments, daemon=True)
-        feeder.start()
         self.say(f"stage {number}: {json.dumps([stage.length, stage.rows, stage.ease, stage.window])}")
         torch._dynamo.reset()
         model = torch.compile(self.model, dynamic=False)
         kept = self.progress.seconds
         losses: list[float] = []
         origin = time.monotonic() - kept
-        try:
+        with Feeder(self.seed, stage, number, self.progress.batches) as feeder:
             while self.progress.seconds < until:
-                losses.append(self._step(model, queue.get(), stage))
+                losses.append(self._step(model, feeder.take(), stage))
                 self.progress.seconds = time.monotonic() - origin
                 if self.progress.seconds - kept > KEEP_SECONDS:
+                    self._report(stage, losses, self.progress.seconds - kept)
                     kept = self.progress.seconds
-                    self._report(stage, losses)
                     losses.clear()
-        finally:
-            feeder.terminate()
 
     def _step(self, model: Any, batch: Batch, stage: Stage) -> float:
         """One step of the optimizer."""
@@ -271,14 +291,14 @@ class Trainer:
         self.progress.tokens += stage.length * stage.rows
         return float(loss.detach())
 
-    def _report(self, stage: Stage, losses: list[float]) -> None:
+    def _report(self, stage: Stage, losses: list[float], seconds: float) -> None:
         """Keep a checkpoint and say how it goes."""
         share = self.progress.seconds / self.total
         if share < 1 - DECAY:
             self.keep("before-decay.pt")
         self.keep("last.pt")
         mean = sum(losses) / len(losses)
-        rate = stage.length * stage.rows * len(losses) / KEEP_SECONDS
+        rate = stage.length * stage.rows * len(losses) / seconds
         self.say(
             f"{100 * share:.0f} %, {self.progress.tokens / 1e6:.2f} M tokens, {rate:.0f} tokens/s, loss {mean:.3f}, "
             + self.watch.look(self.model, max(stage.length, 640))
