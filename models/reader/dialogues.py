@@ -74,6 +74,7 @@ class Writer:
     stated: list[tuple[Key, str]] = field(default_factory=list)  # in the log, for the summary
     remark: str = ""  # the first one in the log
     asked: set[Key] = field(default_factory=set)
+    most_recalled: int = 10  # lines beside those about what is asked for
     began: float = 0.0
 
     def __post_init__(self) -> None:
@@ -307,7 +308,7 @@ class Writer:
             for said in rest
             if key and said.key and (said.key.family == key.family or said.key.word == key.word != "")
         ]
-        count = rng.choice((0, 0, 1, 1, 2, 2, 3, 4, 6, 10)) + (1 if not about else 0)
+        count = min(self.most_recalled, rng.choice((0, 0, 1, 1, 2, 2, 3, 4, 6, 10)) + (1 if not about else 0))
         chosen = {said.index: said for said in about}
         for _ in range(count):
             pool = near if near and rng.random() < 0.5 else rest
@@ -348,7 +349,7 @@ def _ended(parts: Sequence[str]) -> list[str]:
 
 def begin(rng: random.Random, mix: Mix, length: int) -> Writer:
     """Begin a dialogue with what was folded before it, if anything was."""
-    writer = Writer(rng, mix)
+    writer = Writer(rng, mix, most_recalled=max(1, min(10, length // 100)))
     instructions = rng.choice(talk.PERSONAS) if rng.random() < 0.25 else ""
     lines = facts = 0.0
     if rng.random() < (0.3 if mix.plain else 0.6):

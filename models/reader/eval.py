@@ -81,7 +81,9 @@ class Examiner:
     def __init__(self, seed: str, tokenizer: Any) -> None:  # Any: untyped package
         self.rng = random.Random(seed)
         self._tokenizer = tokenizer
-        self.mix = Mix(families=FAMILIES, statements=0.0, questions=0.0, held_out=True, near=0.3, made_up=0.2)
+        self.mix = Mix(
+            families=FAMILIES, statements=0.0, questions=0.0, held_out=True, near=0.3, made_up=0.15
+        )
 
     def speaker(self, *, held_wordings: bool = False, plain: bool = False) -> Speaker:
         """Who puts facts into words."""

@@ -42,15 +42,14 @@ HIDDEN = "key spare key passport umbrella charger ladder torch hammer map wallet
 COUNTED = "children sisters brothers cats dogs bikes cousins books plants chickens horses guitars keys cameras".split()
 SIZED = "shoe ring shirt hat jacket glove".split()
 LENT = "bike car ladder camera book drill tent umbrella guitar phone".split()
-EVENTS = "wedding conference party concert exam course meeting match".split()
 
 SELF, ANY, OTHER, THE = "self", "any", "other", "the"
 VOICES = {"say": "my", "answer": "your", "line": "the user's"}  # whose, by who speaks
 
 # Wordings that any family with a noun phrase has.
 NOUN_SAYS = ("{N} is {v}.", "{N}: {v}.", "{N} is {v}, by the way.")
-NOUN_ASKS = ("What is {n}?", "What's {n}?", "Tell me {n}.", "Do you know {n}?", "Do you remember {n}?", "What was {n} again?", "I forgot {n}.", "{N}?", "Can you tell me {n}?", "Say {n}.")  # fmt: skip
-NOUN_UPDATES = ("{N} is now {v}.", "{N} has changed to {v}.", "I changed {n} to {v}.", "{N} is {v} now.", "{N} has changed: it's {v}.", "The new value of {n} is {v}.", "{N} is not that any more, it's {v}.", "Please change {n} to {v}.", "Change of plan: {n} is {v}.")  # fmt: skip
+NOUN_ASKS = ("What is {n}?", "What's {n}?", "Tell me {n}.", "Do you know {n}?", "Do you remember {n}?", "What was {n} again?", "Can you tell me {n}?", "Please tell me {n}.")  # fmt: skip
+NOUN_UPDATES = ("{N} is now {v}.", "{N} has changed to {v}.", "I changed {n} to {v}.", "{N} is {v} now.", "{N} has changed: it's {v}.", "Please change {n} to {v}.", "Change of plan: {n} is {v}.")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -185,10 +184,6 @@ FAMILIES: tuple[Family, ...] = (
         "I come from {v}.|I am from {v}.|I grew up in {v}.|My hometown is {v}.|I'm from {v}.",
         "Where do I come from?|Where am I from?|Where did I grow up?|What is my hometown?|Which city do I come from?",
         updates="I really come from {v}.|My hometown is {v}, not what I said.", line="The user comes from {v}."),
-    _family("origin other", "city", "{W} comes from {v}.",
-        "{W} comes from {v}.|{W} is from {v}.|{W} grew up in {v}.|{P} hometown is {v}.",
-        "Where does {w} come from?|Where is {w} from?|Where did {w} grow up?|What is {p} hometown?",
-        updates="{W} really comes from {v}.|{P} hometown is {v}, not what I said.", owner=OTHER),
     _family("job", "job", "You work as {v}.",
         "I work as {v}.|I am {v}.|I'm {v} by profession.|My job is to be {v}.|I earn my money as {v}.|I have a job as {v}.",
         "What do I work as?|What is my job?|What do I do for a living?|What's my profession?|What's my job?|Do you know my job?",
@@ -293,10 +288,6 @@ FAMILIES: tuple[Family, ...] = (
         "The {k} is {v}.|I put the {k} {v}.|I left the {k} {v}.|You find the {k} {v}.|We keep the {k} {v}.|I hid the {k} {v}.",
         "Where is the {k}?|Where's the {k}?|Where did I put the {k}?|Where do I find the {k}?|Where did I leave the {k}?|Do you know where the {k} is?|Where do we keep the {k}?",
         updates="The {k} is {v} now.|I moved the {k}, it is {v}.|The {k} is now {v}.|I put the {k} {v} instead.", keys=HIDDEN, owner=THE, made_up=True),
-    _family("event place", "city", "{P} {k} takes place in {v}.",
-        "{P} {k} takes place in {v}.|{P} {k} is in {v}.|{P} {k} will be held in {v}.|{P} {k} happens in {v}.",
-        "Where does {p} {k} take place?|Where is {p} {k}?|In which city is {p} {k}?|Where will {p} {k} be held?",
-        updates="{P} {k} was moved to {v}.|{P} {k} takes place in {v} now.|{P} {k} is now in {v}.", keys=EVENTS, owner=ANY),
     _family("flight", "city", "{P} flight goes to {v}.",
         "{P} flight goes to {v}.|I am flying to {v}.|I fly to {v}.|I have booked a flight to {v}.",
         "Where does {p} flight go?|Where am I flying to?|Where do I fly?|Where does {p} flight go to?",
@@ -313,10 +304,6 @@ FAMILIES: tuple[Family, ...] = (
         "I study {v}.|I am studying {v}.|My subject is {v}.|I'm a student of {v}.",
         "What do I study?|What am I studying?|What is my subject?|Which subject do I study?",
         updates="I study {v} now.|I now study {v}.|I changed my subject to {v}.", line="The user studies {v}."),
-    _family("study other", "subject", "{W} studies {v}.",
-        "{W} studies {v}.|{W} is studying {v}.|{P} subject is {v}.",
-        "What does {w} study?|What is {w} studying?|What is {p} subject?|Which subject does {w} study?",
-        updates="{W} studies {v} now.|{W} now studies {v}.", owner=OTHER),
     _family("language", "language", "You are learning {v}.",
         "I am learning {v}.|I'm learning {v}.|I take lessons in {v}.|The language I learn is {v}.",
         "Which language am I learning?|What language am I learning?|What language do I learn?|Which language do I learn?",
@@ -329,14 +316,6 @@ FAMILIES: tuple[Family, ...] = (
         "I play the {v}.|I can play the {v}.|My instrument is the {v}.|I take lessons on the {v}.",
         "Which instrument do I play?|What instrument do I play?|What do I play?|What is my instrument?",
         updates="I play the {v} now.|I now play the {v}.|I gave that up and play the {v}.", line="The user plays the {v}."),
-    _family("instrument other", "instrument", "{W} plays the {v}.",
-        "{W} plays the {v}.|{W} can play the {v}.|{P} instrument is the {v}.",
-        "Which instrument does {w} play?|What instrument does {w} play?|What does {w} play?|What is {p} instrument?",
-        updates="{W} plays the {v} now.|{W} now plays the {v}.", owner=OTHER),
-    _family("height", "height", "{P} height is {v}.",
-        "{P} height is {v}.|I am {v} tall.|I'm {v} tall.",
-        "How tall am I?|What is my height?|What's my height?|Do you know how tall I am?",
-        updates="I am {v} tall now.|{P} height is now {v}."),
     _family("size", "size", "{P} {k} size is {v}.",
         "{P} {k} size is {v}.|{P} size in {k}s is {v}.|I need {k}s in size {v}.|I wear {k} size {v}.",
         "What is {p} {k} size?|What's {p} {k} size?|Which {k} size do I wear?|What size are {p} {k}s?",
@@ -352,10 +331,6 @@ FAMILIES: tuple[Family, ...] = (
         "For breakfast I eat {v}.|I eat {v} for breakfast.|I have {v} for breakfast.|My breakfast is {v}.",
         "What do I eat for breakfast?|What do I have for breakfast?|What is my breakfast?|Which breakfast do I eat?",
         updates="For breakfast I eat {v} now.|I now eat {v} for breakfast.", line="For breakfast the user eats {v}."),
-    _family("lunch", "food", "For lunch you had {v}.",
-        "For lunch I had {v}.|I had {v} for lunch.|I ate {v} for lunch.|My lunch was {v}.",
-        "What did I have for lunch?|What did I eat for lunch?|What was my lunch?|Do you know what I had for lunch?",
-        updates="For lunch I had {v} after all.|No, I had {v} for lunch.", line="For lunch the user had {v}."),
     _family("lent", "person", "You lent your {k} to {v}.",
         "I lent my {k} to {v}.|I gave my {k} to {v} for a while.|My {k} is with {v}.|The one who has my {k} is {v}.",
         "Who did I lend my {k} to?|Who has my {k}?|Who did I give my {k} to?|Where is my {k}?",
@@ -364,18 +339,6 @@ FAMILIES: tuple[Family, ...] = (
         "The {k} is called {v}.|The {k}'s name is {v}.|We call the {k} {v}.|The name of the {k} is {v}.",
         "What is the {k} called?|What's the {k} called?|What is the {k}'s name?|How do we call the {k}?",
         updates="The {k} is called {v} now.|We renamed the {k} to {v}.|The {k} is now called {v}.", noun="the name of the {k}", keys="project product song novel plan game robot server printer ship film cafe".split(), owner=THE, made_up=True),
-    _family("partner", "person", "You are married to {v}.",
-        "I am married to {v}.|I'm married to {v}.|I married {v}.|The person I married is {v}.",
-        "Who am I married to?|Who did I marry?|Do you know who I am married to?|Who is the person I married?",
-        updates="I am married to {v} now.|I am now married to {v}.", line="The user is married to {v}."),
-    _family("fear", "food", "You are afraid of {v}.",
-        "I am afraid of {v}.|I'm afraid of {v}.|I fear {v}.|What scares me is {v}.",
-        "What am I afraid of?|What do I fear?|What scares me?|Do you know what I am afraid of?",
-        updates="I am afraid of {v} now.|Now I fear {v}.", line="The user is afraid of {v}."),
-    _family("fan", "title", "You are a fan of {v}.",
-        "I am a fan of {v}.|I'm a fan of {v}.|I support {v}.|The team I follow is {v}.",
-        "Who am I a fan of?|What am I a fan of?|Which team do I support?|Which team do I follow?",
-        updates="I am a fan of {v} now.|I now support {v}.", line="The user is a fan of {v}."),
 )  # fmt: skip
 BY_NAME = {family.name: family for family in FAMILIES}
 

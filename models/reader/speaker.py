@@ -22,7 +22,7 @@ class Mix:
     held_out: bool = False  # values that training never sees
     held_wordings: bool = False
     near: float = 0.5  # share of new keys that lie next to known ones
-    made_up: float = 0.25  # share of open keys that are made up
+    made_up: float = 0.15  # share of open keys that are made up
 
 
 def draw_mix(rng: random.Random, ease: float) -> Mix:
@@ -39,7 +39,7 @@ def draw_mix(rng: random.Random, ease: float) -> Mix:
         updates=rng.choice((0.0, 0.2) if plain else (0.1, 0.25, 0.35, 0.45)),
         plain=plain,
         near=rng.choice((0.2, 0.5, 0.7)),
-        made_up=0.1 if plain else 0.25,
+        made_up=0.05 if plain else 0.15,
     )
 
 
@@ -113,7 +113,7 @@ class Speaker:
         if self.mix.plain:
             return trained[0]
         # The plainest is what people say most.
-        return trained[0] if self.rng.random() < 0.25 else self.rng.choice(trained)
+        return trained[0] if self.rng.random() < 0.35 else self.rng.choice(trained)
 
     def _wrap(self, text: str, wraps: Sequence[str], held: Sequence[str], value: str) -> str:
         keeps_capital = text.startswith(("I ", "I'", value)) if value else text.startswith("I ")

@@ -67,7 +67,7 @@ def is_held_out(value: str) -> bool:
 
 def make_word(rng: Rng) -> str:
     """Make a word up, in small letters. Example: "drosai"."""
-    count = rng.choice((1, 2, 2, 2, 3, 3))
+    count = rng.choice((1, 1, 2, 2, 2, 2, 3))
     word = "".join(
         rng.choice(_ONSETS) + rng.choice(_VOWELS) + (rng.choice(_CODAS) if rng.random() < 0.6 else "")
         for _ in range(count)
@@ -87,9 +87,9 @@ def _title(words: list[str]) -> Callable[[Rng], str]:
 
     def make(rng: Rng) -> str:
         draw = rng.random()
-        if draw < 0.06:
+        if draw < 0.04:
             return _foreign(rng)
-        if draw < 0.06 + MADE_UP:
+        if draw < 0.04 + MADE_UP:
             return make_word(rng).capitalize()
         return rng.choice(words)
 
