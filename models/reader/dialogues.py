@@ -219,23 +219,22 @@ class Writer:
 
     def _note(self) -> None:
         """A note stands before the next message: something to remember, or a correction of the base."""
-        rng = self.rng
-        based = [
-            said
-            for said in self.past
-            if said.key in self.base and said.text in self.dialogue.base and said.key not in self.log
-        ]
-        if based and rng.random() < 0.5:
-            said = rng.choice(based)
-            assert said.key is not None
-            value = self.speaker.value(said.key, said.value)
-            self.dialogue.add(Note(op="edit_fact", old=said.text, text=self.speaker.state(said.key, value)))
-            self.log[said.key] = value
-        else:
+        rng, base = self.rng, self.dialogue.base
+        based = [said for said in self.past if said.key in self.base and said.key not in self.log]
+        said = rng.choice(based) if based else None
+        if said is None or said.key is None or rng.random() < 0.5:
             key = self.speaker.new_key(self.known_keys())
             value = self.speaker.value(key, self.truth(key) or "")
             self.dialogue.add(Note(op="remember", text=self.speaker.state(key, value)))
-            self.log[key] = value
+        else:
+            key, line = said.key, say_answer(said.key, said.value, "line")
+            value = self.speaker.value(key, said.value)
+            if f"- {line}\n" in f"{base}\n":
+                self.dialogue.add(Note(op="edit_line", old=line, text=say_answer(key, value, "line")))
+            else:
+                self.dialogue.add(Note(op="edit_fact", old=said.text, text=self.speaker.state(key, value)))
+        self.log[key] = value
+        self.asked.discard(key)
         self.chat()
 
     def ask(self, before: str = "") -> None:

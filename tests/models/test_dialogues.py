@@ -91,11 +91,11 @@ def test_the_latest_statement_wins():
 
 
 def test_every_shape_of_memory_occurs():
-    made = dialogues(120)
+    made = dialogues(250)
     items = [item for dialogue in made for item in dialogue.items]
     bases = "\n".join(dialogue.base for dialogue in made)
     assert any(isinstance(item, Recalled) for item in items)
-    assert {item.op for item in items if isinstance(item, Note)} >= {"remember", "edit_fact"}
+    assert {item.op for item in items if isinstance(item, Note)} >= {"remember", "edit_fact", "edit_line"}
     for header in (
         "Summary of the conversation so far:",
         "Facts, in the user's words",
