@@ -27,7 +27,7 @@ STEPS = (
 
 def orthogonalise(stack: Tensor) -> Tensor:
     """The nearest orthogonal matrix to each of a stack of wide ones, (matrices, rows, columns), roughly."""
-    x = stack / (stack.norm(dim=(1, 2), keepdim=True) * 1.01 + 1e-12)
+    x: Tensor = stack / (torch.linalg.matrix_norm(stack, keepdim=True) * 1.01 + 1e-12)
     for a, b, c in STEPS:
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)

@@ -47,7 +47,8 @@ class Plain:
 
     def norm(self, x: Tensor, name: str) -> Tensor:
         """RMSNorm."""
-        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.epsilon) * self.tensors[name]
+        scale = torch.rsqrt(x.square().mean(-1, keepdim=True) + self.epsilon)
+        return x * scale * self.tensors[name]
 
     def turn(self, x: Tensor) -> Tensor:
         """Rotate neighbouring pairs; x is (heads, tokens, head width)."""
@@ -60,11 +61,8 @@ class Plain:
 
     def split(self, x: Tensor, name: str) -> Tensor:
         """One projection, cut into heads."""
-        return (
-            functional.linear(x, self.tensors[name])
-            .unflatten(-1, (self.heads, self.head_width))
-            .transpose(0, 1)
-        )
+        projected = functional.linear(x, self.tensors[name])
+        return projected.view(-1, self.heads, self.head_width).transpose(0, 1)
 
     @torch.no_grad()
     def logits(self, ids: list[int]) -> Tensor:

@@ -67,8 +67,8 @@ class Places:
 def orthogonal(rows: int, columns: int, generator: torch.Generator) -> Tensor:
     """A random matrix that keeps the mean length of random vectors."""
     size = max(rows, columns)
-    q, _ = torch.linalg.qr(torch.randn(size, size, generator=generator))
-    return q[:rows, :columns] * math.sqrt(size / min(rows, columns) if rows < columns else 1.0)
+    square: Tensor = torch.linalg.qr(torch.randn(size, size, generator=generator))[0]
+    return square[:rows, :columns] * math.sqrt(size / min(rows, columns) if rows < columns else 1.0)
 
 
 @torch.no_grad()
