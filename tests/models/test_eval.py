@@ -51,7 +51,7 @@ def test_what_is_asked_for_stands_as_far_back_as_the_row_says(examiner, distance
         case = ask_recall(distance, 10)(examiner)
         place = max(number for number, text in enumerate(texts(case)[:-1]) if case.value in text)
         assert distance - 60 <= examiner.size(case.items[place:-1]) <= distance + 60
-        assert case.value in case.sentence
+        assert str(case.value) in case.sentence
 
 
 def test_what_was_never_told_is_told_nowhere(examiner):
