@@ -275,7 +275,7 @@ class Writer:
             self.remark = self.remark or split_sentences(remark)[0]
             return self.dialogue.say(remark, answer_plainly(talk.HEARD, 0.5))
         made: Callable[[random.Random], tuple[str, str]] = talk.draw_chat if draw < 0.8 else talk.draw_world
-        if draw > 0.92:
+        if draw > 0.88:
             said, reply = talk.draw_repeat(rng)
             return self.dialogue.say(said, answer_plainly(reply, 1.0))
         said, reply = made(rng)

@@ -7,7 +7,20 @@ that the model learns to look past them. To questions about the world there is o
 import random
 from collections.abc import Iterator
 
-from .values import CITIES, COLOURS, FOODS, HOBBIES, JOBS, NAMES, NOUNS, THINGS, WEEKDAYS, make_word
+from .values import (
+    CITIES,
+    COLOURS,
+    COMMON,
+    FOODS,
+    HOBBIES,
+    JOBS,
+    NAMES,
+    NOUNS,
+    THINGS,
+    WEEKDAYS,
+    load_pieces,
+    make_word,
+)
 
 NOTED = "Got it."  # after a fact
 HEARD = "I see."  # after a remark
@@ -79,6 +92,15 @@ _REPEAT = (
     "Say after me: {}",
     "Echo this: {}",
 )
+_WORDS = sorted(
+    {
+        word.strip(".,!?'")
+        for text in (*_REMARKS, *map(" ".join, _PARTS.values()))
+        for word in text.split()
+        if "{" not in word
+    }
+    | set(COMMON)
+)
 WRAPS = ("By the way, ", "Just so you know, ", "Oh, and ", "Note that ", "You should know that ", "Also, ", "And ", "Listen, ", "Well, ", "For your notes: ", "Remember: ", "Please remember that ", "Remember that ", "Please note: ", "Let me tell you something: ", "One more thing: ")  # fmt: skip
 ASK_WRAPS = ("By the way, ", "Tell me, ", "Quick question: ", "So, ", "And ", "Remind me: ", "One question: ", "Hey, ", "Please, ", "Say, ", "Now, ", "Sorry, ", "I forgot: ")  # fmt: skip
 UPDATE_WRAPS = ("Actually, ", "Correction: ", "No, ", "Sorry, ", "I was wrong: ", "Wait, ", "I made a mistake: ", "Update: ", "From now on, ", "Since today, ", "News: ", "Oh, I meant ", "It has changed: ")  # fmt: skip
@@ -137,10 +159,13 @@ def draw_world(rng: random.Random) -> tuple[str, str]:
 
 
 def draw_repeat(rng: random.Random) -> tuple[str, str]:
-    """Draw something to be repeated."""
-    text = (
-        draw_remark(rng) if rng.random() < 0.3 else " ".join(make_word(rng) for _ in range(rng.randint(1, 4)))
-    )
+    """Draw something to be repeated: a remark, or any words."""
+    text = draw_remark(rng)
+    if rng.random() < 0.7:
+        text = " ".join(
+            rng.choice((make_word(rng), rng.choice(_WORDS), rng.choice(load_pieces() or _WORDS)))
+            for _ in range(rng.randint(1, 5))
+        )
     return rng.choice(_REPEAT).format(text), text
 
 

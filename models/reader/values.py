@@ -4,9 +4,12 @@ Words that are made up teach the model to copy instead of to recite. A tenth of 
 every word that `is_held_out` says so of, never stands in training: with these it is examined.
 """
 
+import json
 import random
 import zlib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
 HELD_SHARE = 12  # percent of all values that training never sees
 MADE_UP = 0.5  # share of values that are not from a list
@@ -57,6 +60,16 @@ WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 MONTHS = "January February March April May June July August September October November December".split()
 STREETS = "Elm Oak Mill Church Station Park High King Queen Bridge River Garden Rose Hill Lake North South West East Market Castle School Forest Meadow".split()
 
+COMMON = """house river green weekend paper window morning letter garden silver water stone winter music forest summer bridge market flower people money
+doctor school friend brother sister mother father colleague neighbour holiday kitchen office engine number street village mountain island
+coffee bread butter sugar orange lemon apple purple yellow golden little great early quick quiet happy simple strong bright heavy empty
+dragon castle soldier prince captain pirate wizard monkey rabbit turtle eagle falcon salmon spider thunder lightning shadow mirror crystal
+picture camera guitar violin trumpet theatre cinema library museum station airport harbour tunnel ladder hammer bottle basket blanket pillow
+yesterday tomorrow monday friday january october always never maybe together without between another something nothing anything perhaps
+system server project budget meeting deadline version update backup memory record answer question problem reason result chance change
+journey adventure history mystery secret treasure promise wonder freedom justice courage kingdom empire planet galaxy comet rocket signal
+champion umbrella elephant kangaroo chocolate strawberry breakfast afternoon birthday anniversary hospital telephone computer keyboard""".split()
+
 Rng = random.Random
 
 
@@ -65,17 +78,74 @@ def is_held_out(value: str) -> bool:
     return zlib.crc32(f"value {value}".encode()) % 100 < HELD_SHARE
 
 
+_TOKENIZER = Path(__file__).with_name("tokenizer.json")
+
+
+@cache
+def load_pieces() -> tuple[str, ...]:
+    """The letters of each token of the vocabulary; none while there is no tokenizer yet, as when it is made."""
+    if not _TOKENIZER.exists():
+        return ()
+    vocabulary = json.loads(_TOKENIZER.read_text(encoding="utf-8"))["model"]["vocab"]
+    texts = {token.removeprefix("Ġ") for token in vocabulary}
+    return tuple(sorted(text for text in texts if text.isascii() and text.isalpha() and len(text) > 1))
+
+
 def make_word(rng: Rng) -> str:
-    """Make a word up, in small letters. Example: "drosai"."""
-    count = rng.choice((1, 1, 2, 2, 2, 2, 3))
-    word = "".join(
-        rng.choice(_ONSETS) + rng.choice(_VOWELS) + (rng.choice(_CODAS) if rng.random() < 0.6 else "")
-        for _ in range(count)
-    )
+    """Make a word up, in small letters. Example: "drosai", "weekolin".
+
+    Some are put together from syllables, some from pieces of real words and from tokens, some from letters: what
+    is copied has to be any text, and a token that was never copied in training would not be.
+    """
+    draw, pieces = rng.random(), load_pieces()
+    if draw < 0.5:
+        count = rng.choice((1, 1, 2, 2, 2, 2, 3))
+        word = "".join(map(_syllable, [rng] * count))
+    elif draw < 0.7:
+        word = _slice(rng) + (_slice(rng) if rng.random() < 0.7 else "")
+    elif draw < 0.95 and pieces:
+        word = "".join(rng.choice(pieces) for _ in range(rng.choice((1, 2, 2)))).lower()
+    else:
+        word = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(3, 5)))
     return word if len(word) > 2 else make_word(rng)
 
 
+def _syllable(rng: Rng) -> str:
+    coda = rng.choice(_CODAS) if rng.random() < 0.6 else ""
+    return rng.choice(_ONSETS) + rng.choice(_VOWELS) + coda
+
+
+def _slice(rng: Rng) -> str:
+    """Take a piece of a real word."""
+    word = rng.choice(rng.choice((COMMON, COMMON, NAMES, CITIES, SURNAMES, FOODS, PETS, JOBS))).lower()
+    start = rng.randrange(max(1, len(word) - 2))
+    return word[start : start + rng.randint(2, 5)]
+
+
+def make_title(rng: Rng) -> str:
+    """Make a title of common words. Example: "Silver Morning"."""
+    return " ".join(word.capitalize() for word in rng.sample(COMMON, rng.choice((1, 2, 2))))
+
+
+# First and last letter of alphabets that values are now and then written in.
+_ALPHABETS = (
+    ("а", "я"),
+    ("α", "ω"),
+    ("あ", "ん"),
+    ("ア", "ン"),
+    ("一", "龥"),
+    ("가", "힣"),
+    ("א", "ת"),
+    ("ا", "ي"),
+    ("à", "ÿ"),
+)
+
+
 def _foreign(rng: Rng) -> str:
+    """Write a name in another alphabet: one that there is, or any letters."""
+    if rng.random() < 0.5:
+        first, last = rng.choice(_ALPHABETS)
+        return "".join(chr(rng.randint(ord(first), ord(last))) for _ in range(rng.randint(1, 4)))
     words = rng.choice(
         (_CYRILLIC, _CYRILLIC, _GREEK, _EASTERN, _EASTERN, _ARABIC, _ACCENTED, _ACCENTED, _ACCENTED)
     )
@@ -138,17 +208,18 @@ def _code(rng: Rng) -> str:
 
 
 def _password(rng: Rng) -> str:
-    form = rng.randrange(6)
-    word = make_word(rng)
-    if form == 0:
-        return f"{word}{_digits(rng, rng.choice((1, 2, 3, 4)))}"
-    if form == 1:
-        return f"{word}-{make_word(rng)}"
-    if form == 2:
-        return f"{word.capitalize()}{_digits(rng, 2)}"
-    if form == 3:
-        return _code(rng)
-    return f"{word}{make_word(rng)}" if form == 4 else f"{word}{_digits(rng, 4)}"
+    word, form = make_word(rng), rng.randrange(8)
+    forms = (
+        f"{word}{_digits(rng, rng.choice((1, 2, 3, 4)))}",
+        f"{word}{_digits(rng, 4)}",
+        f"{word}-{rng.choice(COMMON)}",
+        f"{word.capitalize()}{_digits(rng, 2)}",
+        f"{word}{rng.choice('!#$%&*+=?@_~^')}{_digits(rng, 2)}",
+        f"{rng.choice(COMMON)}{_digits(rng, 2)}",
+        f"{word}{make_word(rng)}",
+        _code(rng),
+    )
+    return forms[form]
 
 
 def _time(rng: Rng) -> str:
@@ -212,9 +283,15 @@ def _company(rng: Rng) -> str:
     return f"{name} {rng.choice(('Ltd', 'Labs', 'Bank', 'Systems'))}" if rng.random() < 0.3 else name
 
 
+def _name_of_thing(rng: Rng) -> str:
+    return make_title(rng) if rng.random() < 0.25 else _title(SURNAMES + CITIES)(rng)
+
+
 def _favourite(rng: Rng) -> str:
     lists = (COLOURS, FOODS, HOBBIES, THINGS, CITIES, NAMES)
     draw = rng.random()
+    if draw < 0.1:
+        return make_title(rng)
     if draw < 0.25:
         return make_word(rng)
     return make_word(rng).capitalize() if draw < 0.5 else rng.choice(rng.choice(lists))
@@ -224,7 +301,7 @@ KINDS: dict[str, Callable[[Rng], str]] = {
     "person": _person,
     "pet": _title(PETS),
     "city": _title(CITIES),
-    "title": _title(SURNAMES + CITIES),
+    "title": _name_of_thing,
     "company": _company,
     "colour": _plain(COLOURS),
     "food": _plain(FOODS),

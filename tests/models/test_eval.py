@@ -49,8 +49,9 @@ def texts(case):
 def test_what_is_asked_for_stands_as_far_back_as_the_row_says(examiner, distance):
     for _ in range(5):
         case = ask_recall(distance, 10)(examiner)
-        place = max(number for number, text in enumerate(texts(case)[:-1]) if case.value in text)
-        assert distance - 60 <= examiner.size(case.items[place:-1]) <= distance + 60
+        places = [number for number, text in enumerate(texts(case)[:-1]) if str(case.value) in text]
+        sizes = [examiner.size(case.items[place:-1]) for place in places]
+        assert any(distance - 60 <= size <= distance + 60 for size in sizes)
         assert str(case.value) in case.sentence
 
 

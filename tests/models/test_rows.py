@@ -19,8 +19,8 @@ def tokenizer():
 
 def test_a_row_is_as_long_as_asked_for_and_teaches_something(tokenizer):
     taught = []
-    for ids, weights in islice(make_rows(1, 300, 0.2, tokenizer), 40):
-        assert ids.shape == weights.shape == (300,)
+    for ids, weights in islice(make_rows(1, 640, 0.2, tokenizer), 40):
+        assert ids.shape == weights.shape == (640,)
         assert ids.dtype == np.int32
         assert weights.dtype == np.float32
         taught.append((weights > 0).mean())
