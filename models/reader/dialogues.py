@@ -20,10 +20,11 @@ from turnkeep.conversation.log import Position
 
 from . import talk
 from .families import Key, say_answer
-from .replies import Reply, answer_plainly, answer_unknown, answer_value, summarise
+from .replies import Reply, answer_plainly, answer_unknown, answer_value, quote, summarise
 from .speaker import Mix, Speaker, draw_mix
 
 DAY_SECONDS = 86_400
+SUMMARIES, EXAMINED = 0.15, 0.2  # shares of dialogues with many summaries, and with all questions at the end
 SUMMARY_LENGTH = 300  # tokens of a row that can hold a summary: the request alone takes a hundred
 
 
@@ -71,7 +72,7 @@ class Writer:
     base: dict[Key, tuple[int, str]] = field(default_factory=dict)
     recalled: dict[Key, tuple[int, str]] = field(default_factory=dict)
     log: dict[Key, str] = field(default_factory=dict)
-    stated: list[tuple[Key, str]] = field(default_factory=list)  # in the log, for the summary
+    stated: list[str] = field(default_factory=list)  # sentences since the last summary, or the base
     remark: str = ""  # the first one in the log
     asked: set[Key] = field(default_factory=set)
     most_recalled: int = 10  # lines beside those about what is asked for
@@ -80,6 +81,7 @@ class Writer:
     def __post_init__(self) -> None:
         self.speaker = Speaker(self.rng, self.mix)
         self.began = self.rng.uniform(1.6e9, 1.95e9)
+        self.third_person = self.rng.random() < 0.5  # how the summary in the base is written
         self.pace = self.rng.choice((0.0, 0.0, 0.002, 0.05, 0.5)) * DAY_SECONDS  # between turns
 
     # -- what can be read ---------------------------------------------------------------------------
@@ -125,12 +127,12 @@ class Writer:
             said.key: said for said in self.past if said.key and said.role == "user"
         }
         summary = [
-            Line(text=say_answer(said.key, said.value, "line"), turns=(1, 1))
+            Line(text=self._line(said.key, said), turns=(1, 1))
             for said in latest.values()
             if said.key and self._take(said, lines)
         ]
         if summary and self.rng.random() < 0.2:
-            summary.insert(0, Line(text=f"The user said: {talk.draw_remark(self.rng)}", turns=(1, 1)))
+            summary.insert(0, Line(text=quote(talk.draw_remark(self.rng)), turns=(1, 1)))
         kept = (
             self._glean(facts)
             if facts and self.rng.random() < 0.5
@@ -138,6 +140,10 @@ class Writer:
         )
         self.dialogue.base = render_base(instructions, View(lines=tuple(summary), facts=tuple(kept)))
         self.dialogue.characters += len(self.dialogue.base)
+
+    def _line(self, key: Key, said: Said) -> str:
+        """Write a line of the summary: in the user's words, or in those that answers have."""
+        return say_answer(key, said.value, "line") if self.third_person else quote(said.text)
 
     def _glean(self, share: float) -> list[Fact]:
         """Take facts from what was said as turnkeep does, its mistakes included."""
@@ -189,19 +195,25 @@ class Writer:
         rng = self.rng
         if rng.random() < 0.04 and not self.mix.plain:
             return self._note()
-        parts = [self._new_statement()]
+        statements = [self._new_statement()]
+        parts = [*statements]
         if not self.mix.plain:
             draw = rng.random()
             if draw < 0.14:
-                parts.append(self._new_statement())
+                statements.append(self._new_statement())
+                parts = [*statements]
             elif draw < 0.20:
                 parts.insert(0, talk.draw_remark(rng))
             elif draw < 0.25:
                 parts.append(talk.draw_remark(rng))
             elif draw < 0.28:
-                return self.ask(before=f"{parts[0]} ")
+                before = _ended([*parts, ""])[0]
+                self.stated.append(before)
+                return self.ask(before=f"{before} ")
         self._recall_now_and_then()
-        return self.dialogue.say(" ".join(_ended(parts)), answer_plainly(talk.NOTED, 0.5))
+        whole = _ended(parts)
+        self.stated += [said for said, part in zip(whole, parts, strict=True) if part in statements]
+        return self.dialogue.say(" ".join(whole), answer_plainly(talk.NOTED, 0.5))
 
     def _new_statement(self) -> str:
         rng, known = self.rng, self.known_keys()
@@ -214,7 +226,6 @@ class Writer:
 
     def _set(self, key: Key, value: str) -> None:
         self.log[key] = value
-        self.stated.append((key, value))
         self.asked.discard(key)
 
     def _note(self) -> None:
@@ -227,8 +238,8 @@ class Writer:
             value = self.speaker.value(key, self.truth(key) or "")
             self.dialogue.add(Note(op="remember", text=self.speaker.state(key, value)))
         else:
-            key, line = said.key, say_answer(said.key, said.value, "line")
-            value = self.speaker.value(key, said.value)
+            key, value = said.key, self.speaker.value(said.key, said.value)
+            line = self._line(key, said)
             if f"- {line}\n" in f"{base}\n":
                 self.dialogue.add(Note(op="edit_line", old=line, text=say_answer(key, value, "line")))
             else:
@@ -290,6 +301,7 @@ class Writer:
             quote_limit(self.rng.choice(said[len(said) // 2 :])) if said and self.rng.random() < 0.7 else ""
         )
         self.dialogue.say(render_instruction(limit), summarise(self.stated, self.remark))
+        self.stated, self.remark = [], ""
 
     # -- recalled lines -----------------------------------------------------------------------------
     def _recall_now_and_then(self) -> None:
@@ -370,14 +382,15 @@ def make_dialogue(rng: random.Random, length: int, ease: float, characters: int)
         ease: 1 for plain words and few kinds, 0 for all there is.
         characters: how long the dialogue has to be at least.
     """
-    summary_at = 0
     mix = draw_mix(rng, ease)
-    if length >= SUMMARY_LENGTH and rng.random() < 0.2:
-        summary_at = int(characters * rng.uniform(0.1, 0.75))
     writer = begin(rng, mix, length)
-    few = rng.choice((0, 0, 1, 2, 3, 4, 5, 6, 8)) if summary_at else 0
-    if not summary_at and rng.random() < 0.25:
+    draw = rng.random()
+    if length >= SUMMARY_LENGTH and draw < SUMMARIES:
+        return sum_up_often(writer, characters)
+    if draw < SUMMARIES + EXAMINED:
         return examine(writer, characters)
+    summary_at = int(characters * rng.uniform(0.1, 0.75)) if length >= SUMMARY_LENGTH and draw > 0.9 else 0
+    few = rng.choice((0, 1, 2, 3, 4, 5, 6, 8))
     while writer.dialogue.characters < characters:
         if summary_at and writer.dialogue.characters >= summary_at:
             writer.sum_up()
@@ -393,6 +406,23 @@ def make_dialogue(rng: random.Random, length: int, ease: float, characters: int)
     return writer.dialogue
 
 
+def sum_up_often(writer: Writer, characters: int) -> Dialogue:
+    """Ask for a summary again and again: in a row that asks once, too few lines would be learnt."""
+    rng, dialogue = writer.rng, writer.dialogue
+    apart = rng.choice((0.1, 0.3, 0.5))
+    while dialogue.characters < characters:
+        facts = rng.choice((0, 1, 1, 2, 2, 3, 3, 4, 6))
+        for _ in range(max(1, facts)):
+            while rng.random() < apart:
+                writer.chat()
+            if facts:
+                writer.state()
+            if rng.random() < apart:
+                writer.ask()
+        writer.sum_up()
+    return dialogue
+
+
 def examine(writer: Writer, characters: int) -> Dialogue:
     """Write facts first, then talk, then questions: whatever is asked stands far back."""
     rng, dialogue = writer.rng, writer.dialogue
@@ -400,7 +430,7 @@ def examine(writer: Writer, characters: int) -> Dialogue:
     begin_asking = dialogue.characters + rng.uniform(0.35, 0.75) * (0.8 * characters - dialogue.characters)
     facts = rng.choice((1, 3, 5, 10, 10, 20))
     while dialogue.characters < begin_asking:
-        if len(writer.stated) < facts and rng.random() < 0.8:
+        if len(writer.log) < facts and rng.random() < 0.8:
             writer.state()
         else:
             writer.chat()

@@ -26,6 +26,7 @@ from turnkeep.context.evidence import Utterance
 from turnkeep.context.facts import Fact, render_facts
 from turnkeep.context.instructions import quote_limit, render_instruction
 from turnkeep.context.recall import quote_message
+from turnkeep.context.tokens import split_sentences
 from turnkeep.context.view import Line, View, layout_messages, render_base
 from turnkeep.conversation.items import Item, Message, Recalled, assistant, user
 from turnkeep.conversation.log import Position
@@ -36,7 +37,7 @@ from turnkeep.wire.chat_completions import render_messages
 
 from . import talk
 from .families import FAMILIES, Key, say_answer
-from .replies import answer_unknown, answer_value
+from .replies import answer_unknown, answer_value, quote
 from .shapes import render_prompt
 from .speaker import Mix, Speaker
 
@@ -54,8 +55,8 @@ class Case:
     base: str = ""
     value: str | None = None
     sentence: str = ""
-    folded: list[tuple[Key, str]] = field(default_factory=list)  # for a summary: what is to be in the lines
-    stated: list[tuple[Key, str]] = field(default_factory=list)  # and all that may be
+    folded: list[str] = field(default_factory=list)  # for a summary: the lines that are wanted
+    stated: list[str] = field(default_factory=list)  # and all that are right
     kept_from: int = 0  # the first message that a summary leaves out
 
 
@@ -237,22 +238,24 @@ def ask_recalled(count: int, distance: int, *, known: bool = True) -> Callable[[
 def ask_summary(examiner: Examiner) -> Case:
     """The summary is asked for as turnkeep asks, some turns before the end."""
     rng, speaker = examiner.rng, examiner.speaker()
-    facts = examiner.draw_facts(rng.randint(1, 8))
-    cut = rng.randint(max(1, len(facts) // 2), len(facts))
+    told = [speaker.state(*fact) for fact in examiner.draw_facts(rng.randint(1, 8))]
+    cut = rng.randint(max(1, len(told) // 2), len(told))
     items: list[Item] = []
     folded_upto = 0
-    for number, fact in enumerate(facts):
-        items += _turn(speaker.state(*fact))
+    for number, text in enumerate(told):
+        items += _turn(text)
         for _ in range(rng.randint(0, 3)):
             items += examiner.chatter()
         if number + 1 == cut:
             folded_upto = len(items)
     items += examiner.chatter()
-    limit = quote_limit(items[folded_upto].text) if isinstance(items[folded_upto], Message) else ""  # type: ignore[union-attr]
+    first_kept = items[folded_upto]
+    assert isinstance(first_kept, Message)
+    said = [item.text for item in items if isinstance(item, Message) and item.role == "user"]
     return Case(
-        items=[*items, user(render_instruction(limit))],
-        folded=facts[:cut],
-        stated=facts,
+        items=[*items, user(render_instruction(quote_limit(first_kept.text)))],
+        folded=[quote(text) for text in told[:cut]],
+        stated=[quote(text) for whole in said for text in (whole, *split_sentences(whole))],
         kept_from=folded_upto,
     )
 
@@ -350,8 +353,7 @@ def judge(row: Row, case: Case, reply: str, *, complete: bool) -> None:
 def judge_summary(row: Row, case: Case, reply: str, *, complete: bool) -> None:
     """Count the facts that are in the lines, and the lines that say what was not said."""
     lines = [line.removeprefix("- ") for line in reply.splitlines()]
-    true = {say_answer(key, value, "line") for key, value in case.stated}
-    invented = [line for line in lines if line not in true]
+    invented = [line for line in lines if line not in case.stated]
     said = [
         Utterance(place // 2 + 1, item.role, item.text)
         for place, item in enumerate(case.items[:-1])
@@ -360,15 +362,13 @@ def judge_summary(row: Row, case: Case, reply: str, *, complete: bool) -> None:
     folded, kept = said[: case.kept_from], said[case.kept_from :]
     summary = read_summary(reply, complete=complete, said=folded, kept=kept)
     row.asked += len(case.folded)
-    row.right += sum(say_answer(key, value, "line") in lines for key, value in case.folded)
-    row.exact += sum(
-        say_answer(key, value, "line") in [line.text for line in summary.lines] for key, value in case.folded
-    )
+    row.right += sum(line in lines for line in case.folded)
+    row.exact += sum(line in [each.text for each in summary.lines] for line in case.folded)
     row.lines += len(lines)
     row.invented += len(invented)
-    row.believed += sum(line.text not in true for line in summary.lines)
-    if invented or lines != [say_answer(key, value, "line") for key, value in case.stated]:
-        row.wrong.append(f"{[say_answer(*fact, 'line') for fact in case.stated]} -> {reply!r}")
+    row.believed += sum(line.text not in case.stated for line in summary.lines)
+    if invented or any(line not in lines for line in case.folded):
+        row.wrong.append(f"{case.folded} -> {reply!r}")
 
 
 async def call(engine: EmbeddedEngine, case: Case) -> tuple[str, bool]:
