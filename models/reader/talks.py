@@ -26,6 +26,20 @@ from .speaker import Mix, Speaker
 
 STRATEGIES = (str(Strategy()), "window")
 FACTS, NEVER_SAID = 10, 5
+# What is told and asked in the demo: the plainest words of ten kinds, and the value.
+DEMO = (
+    ("My name is Priya.", "What is my name?", "Priya"),
+    ("My dog is called Biscuit.", "What is my dog called?", "Biscuit"),
+    ("My sister is called Salma.", "What is my sister called?", "Salma"),
+    ("I was born in 1987.", "What year was I born in?", "1987"),
+    ("I live in Bergen.", "Where do I live?", "Bergen"),
+    ("The wifi password is drosai42.", "What is the wifi password?", "drosai42"),
+    ("The door code is 7391.", "What is the door code?", "7391"),
+    ("My meeting is at 14:30.", "When is my meeting?", "14:30"),
+    ("My favourite colour is teal.", "What is my favourite colour?", "teal"),
+    ("My parents live in Ghent.", "Where do my parents live?", "Ghent"),
+)
+DEMO_TURNS = 80  # of talk between the facts and the questions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +87,15 @@ def write_script(seed: int, turns: int) -> Script:
     return Script(said=said, questions=questions)
 
 
+def write_demo(turns: int = DEMO_TURNS) -> Script:
+    """Write the demo: ten facts, many turns of talk, ten questions."""
+    rng = random.Random(1)
+    return Script(
+        said=[*(fact for fact, _, _ in DEMO), *(talk.draw_remark(rng) for _ in range(turns))],
+        questions=[(question, value) for _, question, value in DEMO],
+    )
+
+
 async def hold_talk(engine: EmbeddedEngine, script: Script, score: Score) -> None:
     """Hold a talk, and count how its questions are answered."""
     store = EphemeralStore()
@@ -114,14 +137,14 @@ def judge(score: Score, question: str, value: str | None, reply: str, prompt: st
         )
 
 
-async def hold_talks(gguf: Path, *, window: int, turns: int, talks: int) -> list[Score]:
+async def hold_talks(gguf: Path, scripts: Sequence[Script], *, window: int) -> list[Score]:
     """Hold each talk with each strategy."""
     scores = [Score(window=window, strategy=strategy) for strategy in STRATEGIES]
     engine = EmbeddedEngine(gguf, window=window, threads=1)
     try:
         for score in scores:
-            for seed in range(talks):
-                await hold_talk(engine, write_script(seed, turns), score)
+            for script in scripts:
+                await hold_talk(engine, script, score)
                 print(f"{score.strategy}: {score.right} of {score.asked}", file=sys.stderr, flush=True)
     finally:
         await engine.close()
@@ -149,8 +172,14 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=120, help="turns before the questions")
     parser.add_argument("--talks", type=int, default=5)
     parser.add_argument("--show", type=int, default=0, help="print so many wrong answers")
+    parser.add_argument(
+        "--demo", action="store_true", help="the demo instead: ten facts, eighty turns, ten questions"
+    )
     given = parser.parse_args()
-    scores = asyncio.run(hold_talks(given.gguf, window=given.window, turns=given.turns, talks=given.talks))
+    scripts = (
+        [write_demo()] if given.demo else [write_script(seed, given.turns) for seed in range(given.talks)]
+    )
+    scores = asyncio.run(hold_talks(given.gguf, scripts, window=given.window))
     print(render_scores(scores))
     for score in scores:
         for wrong in score.wrong[: given.show]:

@@ -21,7 +21,7 @@ from models.reader.eval import (
     render_table,
 )
 from models.reader.families import Key
-from models.reader.talks import Score, render_scores, write_script
+from models.reader.talks import Score, render_scores, write_demo, write_script
 from models.reader.talks import judge as judge_talk
 from models.reader.values import OPEN, is_held_out
 from tokenizers import Tokenizer
@@ -141,3 +141,9 @@ def test_a_talk_counts_what_was_in_the_prompt_apart_from_what_was_answered():
     judge_talk(score, "?", None, "Your cat is called ... I don't know.", "")
     assert (score.asked, score.right, score.in_prompt, score.never_said, score.false) == (3, 1, 2, 2, 1)
     assert "| 1,024 | window | 2 of 3 | 1 of 3 | 1 of 2 |" in render_scores([score])
+
+
+def test_the_demo_tells_ten_facts_before_it_asks():
+    demo = write_demo(5)
+    assert len(demo.said) == 15
+    assert [value in text for text, (_, value) in zip(demo.said, demo.questions, strict=False)] == [True] * 10
