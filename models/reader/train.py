@@ -31,6 +31,7 @@ from torch.nn import functional
 from .export import Provenance, export
 from .network import Reader, Shape
 from .optimise import Optimizer
+from .replies import UNKNOWN, VALUE
 from .rows import make_rows
 from .start import start
 
@@ -187,16 +188,17 @@ class Watch:
         return "; ".join(parts)
 
     def _count(self, ids: Any, weights: Any, right: Any, wrongly: Any, counts: dict[str, list[int]]) -> None:
-        """Add one row's values to the counts."""
-        valued = weights >= 3
-        for place in np.flatnonzero(valued[1:] & ~valued[:-1]) + 1:
-            end = begin = int(place)
-            while end < len(ids) and valued[end]:
-                end += 1
-            name = "..." if ids[begin] == self.unknown else self._bucket(ids, begin, end)
+        """Add one row's decisions to the counts: values, "...", and the first words of a summary's lines."""
+        edges = np.flatnonzero(np.diff(weights, prepend=0.0, append=0.0))
+        for begin, end in itertools.pairwise(int(edge) for edge in edges):
+            if weights[begin] < min(VALUE, UNKNOWN):
+                continue
+            if ids[begin] == self.unknown:
+                name = "..."
+            else:
+                name = self._bucket(ids, begin, end) if weights[begin] == VALUE else "line"
             count = counts.setdefault(name, [0, 0, 0, 0])
-            whole = bool(right[begin:end].all())
-            for index, add in enumerate((1, right[begin], whole, wrongly[begin])):
+            for index, add in enumerate((1, right[begin], right[begin:end].all(), wrongly[begin])):
                 count[index] += int(add)
 
     def _bucket(self, ids: Any, begin: int, end: int) -> str:
