@@ -273,63 +273,36 @@ def ask_acknowledged(examiner: Examiner) -> Case:
     return Case(items=[*items, user(talk.draw_remark(rng))], value="I see", sentence=talk.HEARD)
 
 
+# Name, bar in percent ("" for none), what makes a case.
+_ROWS: tuple[tuple[str, str, Callable[[Examiner], Case]], ...] = (
+    ("recall, 10 facts, 100 tokens back", "97", ask_recall(100, 10)),
+    ("recall, 10 facts, 500 tokens back", "95", ask_recall(500, 10)),
+    ("recall, 10 facts, 1,000 tokens back", "95", ask_recall(1000, 10)),
+    ("recall, 20 facts, 1,800 tokens back", "85", ask_recall(1800, 20)),
+    ("abstention, 10 facts, 100 tokens", "95", ask_recall(100, 10, known=False)),
+    ("abstention, 10 facts, 500 tokens", "95", ask_recall(500, 10, known=False)),
+    ("abstention, 10 facts, 1,000 tokens", "95", ask_recall(1000, 10, known=False)),
+    ("abstention, 20 facts, 1,800 tokens", "95", ask_recall(1800, 20, known=False)),
+    ("the latest statement wins, 1,000 tokens", "90", ask_latest(1000)),
+    ("recall from summary lines, 11, +300 tokens", "93", ask_base(11, 300, lines=True)),
+    ("recall from facts in the base, 11, +300 tokens", "93", ask_base(11, 300, lines=False)),
+    ("recall from recalled lines, 11, +300 tokens", "93", ask_recalled(11, 300)),
+    ("recall from recalled lines, 6, right before", "93", ask_recalled(6, 0)),
+    ("abstention with summary lines, 11, +300 tokens", "95", ask_base(11, 300, lines=True, known=False)),
+    ("abstention with recalled lines, 6, right before", "95", ask_recalled(6, 0, known=False)),
+    ("held-out phrasings: recall, 10 facts, 500 tokens", "80", ask_recall(500, 10, held_wordings=True)),
+    ("held-out phrasings: abstention, 10 facts, 500 tokens", "95", ask_recall(500, 10, known=False, held_wordings=True)),
+    ("plainest phrasings: recall, 10 facts, 500 tokens", "", ask_recall(500, 10, plain=True)),
+    ("plainest phrasings: recall, 10 facts, 1,000 tokens", "", ask_recall(1000, 10, plain=True)),
+    ("plainest phrasings: abstention, 10 facts, 500 tokens", "", ask_recall(500, 10, known=False, plain=True)),
+    ("acknowledgement after 300 tokens of talk", "", ask_acknowledged),
+    ("summary: facts of the folded turns in the lines", "90", ask_summary),
+)  # fmt: skip
+
+
 def make_table() -> list[Row]:
     """The rows, with their bars."""
-    rows = [
-        Row(name=f"recall, 10 facts, {distance:,} tokens back", bar=bar, make=ask_recall(distance, 10))
-        for distance, bar in ((100, "97"), (500, "95"), (1000, "95"))
-    ]
-    rows.append(Row(name="recall, 20 facts, 1,800 tokens back", bar="85", make=ask_recall(1800, 20)))
-    rows += [
-        Row(
-            name=f"abstention, 10 facts, {distance:,} tokens",
-            bar="95",
-            make=ask_recall(distance, 10, known=False),
-        )
-        for distance in (100, 500, 1000)
-    ]
-    rows.append(
-        Row(name="abstention, 20 facts, 1,800 tokens", bar="95", make=ask_recall(1800, 20, known=False))
-    )
-    return [
-        *rows,
-        Row(name="the latest statement wins, 1,000 tokens", bar="90", make=ask_latest(1000)),
-        Row(name="recall from summary lines, 11, +300 tokens", bar="93", make=ask_base(11, 300, lines=True)),
-        Row(
-            name="recall from facts in the base, 11, +300 tokens",
-            bar="93",
-            make=ask_base(11, 300, lines=False),
-        ),
-        Row(name="recall from recalled lines, 11, +300 tokens", bar="93", make=ask_recalled(11, 300)),
-        Row(name="recall from recalled lines, 6, right before", bar="93", make=ask_recalled(6, 0)),
-        Row(
-            name="abstention with summary lines, 11, +300 tokens",
-            bar="95",
-            make=ask_base(11, 300, lines=True, known=False),
-        ),
-        Row(
-            name="abstention with recalled lines, 6, right before",
-            bar="95",
-            make=ask_recalled(6, 0, known=False),
-        ),
-        Row(
-            name="held-out phrasings: recall, 10 facts, 500 tokens",
-            bar="80",
-            make=ask_recall(500, 10, held_wordings=True),
-        ),
-        Row(
-            name="held-out phrasings: abstention, 10 facts, 500 tokens",
-            bar="95",
-            make=ask_recall(500, 10, known=False, held_wordings=True),
-        ),
-        Row(
-            name="plainest phrasings: recall, 10 facts, 500 tokens",
-            bar="",
-            make=ask_recall(500, 10, plain=True),
-        ),
-        Row(name="acknowledgement after 300 tokens of talk", bar="", make=ask_acknowledged),
-        Row(name="summary: facts of the folded turns in the lines", bar="90", make=ask_summary),
-    ]
+    return [Row(name=name, bar=bar, make=make) for name, bar, make in _ROWS]
 
 
 def holds(text: str, value: str) -> bool:
