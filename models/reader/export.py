@@ -1,4 +1,6 @@
-"""Write the reader as a GGUF file of architecture `llama`.
+"""Write the reader as a GGUF file of architecture `llama`: `python -m models.reader.export CHECKPOINT.pt FILE.gguf`.
+
+The trainer does so at each checkpoint; by hand it serves to export a kept one.
 
 What llama.cpp does not know is folded into what it does: the fixed places of
 layer 0 become queries and keys that read only the constant, the speeds of the
@@ -6,6 +8,7 @@ rotating pairs become `rope_freqs.weight`, and the embeddings are written as
 the network reads them. Matrices are f16, norms f32.
 """
 
+import argparse
 import json
 import math
 from dataclasses import dataclass
@@ -17,16 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .network import EPSILON, SPEEDS, Layer, Reader
+from .network import EPSILON, SPEEDS, Layer, Reader, Shape
+from .shapes import CHAT_TEMPLATE, DATA_VERSION, digest_shapes
 from .start import kernel_parts
 
 CONTEXT = 2048  # tokens of the longest rows trained on
 BASE = 10000.0
 STILL = 1e30  # a divisor that stops a pair
-TEMPLATE = (
-    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +113,8 @@ def _describe(writer: Any, model: Reader, made: Provenance) -> None:
     writer.add_name("turnkeep reader")
     writer.add_license("Apache-2.0")
     writer.add_description("A very small chat model that knows nothing and reads its context.")
+    writer.add_uint32("turnkeep.reader.data_version", DATA_VERSION)
+    writer.add_string("turnkeep.reader.shapes", digest_shapes())  # of the prompts it was trained to read
     writer.add_uint64("turnkeep.reader.seed", made.seed)
     writer.add_uint64("turnkeep.reader.tokens_seen", made.tokens)
     writer.add_float64("turnkeep.reader.training_seconds", round(made.seconds, 1))
@@ -151,4 +153,23 @@ def _add_tokenizer(writer: Any, content: dict[str, Any], vocabulary: int) -> Non
     writer.add_bos_token_id(special["<|endoftext|>"])
     writer.add_add_bos_token(False)
     writer.add_add_space_prefix(False)
-    writer.add_chat_template(TEMPLATE)
+    writer.add_chat_template(CHAT_TEMPLATE)
+
+
+def main() -> None:
+    """Export a checkpoint of the trainer's."""
+    parser = argparse.ArgumentParser(description="Write a checkpoint as a GGUF file.")
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("file", type=Path)
+    options = parser.parse_args()
+    tokenizer = Path(__file__).with_name("tokenizer.json")
+    kept = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
+    model = Reader(Shape(vocabulary=kept["model"]["embedding"].shape[0]))
+    model.load_state_dict(kept["model"])
+    progress = kept["progress"]
+    made = Provenance(seed=kept["seed"], tokens=progress["tokens"], seconds=progress["seconds"])
+    export(model, tokenizer, options.file, made)
+
+
+if __name__ == "__main__":
+    main()

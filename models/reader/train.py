@@ -268,6 +268,7 @@ class Trainer:
         kept = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state(),
+            "seed": self.seed,
             "progress": {field: getattr(progress, field) for field in Progress.__dataclass_fields__},
         }
         write(self.out / name, kept)
