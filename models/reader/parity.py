@@ -32,6 +32,11 @@ LENGTHS = (160, 320, 640, 1216)
 ANSWER = 32  # tokens at most
 
 
+def half(x: Tensor) -> Tensor:
+    """Round as llama.cpp does before it multiplies by f16 weights, and in its KV cache."""
+    return x.half().float()
+
+
 class Plain:
     """Architecture `llama`, written plainly, with the weights of a file."""
 
@@ -50,6 +55,10 @@ class Plain:
         scale = torch.rsqrt(x.square().mean(-1, keepdim=True) + self.epsilon)
         return x * scale * self.tensors[name]
 
+    def linear(self, x: Tensor, name: str) -> Tensor:
+        """Multiply by the weights."""
+        return functional.linear(half(x), self.tensors[name])
+
     def turn(self, x: Tensor) -> Tensor:
         """Rotate neighbouring pairs; x is (heads, tokens, head width)."""
         pairs = torch.arange(self.head_width // 2, dtype=torch.double)
@@ -61,8 +70,7 @@ class Plain:
 
     def split(self, x: Tensor, name: str) -> Tensor:
         """One projection, cut into heads."""
-        projected = functional.linear(x, self.tensors[name])
-        return projected.view(-1, self.heads, self.head_width).transpose(0, 1)
+        return self.linear(x, name).view(-1, self.heads, self.head_width).transpose(0, 1)
 
     @torch.no_grad()
     def logits(self, ids: list[int]) -> Tensor:
@@ -71,8 +79,8 @@ class Plain:
         for index in range(self.layers):
             name = f"blk.{index}."
             y = self.norm(x, name + "attn_norm.weight")
-            q, k = (self.turn(self.split(y, f"{name}attn_{part}.weight")) for part in "qk")
-            v = self.split(y, name + "attn_v.weight")
+            q, k = (half(self.turn(self.split(y, f"{name}attn_{part}.weight"))) for part in "qk")
+            v = half(self.split(y, name + "attn_v.weight"))
             mixed = functional.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True)[0]
             x = x + functional.linear(
                 mixed.transpose(0, 1).flatten(1), self.tensors[name + "attn_output.weight"]
@@ -81,8 +89,8 @@ class Plain:
             gate, up = (
                 functional.linear(y, self.tensors[f"{name}ffn_{part}.weight"]) for part in ("gate", "up")
             )
-            x = x + functional.linear(functional.silu(gate) * up, self.tensors[name + "ffn_down.weight"])
-        return functional.linear(self.norm(x, "output_norm.weight"), self.tensors["output.weight"])
+            x = x + self.linear(functional.silu(gate) * up, name + "ffn_down.weight")
+        return self.linear(self.norm(x, "output_norm.weight"), "output.weight")
 
 
 class Server:
