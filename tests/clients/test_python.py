@@ -39,10 +39,10 @@ def test_responses_are_chained(client: openai.OpenAI) -> None:
 
 
 def test_streams_are_read_by_the_clients_own_machine(client: openai.OpenAI) -> None:
-    with client.responses.stream(model="any", input="Say hello.", max_output_tokens=8) as stream:
+    with client.responses.stream(model="any", input="My name is Ana.", temperature=0) as stream:
         text = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
         assert stream.get_final_response().output_text == text
-    raw = client.responses.create(model="any", input="Say hello.", max_output_tokens=8, stream=True)
+    raw = client.responses.create(model="any", input="My name is Ana.", temperature=0, stream=True)
     assert check_events([(event.type, event.to_json()) for event in raw])["output"]
 
 
