@@ -29,6 +29,9 @@ MATCH_NATS = 6.0  # what one equal token adds to the comparison
 RECENCY_NATS = 6.0  # what 2,048 tokens of distance cost
 COPY_GAIN = 10.0  # length of what all copying heads together write
 HEAD_GAIN = 1.5  # length of a row of the output head
+# Which codes a head compares, the query's and the key's: 0 is the token's own, 1 to 3 those before it, 4 the bag.
+FOLLOWING = ((0, 1), (1, 2), (2, 3), (4, 4))  # finds the place after the same words
+SIMILAR = ((0, 4), (4, 0), (1, 4), (4, 4))  # finds places with equal content
 COPYING = {1: 2, 2: 2, 3: 2, 4: 1}  # copying heads of each layer
 
 
@@ -127,44 +130,48 @@ def _compare(
     generator: torch.Generator,
 ) -> None:
     """Heads that copy what followed equal words, and heads that look at equal content."""
-    width, turning = layer.shape.head_width, 2 * len(SPEEDS)
-    small = shrink.shape[0]
-    room = (width - turning) // 4
     for head in range(layer.shape.heads):
-        begin = head * width
-        q, k = layer.q[begin : begin + width], layer.k[begin : begin + width]
-        q.zero_(), k.zero_()
-        asked = [shrink, *(torch.eye(small) for _ in range(3))]
-        sources = [places.own, *places.before]
-        for part in range(4):
-            rows = slice(turning + part * room, turning + (part + 1) * room)
-            view = orthogonal(room, small, generator)
-            if head < copying:
-                # the query's tokens 0, 1, 2 back against the key's 1, 2, 3 back; the last part compares the bags
-                mine, theirs = [(0, 1), (1, 2), (2, 3), (4, 4)][part]
-            else:
-                mine, theirs = [(0, 4), (4, 0), (1, 4), (4, 4)][part]
-            for matrix, index in ((q, mine), (k, theirs)):
-                if index == 4:
-                    matrix[rows, places.bag] = view
-                else:
-                    matrix[rows, sources[index]] = view @ asked[index]
-        # residual numbers have a mean square near 2.3 before the norm divides by about 1.7
-        length = places.own.stop - places.own.start
+        part = slice(head * layer.shape.head_width, (head + 1) * layer.shape.head_width)
         nats = MATCH_NATS if head < copying else MATCH_NATS / 3
-        unit = (layer.shape.width / 3.0) / length * length * room / small
-        scale = math.sqrt(nats * math.sqrt(width) / unit)
-        q *= scale
-        k *= scale
+        _match(layer, part, places, shrink, FOLLOWING if head < copying else SIMILAR, nats, generator)
         if head < copying:
-            slow = 2 * (len(SPEEDS) - 1)
-            strength = math.sqrt(
-                RECENCY_NATS * math.sqrt(width) * 3.0
-            )  # the constant is 1/sqrt(3) after the norm
-            k[slow, 0] = strength
-            q[slow + 1, 0] = strength
-            layer.v[begin : begin + width].zero_()
-            layer.v[begin : begin + answer.shape[1], places.own] = torch.eye(answer.shape[1])
-            heads = sum(COPYING.values())
-            gain = COPY_GAIN / heads / math.sqrt(layer.shape.width / 3.0)
-            layer.o[places.answer, begin : begin + answer.shape[1]] = gain * answer
+            _copy(layer, part, places, answer)
+
+
+def _match(
+    layer: Layer,
+    part: slice,
+    places: Places,
+    shrink: Tensor,
+    pairs: tuple[tuple[int, int], ...],
+    nats: float,
+    generator: torch.Generator,
+) -> None:
+    """Let one head compare places of the query's token with places of the key's."""
+    width, small, turning = layer.shape.head_width, shrink.shape[0], 2 * len(SPEEDS)
+    q, k = layer.q[part].zero_(), layer.k[part].zero_()
+    sources = (places.own, *places.before, places.bag)
+    room = (width - turning) // len(pairs)
+    for number, (mine, theirs) in enumerate(pairs):
+        rows = slice(turning + number * room, turning + (number + 1) * room)
+        view = orthogonal(room, small, generator)
+        for matrix, index in ((q, mine), (k, theirs)):
+            matrix[rows, sources[index]] = view @ shrink if index == 0 else view
+    # What equal codes make: the residual stream has three times the embedding's mean square.
+    unit = layer.shape.width / 3.0 * room / small
+    scale = math.sqrt(nats * math.sqrt(width) / unit)
+    q *= scale
+    k *= scale
+
+
+def _copy(layer: Layer, part: slice, places: Places, answer: Tensor) -> None:
+    """Let one head prefer the latest of equal places, and write the answer's code of what it looks at."""
+    slow, size = 2 * (len(SPEEDS) - 1), answer.shape[1]
+    # The constant is 1 / sqrt(3) after the norm. A quarter turn makes the cosine fall from the first token on.
+    strength = math.sqrt(RECENCY_NATS * math.sqrt(layer.shape.head_width) * 3.0)
+    layer.k[part][slow, 0] = strength
+    layer.q[part][slow + 1, 0] = strength
+    layer.v[part].zero_()
+    layer.v[part][:size, places.own] = torch.eye(size)
+    gain = COPY_GAIN / sum(COPYING.values()) / math.sqrt(layer.shape.width / 3.0)
+    layer.o[places.answer, part.start : part.start + size] = gain * answer
