@@ -146,4 +146,6 @@ def test_a_talk_counts_what_was_in_the_prompt_apart_from_what_was_answered():
 def test_the_demo_tells_ten_facts_before_it_asks():
     demo = write_demo(5)
     assert len(demo.said) == 15
-    assert [str(value) in text for text, (_, value) in zip(demo.said, demo.questions, strict=False)] == [True] * 10
+    assert [str(value) in text for text, (_, value) in zip(demo.said, demo.questions, strict=False)] == [
+        True
+    ] * 10
