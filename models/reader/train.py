@@ -312,7 +312,7 @@ class Trainer:
         """One step of the optimizer."""
         loss = loss_of(model, batch, stage, self.device)
         tokens = torch.randint(self.shape.vocabulary, (COPY_TOKENS,), device=self.device)
-        (loss + COPY_WEIGHT * copy_loss(self.model, tokens)).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        (loss + COPY_WEIGHT * copy_loss(self.model, tokens)).backward()
         self.optimizer.step(rate_at(self.progress.seconds / self.total, self.progress.steps))
         self.progress.steps += 1
         self.progress.batches += 1
