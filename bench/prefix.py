@@ -1,10 +1,14 @@
-"""What the prompt's shape costs, over 200 turns:  python bench/prefix.py [--turns N] [--shared DIR]
+"""What the prompt's shape costs, over 200 turns:  python bench/prefix.py [--turns N] [--shared DIR] [--door gateway]
 
 The same scripted chat through a real llama.cpp with a window of 4,096 tokens, one
 contender after another in one run: the naive reference (append everything; at 40 messages
 ask for a summary under a new system prompt, then start over), a sliding window of tokens,
 turnkeep without recall, and turnkeep as it comes. What the engine evaluated is read from its own /metrics around each turn;
 what it does between turns, nobody waits for.
+
+With `--door gateway`, turnkeep is `turnkeep serve` and an ordinary client talks to it: with
+chat completions whose whole history it resends; with `--door responses`, with responses that
+name the one before.
 
 Script, naive contenders and model come from bench/kvcache of the shared folder
 (`--shared`, by default beside this checkout); the model is made there by make_gguf.py: its
@@ -26,6 +30,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from served import CHATS, RESPONSES, Refused, Served, Talk, load_receipts
 from turnkeep import AsyncChat, TurnkeepError
 from turnkeep.context.strategy import Strategy
 
@@ -129,6 +134,14 @@ class Bench:
 
         return contender
 
+    def run_gateway(self, name: str, folder: Path, strategy: str, door: str) -> Callable[[Any, Any], Result]:
+        """Make turnkeep the contender, through its gateway."""
+
+        def contender(client: Any, script: Any) -> Result:
+            return _serve(name, client, script, folder / f"{name}.db", strategy, door)
+
+        return contender
+
     def run_turnkeep(self, name: str, folder: Path, strategy: str) -> Callable[[Any, Any], Result]:
         """Make turnkeep the contender, through its library."""
 
@@ -174,6 +187,33 @@ async def _chat(name: str, client: Any, script: Any, db: Path, strategy: str) ->
             result.due += receipt.new_tokens + receipt.recalled_tokens
             result.recalled += receipt.recalled_tokens
             await chat.idle()
+    return result
+
+
+def _serve(name: str, client: Any, script: Any, db: Path, strategy: str, door: str) -> Result:
+    result = Result(name=name)
+    options = ("--strategy", strategy, "--embedding-seconds", "0")  # 0: as long as the vector takes
+    with Served(client.url, db, *options) as served:
+        talk = Talk(served.url, door, script.system)
+        for number, (user, reply_tokens) in enumerate(script.turns):
+            before = client.metric(METRICS[0])
+            try:
+                talk.say(user, reply_tokens, temperature=1.0, top_k=40, seed=1000 + number)
+            except Refused as error:
+                print(f"turn {number + 1}: {error}", file=sys.stderr)
+                result.refusals.append(number + 1)
+                continue
+            result.turns += 1
+            result.waiting.append(int(client.metric(METRICS[0]) - before))
+            result.seconds.append(talk.seconds)
+            served.wait_until_quiet()
+            if talk.receipt["turn"] != result.turns:
+                raise SystemExit(f"turn {number + 1} went to another conversation: {talk.receipt}")
+        talk.close()
+    for receipt in load_receipts(db, talk.receipt["conversation"], result.turns):
+        result.compactions += "moved" in receipt
+        result.recalled += receipt.get("recalled_tokens", 0)
+        result.due += receipt.get("new_tokens", 0) + receipt.get("recalled_tokens", 0)
     return result
 
 
@@ -229,6 +269,9 @@ def main() -> int:
         "--shape", default="tiny", help="of the model, as make_gguf.py names them; counts do not depend on it"
     )
     parser.add_argument("--only", action="store_true", help="turnkeep alone, without the naive contenders")
+    parser.add_argument(
+        "--door", choices=("library", "gateway", "responses"), default="library", help="how turnkeep is used"
+    )
     parser.add_argument("--strategy", default=USUAL, help="turnkeep's strategy, if not its default")
     args = parser.parse_args()
     bench = Bench(args.shared, args.turns)
@@ -240,8 +283,15 @@ def main() -> int:
             (LONG_WINDOW, bench.run_policy(f"naive reference, window {LONG_WINDOW:,}", "SeedReference", LONG_WINDOW)),
             (WINDOW, bench.run_policy("sliding window", "TokenWindow", WINDOW, limit=SLIDING_TOKENS)),
         ]  # fmt: skip
-        runs.append((WINDOW, bench.run_turnkeep("turnkeep without recall", folder, WITHOUT)))
-        runs.append((WINDOW, bench.run_turnkeep("turnkeep", folder, args.strategy)))
+        if args.door != "library":
+            door = CHATS if args.door == "gateway" else RESPONSES
+            runs += [
+                (WINDOW, bench.run_gateway(f"{name}, {door}", folder, strategy, door))
+                for name, strategy in (("without recall", WITHOUT), ("all on", args.strategy))
+            ]
+        else:
+            runs.append((WINDOW, bench.run_turnkeep("turnkeep without recall", folder, WITHOUT)))
+            runs.append((WINDOW, bench.run_turnkeep("turnkeep", folder, args.strategy)))
         results = [bench.run(model, window, contender) for window, contender in runs]
     print_table(results, args.turns)
     return 0 if judge(results[-2], results[-1], args.turns) else 1

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 
 import turnkeep
+from tests.clients.serving import serving
 from tests.engines import RealEngine
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 ADDRESS = "http://localhost:8080/v1"  # of the engine in every example
+GATEWAY = "http://127.0.0.1:8090/v1"  # of the gateway, likewise
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]+\]\((?!https?://)([^)#]+)(#[^)]*)?\)")
 
@@ -51,11 +54,14 @@ def test_an_example_runs(
     block: str, llama: RealEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TURNKEEP_HOME", str(tmp_path))
-    code = block.replace(ADDRESS, f"{llama.url}/v1")
-    assert "8080" not in code, "examples write the engine's address in one way"
-    names: dict[str, Any] = {"client": OwnClient(llama), "__name__": "__main__"}
-    exec(compile(code, "example", "exec"), names)
-    assert names.keys() & {"AsyncChat", "Chat", "check"}
+    with ExitStack() as opened:
+        code = block.replace(ADDRESS, f"{llama.url}/v1")
+        if GATEWAY in code:
+            code = code.replace(GATEWAY, opened.enter_context(serving("--engine", str(llama.url))))
+        assert not re.search("80[89]0", code), "examples write the addresses in one way"
+        names: dict[str, Any] = {"client": OwnClient(llama), "__name__": "__main__"}
+        exec(compile(code, "example", "exec"), names)
+    assert names.keys() & {"AsyncChat", "Chat", "check", "OpenAI"}
 
 
 def test_the_readme_has_its_ten_library_lines() -> None:

@@ -58,14 +58,14 @@ def test_the_embedded_engine_is_watched_too(tmp_path: Path, prefix_watch: Prefix
 def test_a_stamp_in_front_of_the_prompt_is_found(
     llama: RealEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix_watch: PrefixWatch
 ) -> None:
-    compose, count = Desk.compose, iter(range(1000))
+    request_of, count = Desk.request, iter(range(1000))
 
     def stamped(desk: Desk, *args: Any) -> Any:  # Any: passed through
-        request = compose(desk, *args)
+        request = request_of(desk, *args)
         first, *rest = request.messages
         return replace(request, messages=[{**first, "content": f"{next(count)} {first['content']}"}, *rest])
 
-    monkeypatch.setattr(Desk, "compose", stamped)
+    monkeypatch.setattr(Desk, "request", stamped)
     asyncio.run(talk(llama.url, tmp_path, ["Hello.", "Again."]))
     (move,) = prefix_watch.moves()
     assert "turn 2" in move

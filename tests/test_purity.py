@@ -16,7 +16,8 @@ PURE = ("conversation", "context", "wire")
 PURE_LIBRARY = {
     "abc", "base64", "bisect", "collections", "copy", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools",
     "hashlib", "heapq", "hmac", "html", "itertools", "json", "math", "operator", "re", "statistics", "string",
-    "struct", "textwrap", "typing", "unicodedata", "urllib.parse",
+    "struct", "textwrap", "typing", "unicodedata", "urllib.parse", "zlib",
+    "orjson",  # where it is installed
     "snowballstemmer",  # not of the standard library, but computes only
 }  # fmt: skip
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint"}
@@ -32,11 +33,12 @@ FLOORS: tuple[set[str], ...] = (
     {"engine", "settings", "store"},
     {"embed"},
     {"markdown", "meter", "vectors"},
-    {"indexing", "search", "statements", "transfer"},
+    {"indexing", "loading", "search", "statements", "transfer"},
     {"lookup", "recall"},
+    {"standing"},
     {"prompt"},
     {"notes"},
-    {"holding", "receipts", "summarising"},
+    {"holding", "receipts", "stopping", "summarising"},
     {"turn"},
     {"equipment", "forgetting", "prepared", "record", "streaming", "upkeep"},
     {"restoring"},
@@ -52,6 +54,7 @@ PROTOCOL_USERS = {
     "forgetting",
     "holding",
     "indexing",
+    "loading",
     "lookup",
     "markdown",
     "meter",
@@ -62,6 +65,7 @@ PROTOCOL_USERS = {
     "record",
     "restoring",
     "search",
+    "standing",
     "statements",
     "streaming",
     "summarising",
@@ -70,7 +74,7 @@ PROTOCOL_USERS = {
     "upkeep",
     "vectors",
 }
-PROTOCOLS = {"embed.base", "engine.base", "store.base"}
+PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.reading", "store.writing"}
 
 
 def module_name(path: Path) -> str:

@@ -17,7 +17,7 @@ from turnkeep.errors import (
     UsageError,
 )
 from turnkeep.testing import EphemeralStore, ScriptedEngine
-from turnkeep.turn import Finished, Notice, Piece, Thought
+from turnkeep.turn import Calling, Finished, Notice, Piece, Thought
 
 
 def run(engine, script, **options):
@@ -370,6 +370,28 @@ def test_tool_calls_are_kept_whole():
     reply = run(engine, script)
     assert reply.message.tool_calls[0].arguments == '{"x": 1}'
     assert reply.state == "done"
+
+
+def test_pieces_of_a_tool_call_are_told_as_they_come():
+    steps = [ToolCallDelta(index=0, call_id="c1", name="f"), ToolCallDelta(index=0, arguments="{}")]
+
+    async def script(chat):
+        return [event async for event in chat.stream("use the tool").events() if isinstance(event, Calling)]
+
+    assert run(ScriptedEngine([steps]), script) == [
+        Calling(index=0, call_id="c1", name="f"),
+        Calling(index=0, arguments="{}"),
+    ]
+
+
+def test_a_request_says_how_many_tokens_it_may_come_to_hold():
+    engine = ScriptedEngine()
+
+    async def script(chat):
+        return await chat.ask("Hi")
+
+    receipt = run(engine, script).receipt
+    assert engine.requests[0].tokens == receipt.prompt_tokens + receipt.reserve
 
 
 def test_a_message_may_be_parts():

@@ -41,10 +41,11 @@ if TYPE_CHECKING:
     from .record import Exchange, SummaryVersion
     from .streaming import Streaming
     from .sync import Chat
-    from .turn import Finished, Notice, Piece, Reading, Reply, Thought
+    from .turn import Calling, Finished, Notice, Piece, Reading, Reply, Thought
 
 __all__ = [
     "AsyncChat",
+    "Calling",
     "Chat",
     "Conflict",
     "ContextOverflow",
@@ -136,6 +137,7 @@ _HOMES = {
     "streaming": ("Streaming",),
     "sync": ("Chat",),
     "turn": (
+        "Calling",
         "Finished",
         "Notice",
         "Piece",

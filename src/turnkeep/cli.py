@@ -10,29 +10,25 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
 from ._version import __version__
 from .errors import ConversationNotFound, TurnkeepError, UsageError
-from .settings import OWNER, SETTINGS, Settings, describe_places, load_settings, suggest
+from .settings import OWNER, Settings, describe_places, load_settings, suggest
 from .store.base import Conversation, Store
 from .terminal.asking import confirm, open_input
+from .terminal.flags import with_settings
 from .terminal.screen import plural
+from .terminal.serving import key, serve
 from .terminal.slips import Count, OneOf, describe_slip
 
 if TYPE_CHECKING:
     from .lookup import How  # with all that a search needs: imported when there is one
 
-F = TypeVar("F", bound=Callable[..., Any])  # Any: a command takes what its options say
 SHELLS = ("bash", "zsh", "fish")
-_METAVARS = {
-    "engine": "URL", "gguf": "FILE", "db": "FILE", "embeddings": "NAME", "embedding_seconds": "SECONDS",
-    "recall_everywhere": "on|off",
-}  # fmt: skip
-_HELP = {setting.name: setting.help for setting in SETTINGS}
 
 
 class Commands(click.Group):
@@ -56,22 +52,6 @@ class Commands(click.Group):
                 f"A conversation is opened with: turnkeep chat {args[0]}"
             )
         return super().resolve_command(ctx, args)
-
-
-def with_settings(*names: str) -> Callable[[F], F]:
-    """Give a command the options of these settings, and --config."""
-
-    def decorate(command: F) -> F:
-        command = click.option("--config", metavar="FILE", help="Settings file in place of the usual one.")(
-            command
-        )
-        for name in reversed(names):
-            flag = f"--{name.replace('_', '-')}"
-            metavar = _METAVARS.get(name, name.upper())
-            command = click.option(flag, name, metavar=metavar, help=_HELP[name])(command)
-        return command
-
-    return decorate
 
 
 def complete_names(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -413,6 +393,10 @@ def completions(shell: str) -> None:
     assert found is not None, "click knows these shells"
     script = found(cli, {}, "turnkeep", "_TURNKEEP_COMPLETE")
     click.echo(ShellComplete.source(script))  # not bash's own, which runs bash to learn its version
+
+
+cli.add_command(serve)
+cli.add_command(key)
 
 
 # -- how commands do their work -----------------------------------------------

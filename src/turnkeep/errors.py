@@ -2,13 +2,15 @@
 
     TurnkeepError
     ├── UsageError             what the person or program asked for cannot be done as asked
-    │   └── MissingExtra       an optional package is not installed
+    │   ├── MissingExtra       an optional package is not installed
+    │   └── RequestRefused     a request to the gateway, with the field that is wrong
     ├── WireError              bytes that do not follow the protocol
     ├── ConversationError      the conversation does not allow it
     │   ├── ConversationNotFound
     │   ├── Conflict           another writer holds it, or moved its tip
     │   └── NothingToDo        no turn to regenerate, edit or undo
     ├── ContextOverflow        does not fit the context window
+    ├── QueueFull              a gateway has as much waiting as it takes
     ├── EngineError            the inference server
     │   ├── EngineUnreachable  nobody answers at the address
     │   ├── EngineTimeout      it answered too slowly
@@ -25,13 +27,13 @@ Each message is one sentence that says what to do. `status` is the HTTP status
 a server answers with.
 """
 
-from typing import ClassVar
-
 
 class TurnkeepError(Exception):
     """Base of all errors raised on purpose."""
 
-    status: ClassVar[int] = 500
+    status: int = 500
+    begun: bool = False  # an engine had begun a stored turn: asking again would be a second turn
+    retry_after: float | None = None  # seconds after which asking again may help
 
 
 class UsageError(TurnkeepError):
@@ -42,6 +44,25 @@ class UsageError(TurnkeepError):
 
 class MissingExtra(UsageError):
     """An optional package is needed; the message is the line that installs it."""
+
+
+class RequestRefused(UsageError):
+    """A request to the gateway cannot be served as asked.
+
+    Args:
+        message: a sentence that says what to do.
+        param: the field that is wrong, as "input[2].content"; None when it is none.
+        code: the interface's word for it, such as "context_length_exceeded".
+        status: the HTTP status.
+    """
+
+    def __init__(
+        self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400
+    ) -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code
+        self.status = status
 
 
 class WireError(TurnkeepError):
@@ -76,11 +97,28 @@ class ContextOverflow(TurnkeepError):
     """The message and what must stand with it do not fit the context window."""
 
     status = 400
+    code = "context_length_exceeded"  # the interface's word for it
 
     def __init__(self, message: str, *, needed: int | None = None, available: int | None = None) -> None:
         super().__init__(message)
         self.needed = needed  # tokens of the prompt; None when the engine did not say
         self.available = available  # tokens the engine can attend to; None when it did not say
+
+
+class QueueFull(TurnkeepError):
+    """As much waits for the engine as a gateway takes; nothing of the request was kept.
+
+    Args:
+        message: a sentence that says what to do.
+        retry_after: seconds after which there may be room.
+    """
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class EngineError(TurnkeepError):

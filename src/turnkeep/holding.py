@@ -7,16 +7,24 @@ runs out by itself.
 
 import asyncio
 import contextlib
+import functools
 import os
 import secrets
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
+from .conversation.items import Item
+from .conversation.log import Position
 from .errors import Conflict, LeaseLost
 from .prompt import Desk
-from .store.base import Lease
+from .store.base import ConversationKind, Lease, Store
+from .store.writing import Begun
+
+T = TypeVar("T")
 
 LEASE_SECONDS = 15.0  # a process that vanished on another machine blocks a conversation no longer than this
 HEARTBEAT_SECONDS = 4.0
@@ -25,9 +33,14 @@ LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 90.0  # how long a second writer waits before it is told of the conflict
 
 
+@functools.cache
+def _machine() -> str:
+    return socket.gethostname()
+
+
 def name_holder() -> str:
     """Make a name for one who takes leases: machine, process, and a random part."""
-    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(6)}"
+    return f"{_machine()}/{os.getpid()}/{secrets.token_hex(6)}"
 
 
 @contextlib.asynccontextmanager
@@ -43,6 +56,58 @@ async def hold_conversation(
         desk, f"conversation:{desk.conversation}", note=desk.engine.url, patience=patience, stop=stop
     ) as lease:
         yield lease
+
+
+@dataclass(slots=True)
+class Held:
+    """A conversation that is held for a turn. released: the lease was given back with the turn's end."""
+
+    begun: Begun
+    released: bool = False
+
+
+@contextlib.asynccontextmanager
+async def hold_and_begin(
+    desk: Desk,
+    items: Sequence[Item] | None,
+    *,
+    after: Position | None = None,
+    instructions: str | None = None,
+    made: ConversationKind | None = None,
+    patience: float = PATIENCE_SECONDS,
+    stop: asyncio.Event | None = None,
+) -> AsyncIterator[Held]:
+    """Hold the conversation, with the turn begun that says these items (None: no turn yet).
+
+    Args:
+        desk: the conversation.
+        items: what is said.
+        after: the item that they follow; None for the conversation's tip.
+        instructions: become the conversation's, where they are not; None leaves those that it has.
+        made: the conversation is not there yet, and is made of this kind.
+        patience: seconds to wait for another holder.
+        stop: ends the wait when it is set.
+
+    Raises:
+        Conflict: another writer held it for longer than `patience` seconds, or until `stop` was set.
+    """
+    subject, note = f"conversation:{desk.conversation}", desk.engine.url
+
+    async def begin(holder: str, now: float) -> Begun | None:
+        return await desk.store.hold_and_begin(
+            desk.owner, desk.conversation, items, after=after,
+            subject=subject, holder=holder, note=note, now=now, seconds=LEASE_SECONDS, instructions=instructions,
+            made=made,
+        )  # fmt: skip
+
+    held = Held(await _take(desk, subject, begin, patience, stop))
+    heartbeat = _Heartbeat(desk, held.begun.lease)
+    try:
+        yield held
+    finally:
+        await heartbeat.end()
+        if not held.released:
+            await asyncio.shield(desk.store.drop_lease(held.begun.lease))
 
 
 @contextlib.asynccontextmanager
@@ -94,31 +159,41 @@ async def hold_lease(
     Raises:
         Conflict: another held it for longer than `patience`, or until `stop` was set.
     """
-    lease = await _take(desk, subject, note, patience, stop)
-    heartbeat = asyncio.create_task(_keep_alive(desk, lease))
+
+    async def take(holder: str, now: float) -> Lease | None:
+        return await desk.store.take_lease(subject, holder, now=now, seconds=LEASE_SECONDS, note=note)
+
+    lease = await _take(desk, subject, take, patience, stop)
+    heartbeat = _Heartbeat(desk, lease)
     try:
         yield lease
     finally:
-        heartbeat.cancel()
-        with contextlib.suppress(asyncio.CancelledError, LeaseLost):
-            await heartbeat
+        await heartbeat.end()
         await asyncio.shield(desk.store.drop_lease(lease))
 
 
-async def _take(desk: Desk, subject: str, note: str, patience: float, stop: asyncio.Event | None) -> Lease:
+async def _take(
+    desk: Desk,
+    subject: str,
+    attempt: Callable[[str, float], Awaitable[T | None]],
+    patience: float,
+    stop: asyncio.Event | None,
+) -> T:
+    """Attempt to take a lease, as a holder and at a time, until it is given."""
     # A name of its own for each holding: two turns of one process exclude each other too.
     holder = f"{desk.holder}/{secrets.token_hex(4)}"
     deadline, pause = time.monotonic() + patience, 0.01
     while True:
         now = time.time()
-        lease = await _take_once(desk, subject, holder, note, now)
-        for held in [] if lease else await desk.store.held_leases(subject, now=now):
+        taken = await _take_once(desk, subject, holder, attempt, now)
+        for held in [] if taken else await desk.store.held_leases(subject, now=now):
             if held.subject == subject and _has_died(held.holder):
                 # As if it had run out already. Whoever takes it in between has one that runs
                 # longer than the dead one's, so this take fails then, and the loop goes on.
-                lease = await _take_once(desk, subject, holder, note, max(now, held.expires + 0.001))
-        if lease is not None:
-            return lease
+                later = max(now, held.expires + 0.001)
+                taken = await _take_once(desk, subject, holder, attempt, later)
+        if taken is not None:
+            return taken
         if time.monotonic() > deadline or (stop is not None and stop.is_set()):
             raise Conflict(
                 "Another program is writing to this conversation: wait for it to finish, or use another name."
@@ -127,31 +202,68 @@ async def _take(desk: Desk, subject: str, note: str, patience: float, stop: asyn
         pause = min(0.2, pause * 1.5)
 
 
-async def _take_once(desk: Desk, subject: str, holder: str, note: str, now: float) -> Lease | None:
+async def _take_once(
+    desk: Desk,
+    subject: str,
+    holder: str,
+    attempt: Callable[[str, float], Awaitable[T | None]],
+    now: float,
+) -> T | None:
     """Try once. A lease that was taken just when this was cancelled is given back, not left to run out."""
-    taking = asyncio.ensure_future(
-        desk.store.take_lease(subject, holder, now=now, seconds=LEASE_SECONDS, note=note)
-    )
     try:
-        return await asyncio.shield(taking)
+        return await attempt(holder, now)
     except asyncio.CancelledError:
-        lease = await taking
-        if lease is not None:
-            await desk.store.drop_lease(lease)
+        await asyncio.shield(_give_back(desk, subject, holder, now))
         raise
 
 
-async def _keep_alive(desk: Desk, lease: Lease) -> None:
-    while True:
-        await asyncio.sleep(HEARTBEAT_SECONDS)
-        lease = await desk.store.renew_lease(lease, now=time.time(), seconds=LEASE_SECONDS)
+async def _give_back(desk: Desk, subject: str, holder: str, now: float) -> None:
+    """Give back what a holder may have taken by a call that goes on though nobody waits for it."""
+    for lease in await desk.store.held_leases(subject, now=now):
+        if lease.subject == subject and lease.holder == holder:
+            await desk.store.drop_lease(lease)
+
+
+class _Heartbeat:
+    """Renews a lease from time to time, until `end`; a short turn ends before the first."""
+
+    def __init__(self, desk: Desk, lease: Lease) -> None:
+        self._desk, self._lease = desk, lease
+        self._loop = asyncio.get_running_loop()
+        self._renewing: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_later(HEARTBEAT_SECONDS, self._begin)
+
+    def _begin(self) -> None:
+        self._renewing = self._loop.create_task(self._keep_alive())
+
+    async def _keep_alive(self) -> None:
+        while True:
+            self._lease = await self._desk.store.renew_lease(
+                self._lease, now=time.time(), seconds=LEASE_SECONDS
+            )
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def end(self) -> None:
+        """Stop; raises what a renewal failed with, but for the lease's loss, which the next write says."""
+        self._timer.cancel()
+        if self._renewing is not None:
+            self._renewing.cancel()
+            with contextlib.suppress(asyncio.CancelledError, LeaseLost):
+                await self._renewing
+
+
+async def drop_dead_leases(store: Store, *, now: float) -> None:
+    """Give back what processes of this machine held that are no more, so that nobody waits for them."""
+    for lease in await store.held_leases("", now=now):
+        if _has_died(lease.holder):
+            await store.drop_lease(lease)
 
 
 def _has_died(holder: str) -> bool:
     """Tell whether a holder was a process of this machine that is no more."""
     machine, _, rest = holder.partition("/")
     process = rest.partition("/")[0]
-    if machine != socket.gethostname() or not process.isdigit() or sys.platform == "win32":
+    if machine != _machine() or not process.isdigit() or sys.platform == "win32":
         return False  # there, signal 0 is not a question
     try:
         os.kill(int(process), 0)

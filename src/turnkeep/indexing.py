@@ -38,6 +38,15 @@ class Indexer:
     _words_done: bool = False
     _prepared: bool = False
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a turn may have brought something to index: its words are indexed when it is said."""
+        return not self._words_done or self.embedder is not None
+
+    def begin_anew(self) -> None:
+        """Take a conversation that has no turns yet: each is indexed by its words as it comes."""
+        self._words_done = True
+
     async def run(self, pause: Pause) -> None:
         """Index what is not indexed yet.
 

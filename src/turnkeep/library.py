@@ -36,7 +36,7 @@ from .record import (
 from .store.base import Conversation, Store, Turn
 from .streaming import Streaming
 from .transfer import check_name, check_new_name, check_owner
-from .turn import Emit, Reply, Say, run_turn
+from .turn import Emit, Reply, Said, Say, run_turn
 from .upkeep import Upkeep
 
 LOCAL_OWNER = "local"
@@ -255,12 +255,7 @@ class AsyncChat(Minding):
 
         Raises (while iterating): what `run_turn` raises, and `UsageError` for an empty message.
         """
-        items = say_items(content)
-
-        async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
-            return items, row.tip
-
-        return self._begin(say, request)
+        return self._begin(Said(say_items(content)), request)
 
     async def ask(
         self, content: str | Sequence[Part], **request: Any

@@ -142,7 +142,7 @@ class Minding(Looking):
             number = (await load_last_turn(desk, failed=True)).number if turn is None else turn
             turns = await forget_turn(desk, number)
             desk.learned.read_views.clear()  # what the engine has read begins otherwise now
-            desk.meter.forget()
+            desk.forget()
             self._equipment.open_searcher().forget(self._owner, desk.conversation)
         finally:
             self._wake()

@@ -13,20 +13,15 @@ from dataclasses import dataclass, replace
 from .context.facts import locked_size
 from .context.notes import apply_notes, pin_fact
 from .context.view import Entry, View
-from .conversation.items import Forgotten, Item, Message, Note
-from .conversation.log import START, Position
+from .conversation.items import Item, Message, Note
+from .conversation.log import Position
 from .errors import Conflict, EngineError, UsageError
+from .loading import is_talk, read_talk_tip
 from .prompt import Desk
 from .statements import load_notes
 from .store.base import Lease, Turn
 
-LOOK_BACK = 8  # items loaded at first when looking for the last turn of talk
 ROOM_SECONDS = 5.0  # an engine that is loading or away holds no note up: it is kept unmeasured
-
-
-def is_talk(item: Item) -> bool:
-    """Tell whether an item belongs to a turn of talk."""
-    return not isinstance(item, Note | Forgotten)
 
 
 async def holds_talk(desk: Desk, number: int) -> bool:
@@ -44,15 +39,7 @@ async def find_talk_before(desk: Desk, number: int) -> int:
 
 async def find_talk_tip(desk: Desk, tip: Position) -> tuple[Position, int]:
     """The last item of the last turn of talk on the path to `tip`, and the turn's number; `START` and 0 without one."""
-    most = LOOK_BACK
-    while True:
-        items = await desk.store.load_log(desk.owner, desk.conversation, tip=tip, limit=most)
-        for stored in reversed(items):
-            if is_talk(stored.item):
-                return stored.at, stored.turn
-        if len(items) < most:
-            return START, 0
-        most *= LOOK_BACK
+    return await desk.store.read(desk.owner, desk.conversation, lambda record: read_talk_tip(record, tip))
 
 
 async def load_carried(desk: Desk, tip: Position, old: Turn, *, same_words: bool) -> list[Item]:
@@ -92,6 +79,7 @@ async def append_notes(desk: Desk, notes: Sequence[Item], *, after: Position, le
     if last and isinstance(last[-1].item, Message) and last[-1].item.tool_calls:
         raise Conflict("The model waits for the results of its tools: give them first.")
     turn = await store.begin_turn(owner, key, notes, after=after, lease=lease, now=time.time())
+    desk.standing = None  # the notes have come since
     return await store.finish_turn(owner, key, turn.number, state="done", lease=lease, now=time.time())
 
 

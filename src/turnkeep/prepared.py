@@ -115,12 +115,13 @@ async def prepare_turn(
     """
     row, info = await desk.load(), await desk.engine.probe()
     forgotten = frozenset(await load_forgotten(desk, row.turns, first=row.turns))
-    plan = await desk.plan(info, row, row.tip, items, options)
+    scene = await desk.look(info, row, row.tip, last=row.turns)
+    plan = await desk.plan(info, row, row.tip, items, options, scene=scene)
     view = plan.material.view
     if plan.cut_now:
         view = await save_view(desk, info, view, row)
         plan = replace(plan, material=replace(plan.material, view=view))
-    moved = await why_moved(desk, row, row.tip, row.turns, plan, options)
+    moved = why_moved(scene.past, row, plan, options)
     wanted = options.max_tokens
     room = max(1, info.window - plan.size.tokens)
     return Prepared(

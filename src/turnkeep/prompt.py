@@ -8,17 +8,16 @@ import asyncio
 import datetime
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from .context.budget import SMALLEST_WINDOW, Budget, share_window
-from .context.compaction import cut_view, without_lines
-from .context.cutting import Material, cut_now
-from .context.facts import fit_facts, keep_facts, render_facts, reopen_facts
-from .context.instructions import render_instruction
+from .context.cutting import Material, check_base, cut_now
+from .context.facts import fit_facts, keep_facts, render_facts
 from .context.notes import apply_notes, pin_fact, pinned_facts
 from .context.plan import Candidate, choose_view
+from .context.receipt import Receipt
 from .context.strategy import Strategy
 from .context.view import (
     Entry,
@@ -27,18 +26,23 @@ from .context.view import (
     holds_results,
     is_left_out,
     layout_messages,
-    load_view,
     render_base,
 )
 from .conversation.items import Item
 from .conversation.log import START, Position
 from .engine.base import Engine, EngineInfo, Request
-from .errors import ContextOverflow, UsageError
-from .meter import Meter, Size, item_text
+from .errors import UsageError
+from .loading import Draft, read_draft, read_view, read_views
+from .meter import Calibrations, Meter, Size, item_text
 from .recall import NOTHING, Recaller, Recollection
+from .standing import Layout, Scene, Standing, list_entries, read_scene, stand_behind
 from .statements import load_statements
-from .store.base import Conversation, Store, StoredItem, StoredView
+from .store.base import Conversation, Store, StoredItem, Turn
+from .store.reading import Record
 from .wire.chat_completions import render_messages
+from .wire.exchange import WireMessage
+
+T = TypeVar("T")
 
 FEWEST_TOKENS_AN_ITEM = 4  # no message takes less with its template tokens: bounds how many items can fit
 
@@ -102,6 +106,8 @@ class Learned:
 class Plan:
     """A request ready to be sent, and what it is made of.
 
+    instructions: part of the base.
+    ratio: what estimated sizes were multiplied by.
     recalled: lines quoted before the new items; their item is stored with the turn.
     """
 
@@ -111,6 +117,8 @@ class Plan:
     request: Request
     size: Size
     new_tokens: int
+    instructions: str = ""
+    ratio: float = 1.0
     recalled: Recollection = NOTHING
 
     @property
@@ -123,21 +131,38 @@ class Plan:
 class Desk:
     """What one conversation's prompts are made with: store, engine, sizes, options."""
 
-    def __init__(self, *, store: Store, engine: Engine, owner: str, conversation: str, holder: str) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: Engine,
+        owner: str,
+        conversation: str,
+        holder: str,
+        calibrations: Calibrations | None = None,
+    ) -> None:
         self.store, self.engine = store, engine
         self.owner, self.conversation = owner, conversation
         self.holder = holder  # name under which leases are taken
         self.options = Options()
         self.learned = Learned()
-        self.meter = Meter(store, engine, owner, conversation)
+        self.meter = Meter(store, engine, owner, conversation, calibrations=calibrations)
+        self.standing: Standing | None = None  # what the last turn left behind, for the next one
+        self.at_rest = False  # the last turn left nothing for upkeep to do, indexing aside
+        self._layout = Layout()
         self.recaller: Recaller | None = None  # None: nothing is recalled, whatever the strategy
 
     def expected_options(self) -> Options:
         """The options that the next turn may well have: the widest limit among those of the last turns."""
         limits = [limit for limit in self.learned.limits if limit is not None and limit > 0]
-        if not limits or len(limits) < len(self.learned.limits):
-            return self.options
-        return replace(self.options, max_tokens=max(limits))
+        known = limits and len(limits) == len(self.learned.limits)
+        return replace(self.options, max_tokens=max(limits)) if known else self.options
+
+    def forget(self) -> None:
+        """Hold no text of the conversation in memory any more: items may have been forgotten."""
+        self.standing, self.at_rest = None, False
+        self._layout.forget()
+        self.meter.forget()
 
     async def load(self) -> Conversation:
         """Load the conversation's row."""
@@ -145,9 +170,11 @@ class Desk:
 
     async def load_instructions(self, row: Conversation) -> str:
         """Load the current instructions; "" when there are none."""
-        if row.instructions is None:
-            return ""
-        return await self.store.load_instructions(self.owner, self.conversation, row.instructions)
+        number = row.instructions
+        return "" if number is None else await self.store.load_instructions(self.owner, row.id, number)
+
+    async def _read(self, look: Callable[[Record], T]) -> T:
+        return await self.store.read(self.owner, self.conversation, look)
 
     async def share(self, info: EngineInfo, options: Options, instructions: str = "") -> Budget:
         """Share the engine's window out for requests with these options and instructions.
@@ -163,9 +190,7 @@ class Desk:
         await self.meter.prepare(info)
         instruction = 0
         if options.strategy.summary:
-            instruction = await self.meter.text_size(
-                info, render_instruction("x " * 8, self.learned.language)
-            )
+            instruction = await self.meter.instruction_size(info, self.learned.language)
         return share_window(
             info.window,
             max_tokens=options.max_tokens,
@@ -178,44 +203,16 @@ class Desk:
 
     async def views(self, row: Conversation, tip: Position) -> list[View]:
         """Load the views that are valid for `tip`: the current one (or the newest that is), then a pending one."""
-        current = View(day=day_of(row.created))
-        if row.view is not None:
-            stored = await self._load_valid(row.view, tip) or await self.store.find_view(
-                self.owner, self.conversation, tip=tip, key=None
-            )
-            current = await self._for_tip(stored, tip) if stored else current
-        pending = await self._load_valid(row.pending_view, tip) if row.pending_view is not None else None
-        return [current] if pending is None else [current, await self._for_tip(pending, tip)]
+        return await self._read(lambda record: read_views(record, row, tip, day_of(row.created)))
 
     async def load_view(self, number: int, tip: Position) -> View | None:
         """Load a view as far as it is valid for `tip`; None where it folded what does not lead there."""
-        stored = await self._load_valid(number, tip)
-        return None if stored is None else await self._for_tip(stored, tip)
+        return await self._read(lambda record: read_view(record, number, tip))
 
-    async def _load_valid(self, number: int, tip: Position) -> StoredView | None:
-        stored = await self.store.load_view(self.owner, self.conversation, number)
-        valid = await self.store.is_ancestor(self.owner, self.conversation, stored.at, tip)
-        return stored if valid else None
-
-    async def _for_tip(self, stored: StoredView, tip: Position) -> View:
-        """Leave out lines that were asked for when another branch stood behind the folded turns.
-
-        The model saw those turns, and may have written of them.
-        """
-        view = load_view(stored.number, stored.at, stored.body)
-        gone = {
-            seen
-            for seen in {line.seen for line in view.lines}
-            if not await self.store.is_ancestor(self.owner, self.conversation, seen, tip)
-        }
-        left = {
-            fact.by
-            for fact in view.facts
-            if not fact.current
-            and not await self.store.is_ancestor(self.owner, self.conversation, fact.by, tip)
-        }
-        view = replace(view, facts=reopen_facts(view.facts, left)) if left else view
-        return without_lines(view, gone) if gone else view
+    async def look(self, info: EngineInfo, row: Conversation, tip: Position, *, last: int) -> Scene:
+        """Load all that the plan of a turn behind `tip` is made from, in one reading; `last` is the turn before."""
+        day, most = day_of(row.created), _most_items(info)
+        return await self._read(lambda record: read_scene(record, row, tip, last=last, day=day, most=most))
 
     async def keep_facts(self, info: EngineInfo, view: View, budget: Budget, tip: Position) -> View:
         """Take notes and facts from what was folded since they were taken last; what stands in the log may replace facts.
@@ -255,32 +252,70 @@ class Desk:
 
         Where the log holds more items than any window could, the older ones are folded at once.
         """
-        most = max(64, info.window // FEWEST_TOKENS_AN_ITEM)
-        items = await self.store.load_log(
-            self.owner, self.conversation, tip=tip, after=view.at.seq, limit=most + 1
+        draft = await self._read(lambda record: read_draft(record, view, tip, _most_items(info)))
+        return await self._make(info, instructions, draft, tip)
+
+    async def go_on(self, info: EngineInfo, standing: Standing) -> Material:
+        """Take what the last turn left behind, with what came since; only that is measured, if the sizes still count."""
+        material, tip, after = standing.material, standing.row.tip, standing.material.view.at.seq
+        ratio = self.meter.ratio(info)
+        if standing.is_measured_by(info, ratio):
+            fresh = await self._measure(info, standing.fresh, tip=tip, after=after)
+            material = replace(material, entries=(*material.entries, *fresh)) if fresh else material
+        else:
+            entries = (*material.entries, *standing.fresh)
+            measured = await self._measure(info, entries, tip=tip, after=after)
+            material = await self._lay_out(info, standing.instructions, material.view, measured)
+            standing = replace(standing, tokenizer=info.tokenizer, ratio=ratio)
+        self.standing = replace(standing, material=material, fresh=())
+        return material
+
+    def look_back(self, row: Conversation, tip: Position, *, clean: bool) -> Scene | None:
+        """The scene of a turn from what the last one left behind; None where that does not hold."""
+        standing = self.standing
+        if (
+            standing is None
+            or not standing.holds(row, tip, clean=clean)
+            or standing.strategy != self.options.strategy
+        ):
+            self.standing = None
+            return None
+        return Scene(instructions=standing.instructions, past=standing.past, standing=standing)
+
+    def leave(
+        self, row: Conversation, turn: Turn, items: Sequence[Item], plan: Plan, receipt: Receipt
+    ) -> None:
+        """Leave behind what the next turn can go on from.
+
+        Args:
+            row: as the turn found it.
+            turn: as it was closed, with the tip moved to it.
+            items: all of it.
+            plan: its prompt's.
+            receipt: its own.
+        """
+        standing = Standing(
+            row=stand_behind(row, turn),
+            instructions=plan.instructions,
+            material=plan.material,
+            fresh=list_entries(turn, items),
+            strategy=self.options.strategy,
+            tokenizer=plan.info.tokenizer,
+            ratio=plan.ratio,
+            receipt=receipt,
         )
-        if len(items) > most:  # the oldest turn may be loaded in part: begin after it
-            older = [item for item in items if item.turn == items[0].turn]
-            items = items[len(older) :]
-            view = cut_view(view, at=older[-1].at, last_turn=older[-1].turn)
-        view = await self._for_sibling(view, items, tip)
+        self.standing = standing if standing.is_plain else None
+        self.at_rest = standing.is_small(plan.budget) and None in self.learned.read_views
+
+    async def _make(self, info: EngineInfo, instructions: str, draft: Draft, tip: Position) -> Material:
+        """Measure and write what was read."""
+        view = draft.view
         entries = tuple(
             bare_results(entry) if entry.at.seq <= view.bare_upto and holds_results(entry.item) else entry
-            for entry in await self._measure(info, items, tip=tip, after=view.at.seq)
+            for entry in await self._measure(info, draft.items, tip=tip, after=view.at.seq)
             if not is_left_out(entry, view)
         )
         return await self._lay_out(info, instructions, view, entries)
-
-    async def _for_sibling(self, view: View, items: Sequence[StoredItem], tip: Position) -> View:
-        """Leave out only what stood in the log for which the view was made: what a sibling says and quotes stays."""
-        if max(view.bare_upto, view.copies_upto) <= view.at.seq or view.tip in (START, tip):
-            return view
-        if await self.store.is_ancestor(self.owner, self.conversation, view.tip, tip):
-            return view
-        before = await self.store.load_log(self.owner, self.conversation, tip=view.tip, after=view.at.seq)
-        known = {item.at for item in before}
-        shared = max((item.at.seq for item in items if item.at in known), default=view.at.seq)
-        return replace(view, bare_upto=min(view.bare_upto, shared), copies_upto=min(view.copies_upto, shared))
 
     async def _lay_out(
         self, info: EngineInfo, instructions: str, view: View, entries: tuple[Entry, ...]
@@ -299,7 +334,7 @@ class Desk:
         )
 
     async def _measure(
-        self, info: EngineInfo, items: Sequence[StoredItem], *, tip: Position, after: int
+        self, info: EngineInfo, items: Sequence[StoredItem | Entry], *, tip: Position, after: int
     ) -> tuple[Entry, ...]:
         sizes = await self.meter.item_sizes(info, items, tip=tip, after=after)
         return tuple(
@@ -309,17 +344,19 @@ class Desk:
 
     def request(self, info: EngineInfo, material: Material, new: Sequence[Item], options: Options) -> Request:
         """Make the request for a view's base and log, followed by new items."""
-        return self.compose(
-            info, material.base, [*(entry.item for entry in material.entries), *new], material.view, options
+        messages = self._layout.render(
+            material.base,
+            [*[entry.item for entry in material.entries], *new],
+            base_in_first_user=info.template.base_in == "first_user",
+            reasoning=not info.template.drops_reasoning,
         )
+        return self._write(info, messages, material.view, options)
 
-    def compose(
-        self, info: EngineInfo, base: str, items: Sequence[Item], view: View, options: Options
+    def _write(
+        self, info: EngineInfo, messages: Sequence[WireMessage], view: View, options: Options
     ) -> Request:
-        """Make a request from a base and items."""
-        messages = layout_messages(base, items, base_in_first_user=info.template.base_in == "first_user")
         return Request(
-            messages=render_messages(messages, reasoning=not info.template.drops_reasoning),
+            messages=messages,
             max_tokens=options.max_tokens,
             temperature=options.temperature,
             sampling=options.sampling,
@@ -328,6 +365,14 @@ class Desk:
                 name: value.replace("{date}", view.day) for name, value in info.template.pins.items()
             },
         )
+
+    def compose(
+        self, info: EngineInfo, base: str, items: Sequence[Item], view: View, options: Options
+    ) -> Request:
+        """Make a request from a base and items."""
+        messages = layout_messages(base, items, base_in_first_user=info.template.base_in == "first_user")
+        wire = render_messages(messages, reasoning=not info.template.drops_reasoning)
+        return self._write(info, wire, view, options)
 
     async def plan(
         self,
@@ -338,6 +383,7 @@ class Desk:
         options: Options,
         *,
         limit: int | None = None,
+        scene: Scene | None = None,
     ) -> Plan:
         """Plan the prompt for new items after `tip`.
 
@@ -348,17 +394,23 @@ class Desk:
             new: the new items.
             options: how the request is made.
             limit: the most tokens that the prompt may take; None: what the budget says.
+            scene: what `look` gave for this row and tip; None: it is looked up.
 
         Raises:
             ContextOverflow: the new items do not fit even when nothing else is sent.
             UsageError: the instructions alone are beyond the base's share.
         """
-        instructions = await self.load_instructions(row)
+        if scene is None:
+            scene = await self.look(info, row, tip, last=row.turns)
+        instructions = scene.instructions
         budget = await self.share(info, options, instructions)
         limit = min(budget.prompt, limit or budget.prompt)
         new_tokens = sum([await self.meter.text_size(info, item_text(item)) for item in new])
-        materials = [await self.gather(info, instructions, view, tip) for view in await self.views(row, tip)]
-        _check_base(instructions, materials[0], budget)
+        if scene.standing is not None:
+            materials = [await self.go_on(info, scene.standing)]
+        else:
+            materials = [await self._make(info, instructions, draft, tip) for draft in scene.drafts]
+        check_base(instructions, materials[0], budget)
         chosen = choose_view([self._candidate(material, new_tokens) for material in materials], limit)
         material = materials[-1 if chosen is None else chosen]
         return await self._fit(info, instructions, material, tip, new, new_tokens, options, budget, limit)
@@ -401,6 +453,8 @@ class Desk:
                     request=request,
                     size=size,
                     new_tokens=new_tokens,
+                    instructions=instructions,
+                    ratio=self.meter.ratio(info),
                     recalled=recalled,
                 )
             allowed = min(summed - 1, limit - (size.tokens - summed))
@@ -436,19 +490,9 @@ class Desk:
         return Candidate(prompt_tokens=total, unread_tokens=new_tokens if read else total)
 
 
-def _check_base(instructions: str, material: Material, budget: Budget) -> None:
-    if (
-        not material.view.lines
-        and not material.view.facts
-        and instructions
-        and material.base_tokens > budget.base
-    ):
-        raise ContextOverflow(
-            f"The instructions take {material.base_tokens:,} tokens, but at most {budget.base:,} of the window's "
-            f"{budget.window:,} are theirs: shorten them, or load the model with a larger window.",
-            needed=material.base_tokens,
-            available=budget.base,
-        )
+def _most_items(info: EngineInfo) -> int:
+    """How many items of a log a window could hold at most."""
+    return max(64, info.window // FEWEST_TOKENS_AN_ITEM)
 
 
 def day_of(seconds: float) -> str:

@@ -36,6 +36,7 @@ from .errors import ConversationNotFound
 from .meter import Meter
 from .search import Findings, Searcher
 from .store.base import Store
+from .store.reading import Record
 
 CANDIDATE_LINES = 16  # 512 tokens hold some twelve lines
 NO_ROOM = "Nothing is quoted: lines recalled for earlier turns take the room there is for them."
@@ -117,10 +118,12 @@ class Recaller:
             free: tokens that the prompt has left.
             now: seconds since the epoch.
         """
-        room = min(free, room_tokens(**share_log(log, base_tokens, budget)))
-        text = "\n".join(item.text for item in new if isinstance(item, Message) and item.role == "user")
-        if not text.strip() or (upto <= 0 and not self.everywhere):
+        if upto <= 0 and not self.everywhere:
             return NOTHING
+        text = "\n".join(item.text for item in new if isinstance(item, Message) and item.role == "user")
+        if not text.strip():
+            return NOTHING
+        room = min(free, room_tokens(**share_log(log, base_tokens, budget)))
         if room <= 0:
             return Recollection(why=NO_ROOM)
         said = [entry.item.text for entry in log if isinstance(entry.item, Message)]
@@ -223,19 +226,30 @@ async def without_forgotten(
     """
     if recalled.item is None:
         return (), ()
-    kept = [await _is_there(store, owner, *source) for source in recalled.sources]
+    there: set[tuple[str, int]] = set()
+    for conversation in dict.fromkeys(source[0] for source in recalled.sources):
+        quoted = sorted({number for source, number in recalled.sources if source == conversation})
+        left = await _still_there(store, owner, conversation, quoted)
+        there |= {(conversation, number) for number in left}
+    kept = [source in there for source in recalled.sources]
     lines, turns = recalled.item.lines, recalled.item.turns
     gone = tuple(dict.fromkeys(turn for turn, there in zip(turns, kept, strict=True) if not there))
-    left = Recalled(tuple(compress(lines, kept)), tuple(compress(turns, kept)))
-    return (left,) if left.lines else (), gone
+    item = Recalled(tuple(compress(lines, kept)), tuple(compress(turns, kept)))
+    return (item,) if item.lines else (), gone
 
 
-async def _is_there(store: Store, owner: str, conversation: str, turn: int) -> bool:
+async def _still_there(store: Store, owner: str, conversation: str, turns: Sequence[int]) -> list[int]:
+    """Those of the turns that are there, and not forgotten."""
     try:
-        items = await store.load_turn_items(owner, conversation, turn)
+        return await store.read(
+            owner, conversation, lambda record: [turn for turn in turns if _is_there(record, turn)]
+        )
     except ConversationNotFound:
-        return False
-    return not any(isinstance(stored.item, Forgotten) for stored in items)
+        return []
+
+
+def _is_there(record: Record, turn: int) -> bool:
+    return not any(isinstance(stored.item, Forgotten) for stored in record.turn_items(turn))
 
 
 def share_log(log: Sequence[Entry], base_tokens: int, budget: Budget) -> dict[str, int]:

@@ -7,17 +7,19 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from .context.receipt import Receipt, load_receipt, turn_ranges
+from .context.receipt import Receipt, turn_ranges
 from .conversation.items import FinishReason, Usage
-from .conversation.log import Position
-from .notes import find_talk_tip, holds_talk
+from .loading import Past
 from .prompt import Desk, Options, Plan
 from .store.base import Conversation
 
 
-def draft_receipt(plan: Plan, row: Conversation, options: Options, moved: str | None) -> Receipt:
-    """Write down what a plan makes the model read; what the engine made of it comes later."""
+def draft_receipt(
+    plan: Plan, row: Conversation, options: Options, moved: str | None, **more: Any
+) -> Receipt:  # Any: fields of a receipt
+    """Write down what a plan makes the model read; `more` is what came of it, if that is known already."""
     info, material = plan.info, plan.material
     return Receipt(
         engine=info.kind,
@@ -37,7 +39,7 @@ def draft_receipt(plan: Plan, row: Conversation, options: Options, moved: str | 
         log_tokens=material.log_tokens,
         recalled_tokens=plan.recalled.tokens,
         new_tokens=plan.new_tokens,
-        verbatim=turn_ranges(entry.turn for entry in material.entries),
+        verbatim=turn_ranges([entry.turn for entry in material.entries]),
         summarised=material.view.summarised,
         left_out=material.view.left_out,
         refused=material.view.refused,
@@ -45,49 +47,44 @@ def draft_receipt(plan: Plan, row: Conversation, options: Options, moved: str | 
         recalled_by=plan.recalled.by,
         recall_note=plan.recalled.why,
         moved=moved,
-        max_tokens=options.max_tokens,
+        **{"max_tokens": options.max_tokens, **more},
     )
 
 
 def with_usage(receipt: Receipt, usage: Usage, finish: FinishReason | None) -> Receipt:
     """Add what the engine reported."""
-    return replace(
-        receipt,
-        finish_reason=finish,
-        engine_prompt_tokens=usage.prompt_tokens,
-        reused_tokens=usage.cached_tokens,
-        read_tokens=usage.read_tokens,
-        reply_tokens=usage.completion_tokens,
-    )
+    return replace(receipt, **describe_usage(usage, finish))
 
 
-async def why_moved(
-    desk: Desk, row: Conversation, tip: Position, last: int, plan: Plan, options: Options
-) -> str | None:
+def describe_usage(usage: Usage, finish: FinishReason | None) -> dict[str, Any]:  # Any: fields of a receipt
+    """What the engine reported, as fields of a receipt."""
+    return {
+        "finish_reason": finish,
+        "engine_prompt_tokens": usage.prompt_tokens,
+        "reused_tokens": usage.cached_tokens,
+        "read_tokens": usage.read_tokens,
+        "reply_tokens": usage.completion_tokens,
+    }
+
+
+def why_moved(past: Past, row: Conversation, plan: Plan, options: Options) -> str | None:
     """Say why the front of the prompt is not that of the last prompt; None when it extends it.
 
     Args:
-        desk: the conversation.
-        row: its row.
-        tip: the item that the new turn hangs on.
-        last: the number of the turn before, on whatever branch; 0 when there is none. Turns that
-            hold only a note are passed over: the prompt goes on behind them.
+        past: the turn before. Turns that hold only a note are passed over: the prompt goes on behind them.
+        row: the conversation's row.
         plan: the new prompt.
         options: how it is made.
     """
-    last, forgotten = await _look_back(desk, last)
-    if forgotten:
+    if past.forgotten:
         return "forgotten"
-    if last == 0:
+    if past.last == 0:
         return None
-    _, before = await find_talk_tip(desk, tip)
-    if before != last:
-        turn = await desk.store.load_turn(desk.owner, desk.conversation, last)
-        return "the turn before failed and is left out" if turn.state == "failed" else "another branch"
-    body = await desk.store.load_receipt(desk.owner, desk.conversation, last)
-    if body is None:
+    if past.before != past.last:
+        return "the turn before failed and is left out" if past.failed else "another branch"
+    receipt, info = past.receipt, plan.info
+    if receipt is None:
         return "the turn before was recorded without a receipt"
-    receipt, info = load_receipt(body), plan.info
     if (receipt.engine, receipt.model) != (info.kind, info.model):
         return "another engine or model"
     if receipt.instructions != row.instructions:
@@ -100,18 +97,6 @@ async def why_moved(
         restored = receipt.view is not None and receipt.view == plan.material.view.restored_over
         return "restored summary" if restored else "compaction"
     return info.template.moves
-
-
-async def _look_back(desk: Desk, last: int) -> tuple[int, bool]:
-    """The newest turn of talk up to this one, and whether anything was forgotten since it was said."""
-    forgotten = False
-    while last > 0:
-        receipt = await desk.store.load_receipt(desk.owner, desk.conversation, last)
-        forgotten = forgotten or bool(receipt and receipt.get("forgotten"))
-        if await holds_talk(desk, last):
-            break
-        last -= 1
-    return last, forgotten
 
 
 async def load_forgotten(desk: Desk, last: int, *, first: int) -> set[int]:

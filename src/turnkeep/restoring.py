@@ -53,6 +53,7 @@ async def restore_summary(desk: Desk, number: int, *, at_once: bool) -> None:
             current=stored.number if at_once else row.view,
             pending=None if at_once else stored.number,
         )
+        desk.standing = None  # upkeep has to look at what stands in the store now
         if not swapped:
             raise Conflict("Another program has just made another summary: look at it, then restore again.")
 

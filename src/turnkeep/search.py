@@ -33,7 +33,8 @@ from .conversation.items import Message
 from .conversation.log import Position
 from .embed.base import Embedder
 from .errors import TurnkeepError
-from .store.base import Elsewhere, Index, Store, StoredItem
+from .store.base import Elsewhere, Store, StoredItem
+from .store.reading import Index
 from .vectors import VectorIndex
 
 By: TypeAlias = Literal["words", "meaning", "best"]
@@ -112,9 +113,13 @@ class _Ranked:
 
 
 def _rank(
-    heard: _Heard, query: Query, index: Index, *, upto: int, most: int, words: bool, explicit: bool
+    heard: _Heard | None, query: Query, index: Index, *, upto: int, most: int, words: bool, explicit: bool
 ) -> _Ranked:
-    """Ask the index for what the best places need further, rank them, and load the best."""
+    """Ask the index for what the best places need further, rank them, and load the best.
+
+    `heard` None: nothing was asked yet, and words are all there is.
+    """
+    heard = heard or _hear_words(query, index, upto=upto, words=words)
     if words and heard.postings.left:
         heard = _add_further(heard, query, index)
     mixed = heard.mix(explicit=explicit)
@@ -124,6 +129,13 @@ def _rank(
         scores = share_with_neighbours(mixed, anchors, index.gaps(around(anchors)))
     places = [place for place in best_places(scores, int(most * SPARE) + 1) if place <= upto]
     return _Ranked(heard=heard, items=index.items(places), scores=scores, anchors=anchors)
+
+
+def _hear_words(query: Query, index: Index, *, upto: int, words: bool) -> _Heard:
+    """Look the words of a query up."""
+    postings = index.postings(list(query.weights), upto=upto)
+    found = rank_words(postings, query.weights) if words else {}
+    return _Heard(postings=postings, words=found, meaning=None, why=None)
 
 
 def _add_further(heard: _Heard, query: Query, index: Index) -> _Heard:
@@ -180,7 +192,9 @@ class Searcher:
         """
         if upto <= 0 or not (query.text or query.weights):
             return Findings()
-        heard = await self._hear(owner, conversation, query, tip, upto, by, explicit)
+        heard: _Heard | None = None  # with nothing to wait for, all is one reading
+        if self.embedder is not None and by != "words":
+            heard = await self._hear(owner, conversation, query, tip, upto, by, explicit)
         look = partial(_rank, heard, query, upto=upto, most=most, words=by != "meaning", explicit=explicit)
         ranked = await self.store.consult(owner, conversation, look, tip=tip)
         matches = [

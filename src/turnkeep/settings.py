@@ -9,10 +9,8 @@ import json
 import math
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 from .context.budget import SMALLEST_WINDOW
@@ -29,6 +27,7 @@ RESERVED_FIELDS = frozenset(
     {"messages", "model", "stream", "stream_options", "temperature", "max_tokens", "tools"}
 )
 
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s@]+/?", re.IGNORECASE)
 # A service called "turnkeep" makes Kubernetes put such variables into every container beside it.
 _NOT_OURS = re.compile(r"TURNKEEP_(SERVICE_|PORT($|_))")
 
@@ -53,6 +52,13 @@ class Settings:
     embedding_seconds: float = 0.05  # 0: as long as it takes
     recall_everywhere: bool = False
     db: Path | None = None
+    host: str = "127.0.0.1"  # where turnkeep serve listens
+    port: int = 8090  # likewise
+    require_key: bool = False  # of turnkeep serve on loopback, too
+    store: bool = True  # what turnkeep serve takes an absent `store` for
+    waiting: int = 1_000  # turns that may wait at an engine
+    allow_origin: tuple[str, ...] = ()  # web pages that may call turnkeep serve
+    allow_host: tuple[str, ...] = ()  # further names it may be called by
     api_key: str | None = field(default=None, repr=False)  # never shown
     sampling: Mapping[str, object] = field(default_factory=dict)
 
@@ -150,6 +156,40 @@ def _read_switch(value: object) -> bool:
     return found[word]
 
 
+def _read_host(value: object) -> str:
+    if not isinstance(value, str) or not value or any(mark in value for mark in "/ @"):
+        raise ValueError("an address to listen on, such as 127.0.0.1 or 0.0.0.0")
+    return value
+
+
+def _read_port(value: object) -> int:
+    number = _whole(value)
+    if number is None or not 0 <= number <= 65_535:
+        raise ValueError("a port, 1 to 65535, or 0 for any that is free")
+    return number
+
+
+def _read_count(value: object) -> int:
+    number = _whole(value)
+    if number is None or number < 1:
+        raise ValueError("a whole number, 1 or more")
+    return number
+
+
+def _read_names(value: object) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError("names joined by commas, or a list of names")
+    return tuple(name.strip() for name in names if name.strip())
+
+
+def _read_origins(value: object) -> tuple[str, ...]:
+    origins = _read_names(value)
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError("the addresses of web pages without a path, such as https://chat.example, or *")
+    return origins
+
+
 def _read_sampling(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise ValueError("a table of fields, such as [sampling] with top_p = 0.9")
@@ -205,6 +245,17 @@ SETTINGS = (
         "Recall from all your conversations: on or off.",
     ),
     Setting("db", "TURNKEEP_DB", _read_path, "Database file."),
+    Setting("host", "TURNKEEP_SERVE_HOST", _read_host, "Address to listen on."),
+    Setting("port", "TURNKEEP_SERVE_PORT", _read_port, "Port to listen on; 0: any that is free."),
+    Setting("require_key", "TURNKEEP_SERVE_REQUIRE_KEY", _read_switch, "Ask for a key on this machine, too."),
+    Setting(
+        "store", "TURNKEEP_SERVE_STORE", _read_switch, "Keep chats whose client does not say: on or off."
+    ),
+    Setting("waiting", "TURNKEEP_SERVE_WAITING", _read_count, "How many turns may wait for an engine."),
+    Setting(
+        "allow_origin", "TURNKEEP_SERVE_ALLOW_ORIGIN", _read_origins, "Web pages elsewhere that may call."
+    ),
+    Setting("allow_host", "TURNKEEP_SERVE_ALLOW_HOST", _read_names, "Further names it may be called by."),
     Setting("api_key", "TURNKEEP_API_KEY", _read_text, "Key that the engine asks for; never shown."),
     Setting("sampling", "", _read_sampling, "Further fields that are sent to the engine as given."),
 )
@@ -272,6 +323,8 @@ def describe_places(settings: Settings) -> list[tuple[str, Path]]:
 
 def suggest(word: str, known: list[str], mark: str = "") -> str:
     """Return "; did you mean X?" for a word that is nearly a known one, else ""; `mark` stands before X."""
+    from difflib import get_close_matches  # only for slips of the pen
+
     near = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {mark}{near[0]}?" if near else ""
 
@@ -319,7 +372,6 @@ def _shorten(value: object) -> str:
 def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        values = tomllib.loads(text)
     except FileNotFoundError as error:
         if must_exist:
             raise UsageError(f"There is no settings file {path}; name one that exists.") from error
@@ -328,8 +380,7 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
         raise UsageError(f"The settings file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"The settings file {path} is not UTF-8 text; save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"The settings file {path} is not TOML: {str(error).rstrip('.')}.") from error
+    values = _parse_file(text, path)
     for name in values:
         if name not in _SETTINGS:
             raise UsageError(
@@ -338,6 +389,15 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
     found = {name: read_setting(name, value, f"{name} in {path}") for name, value in values.items()}
     _refuse_two_engines(found, str(path))
     return _beside(found, path.parent)
+
+
+def _parse_file(text: str, path: Path) -> dict[str, object]:
+    import tomllib  # about 10 ms, and most people have no file
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"The settings file {path} is not TOML: {str(error).rstrip('.')}.") from error
 
 
 def _beside(found: dict[str, object], folder: Path) -> dict[str, object]:

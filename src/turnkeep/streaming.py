@@ -6,13 +6,42 @@ engine and keeps what was said, however the leaving happens.
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import TypeAlias
 
 from .errors import UsageError
+from .stopping import Stop
 from .turn import Emit, Finished, Piece, Reply, TurnEvent
 
 Run: TypeAlias = Callable[[Emit, asyncio.Event], Coroutine[object, object, Reply]]
+
+
+class _Inbox:
+    """Events on their way: put without waiting, taken all at once."""
+
+    def __init__(self) -> None:
+        self.events: deque[TurnEvent] = deque()
+        self.ended = False
+        self._waiting: asyncio.Future[None] | None = None
+
+    def put(self, event: TurnEvent) -> None:
+        self.events.append(event)
+        self._wake()
+
+    def end(self) -> None:
+        self.ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait until there is an event, or nothing more comes."""
+        if not self.events and not self.ended:
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
 
 
 class Streaming:
@@ -50,23 +79,26 @@ class Streaming:
             raise UsageError(
                 "A reply can be streamed once, and not after it was stopped: ask again for another."
             )
-        queue: asyncio.Queue[TurnEvent | None] = asyncio.Queue()
-        self._stop = asyncio.Event()
-        self._task = task = asyncio.get_running_loop().create_task(self._drive(queue))
+        inbox = _Inbox()
+        self._stop = Stop()
+        self._task = task = asyncio.get_running_loop().create_task(self._drive(inbox))
         try:
-            while (event := await queue.get()) is not None:
-                if isinstance(event, Finished):
-                    self._reply = event.reply
-                yield event
+            while inbox.events or not inbox.ended:
+                while inbox.events:
+                    event = inbox.events.popleft()
+                    if isinstance(event, Finished):
+                        self._reply = event.reply
+                    yield event
+                await inbox.wait()
             task.result()
         finally:
             await self.stop()
 
-    async def _drive(self, queue: "asyncio.Queue[TurnEvent | None]") -> Reply:
+    async def _drive(self, inbox: _Inbox) -> Reply:
         try:
-            return await self._run(queue.put_nowait, self._stop)
+            return await self._run(inbox.put, self._stop)
         finally:
-            queue.put_nowait(None)
+            inbox.end()
 
     async def stop(self) -> None:
         """Stop the engine and wait until what was said so far is kept; nothing happens after the end."""
@@ -91,8 +123,9 @@ class Streaming:
         return self.pieces()
 
     async def _read(self) -> Reply:
-        async for _ in self:
-            pass
+        async with contextlib.aclosing(self.events()) as events:
+            async for _ in events:
+                pass
         return self.reply
 
     def __await__(self) -> Generator[object, None, Reply]:

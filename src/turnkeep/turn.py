@@ -8,23 +8,25 @@ nothing of upkeep but that it must make way.
 
 import asyncio
 import contextlib
-import json
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from .context.receipt import Receipt, dump_receipt
 from .context.view import View, dump_view
-from .conversation.items import FinishReason, Item, Message, ToolCall, TurnState, Usage
+from .conversation.items import FinishReason, Item, Message, TurnState, Usage
 from .conversation.log import Position
-from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta
+from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta, ToolCallDelta
 from .errors import ContextOverflow, LeaseLost, TurnkeepError
-from .holding import hold_conversation
-from .prompt import Desk, Options, Plan
+from .holding import Held, hold_and_begin
+from .prompt import Desk, Options, Plan, day_of
 from .recall import without_forgotten
-from .receipts import draft_receipt, why_moved, with_usage
-from .store.base import Conversation, Lease, Turn
+from .receipts import describe_usage, draft_receipt, why_moved
+from .standing import is_new, list_entries, new_scene
+from .stopping import run_until
+from .store.base import Conversation, ConversationKind, Lease, Turn
+from .store.writing import Beside
 from .wire.assemble import Assembler
 
 PARTIAL_SECONDS = 1.0  # a crash while streaming loses at most this much of the reply
@@ -53,6 +55,20 @@ class Thought:
     """A piece of the model's reasoning."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calling:
+    """A piece of a tool call; its id and the function's name come with its first piece only.
+
+    index: which of the reply's calls.
+    arguments: a further piece of the arguments' JSON text.
+    """
+
+    index: int
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +107,16 @@ class Finished:
     reply: Reply
 
 
-Say: TypeAlias = Callable[[Conversation], Awaitable[tuple[Sequence[Item], Position]]]
-TurnEvent: TypeAlias = Reading | Piece | Thought | Notice | Finished
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a user says, and the item that it hangs on; None: the conversation's tip."""
+
+    items: Sequence[Item]
+    after: Position | None = None
+
+
+Say: TypeAlias = Said | Callable[[Conversation], Awaitable[tuple[Sequence[Item], Position]]]
+TurnEvent: TypeAlias = Reading | Piece | Thought | Calling | Notice | Finished
 Emit: TypeAlias = Callable[[TurnEvent], None]
 
 
@@ -104,12 +128,12 @@ class _Course:
     items: Sequence[Item]
     options: Options
     emit: Emit
-    stop: asyncio.Event
-    lease: Lease
+    held: Held
     row: Conversation  # as it was when the turn began
-    tip: Position  # the item that the turn hangs on
     turn: Turn
     began: float
+    instructions: str | None = None  # of this turn; None: the conversation's
+    keep_beside: "KeepBeside | None" = None
     info: EngineInfo | None = None
     plan: Plan | None = None
     moved: str | None = None
@@ -118,6 +142,16 @@ class _Course:
     first: float | None = None  # when the first piece came
     notices: list[str] = field(default_factory=list)
 
+    @property
+    def lease(self) -> Lease:
+        """The lease under which the turn writes."""
+        return self.held.begun.lease
+
+    @property
+    def tip(self) -> Position:
+        """The item that the turn hangs on."""
+        return self.turn.after
+
     def notice(self, sentence: str) -> None:
         """Tell the person, once, and keep it for the receipt."""
         if sentence not in self.notices:
@@ -125,16 +159,35 @@ class _Course:
             self.emit(Notice(sentence))
 
 
-async def run_turn(desk: Desk, say: Say, *, options: Options, emit: Emit, stop: asyncio.Event) -> Reply:
+OnBegun: TypeAlias = Callable[[Turn], Awaitable[None]]
+KeepBeside: TypeAlias = Callable[[Message, Receipt], Beside | None]
+
+
+async def run_turn(
+    desk: Desk,
+    say: Say,
+    *,
+    options: Options,
+    emit: Emit,
+    stop: asyncio.Event,
+    instructions: str | None = None,
+    made: ConversationKind | None = None,
+    on_begun: OnBegun | None = None,
+    keep_beside: KeepBeside | None = None,
+) -> Reply:
     """Run one turn from the message to the kept reply.
 
     Args:
         desk: the conversation, its store and its engine.
-        say: what the user says, and the item that it hangs on. Asked once the conversation is
-            held, so that nothing can move in between.
+        say: what the user says, or a function that says so and on which item it hangs; it is asked
+            once the conversation is held, so that nothing can move in between.
         options: how the request is made.
         emit: is called with each event as it happens, `Finished` last.
         stop: when set, the engine is stopped and what was said so far is kept as cut off.
+        instructions: become the conversation's, where they are not; None leaves those that it has.
+        made: the conversation is not there yet, and is made of this kind along with the turn.
+        on_begun: is awaited when the message is durable, before the engine is called.
+        keep_beside: says what is kept along with the reply.
 
     Raises:
         ContextOverflow: the message does not fit; it is kept, and the turn is marked failed.
@@ -143,18 +196,24 @@ async def run_turn(desk: Desk, say: Say, *, options: Options, emit: Emit, stop: 
         LeaseLost: another program took the conversation over; the reply is kept beside it.
     """
     began = time.monotonic()
-    async with hold_conversation(desk, stop=stop) as lease:
-        await desk.store.settle_turns(desk.owner, desk.conversation, lease=lease, now=time.time())
-        row = await desk.load()
-        items, tip = await say(row)
-        turn = await desk.store.begin_turn(
-            desk.owner, desk.conversation, items, after=tip, lease=lease, now=time.time()
-        )
+    items, after = (say.items, say.after) if isinstance(say, Said) else (None, None)
+    holding = hold_and_begin(desk, items, after=after, instructions=instructions, made=made, stop=stop)
+    async with holding as held:
+        turn, row = held.begun.turn, held.begun.row
+        if turn is None or items is None:
+            assert not isinstance(say, Said)
+            items, tip = await say(row)
+            turn = await desk.store.begin_turn(
+                desk.owner, desk.conversation, items, after=tip, lease=held.begun.lease, now=time.time()
+            )
         course = _Course(
-            desk=desk, items=items, options=options, emit=emit, stop=stop, lease=lease, row=row, tip=tip, turn=turn, began=began
+            desk=desk, items=items, options=options, emit=emit, held=held, row=row, turn=turn, began=began,
+            instructions=instructions, keep_beside=keep_beside,
         )  # fmt: skip
         try:
-            await _until_stopped(_answer(course), stop)
+            if on_begun is not None:
+                await on_begun(turn)
+            await run_until(stop, _answer(course))
         except TurnkeepError as error:
             await _fail(course, str(error))
             raise
@@ -187,7 +246,15 @@ async def _answer(course: _Course) -> None:
 async def _plan(course: _Course, limit: int | None) -> None:
     desk, row = course.desk, course.row
     info = course.info = await desk.engine.probe()
-    plan = await desk.plan(info, row, course.tip, course.items, course.options, limit=limit)
+    last = course.turn.number - 1
+    scene = None
+    if limit is None and last == row.turns:
+        scene = desk.look_back(row, course.tip, clean=course.held.begun.clean)
+        if scene is None and course.instructions is not None and is_new(row):
+            scene = new_scene(course.instructions, day_of(row.created))
+    if scene is None:
+        scene = await desk.look(info, row, course.tip, last=last)
+    plan = await desk.plan(info, row, course.tip, course.items, course.options, limit=limit, scene=scene)
     desk.learned.limits.append(course.options.max_tokens)
     if plan.cut_now:
         view = await save_view(desk, info, plan.material.view, row)
@@ -203,7 +270,7 @@ async def _plan(course: _Course, limit: int | None) -> None:
     if plan.budget.notice:
         course.notice(plan.budget.notice)
     course.plan = plan
-    course.moved = await why_moved(desk, row, course.tip, course.turn.number - 1, plan, course.options)
+    course.moved = why_moved(scene.past, row, plan, course.options)
 
 
 async def save_view(desk: Desk, info: EngineInfo, view: View, row: Conversation) -> View:
@@ -244,52 +311,50 @@ def _limit_after(course: _Course, error: ContextOverflow) -> int:
     return max(1, min(room, plan.size.tokens - 1))
 
 
-async def _until_stopped(work: Coroutine[object, object, None], stop: asyncio.Event) -> None:
-    """Do the work until it is done, or until a stop breaks it off, whatever it waits for."""
-    working = asyncio.ensure_future(work)
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        stopping.cancel()
-        if not working.done():
-            working.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await working
-
-
 async def _read(course: _Course) -> None:
     plan, info, desk = course.plan, course.info, course.desk
     assert plan is not None
     assert info is not None
-    request = replace(plan.request, max_tokens=_reply_limit(plan, info))
+    request = replace(
+        plan.request,
+        max_tokens=_reply_limit(plan, info),
+        tokens=plan.size.tokens + plan.budget.reserve,
+    )
     course.sent_max_tokens = request.max_tokens
     saved, saved_at = 0, time.monotonic()
     async with contextlib.aclosing(desk.engine.stream(request)) as deltas:
         async for delta in deltas:
             course.assembler.add(delta)
+            now = time.monotonic()
             match delta:
-                case TextDelta(text):
-                    course.first = course.first or time.monotonic()
-                    course.emit(Piece(text))
+                case TextDelta():
+                    course.first = course.first or now
+                    course.emit(Piece(delta.text))
                 case ReasoningDelta(text):
                     course.first = course.first or time.monotonic()
                     course.emit(Thought(text))
+                case ToolCallDelta():
+                    course.first = course.first or time.monotonic()
+                    course.emit(
+                        Calling(
+                            index=delta.index,
+                            call_id=delta.call_id,
+                            name=delta.name,
+                            arguments=delta.arguments,
+                        )
+                    )
                 case Progress():
                     course.emit(Reading(total=delta.total, cached=delta.cached, processed=delta.processed))
                 case _:
                     pass  # the assembler keeps the rest
-            if time.monotonic() - saved_at >= PARTIAL_SECONDS and len(course.assembler.text) > saved:
+            if now - saved_at >= PARTIAL_SECONDS and len(course.assembler.text) > saved:
                 piece = course.assembler.text[saved:]
                 saved, saved_at = saved + len(piece), time.monotonic()
                 await desk.store.save_partial(
                     desk.owner, desk.conversation, course.turn.number, piece, lease=course.lease
                 )
-    await desk.meter.learn(
-        info, plan.request, course.assembler.end.usage.prompt_tokens if course.assembler.end else None
-    )
+    if course.assembler.end is not None:
+        desk.meter.take_in(info, plan.request, course.assembler.end.usage.prompt_tokens)
 
 
 def _reply_limit(plan: Plan, info: EngineInfo) -> int | None:
@@ -304,27 +369,35 @@ def _reply_limit(plan: Plan, info: EngineInfo) -> int | None:
 async def _keep_reply(course: _Course) -> Reply:
     """Keep the reply, whole or cut off, with its receipt."""
     desk = course.desk
-    message = course.assembler.message
-    if course.assembler.end is None:
-        message = _without_broken_calls(message)
+    message = course.assembler.whole_message
     said = bool(message.text or message.tool_calls)
     finish: FinishReason = course.assembler.end.finish_reason if course.assembler.end else "cancelled"
     state: TurnState = "cut_off" if finish in ("cancelled", "length") else "done"
     _notice_silent_cut(course)
     recalled, forgotten = await _recalled(course)
-    receipt = replace(_receipt(course, finish), forgotten=forgotten)
+    receipt = _receipt(course, finish, forgotten)
     if course.assembler.end is not None:
         _learn(course, course.assembler.end)
-    await desk.store.finish_turn(
+    items: list[Item] = [*recalled, message] if said or state == "done" else []
+    if course.plan is not None:
+        for entry in list_entries(course.turn, [*course.items, *items]):
+            desk.meter.note_size(course.plan.info, entry.item, entry.at)
+    turn = await desk.store.finish_turn(
         desk.owner,
         desk.conversation,
         course.turn.number,
         state=state,
-        items=[*recalled, message] if said or state == "done" else [],
+        items=items,
         receipt=dump_receipt(receipt),
+        learnt=desk.meter.take_learnt(),
+        beside=None if course.keep_beside is None else course.keep_beside(message, receipt),
+        release=True,
         lease=course.lease,
         now=time.time(),
     )
+    course.held.released = True
+    if items and course.plan is not None:
+        desk.leave(course.row, turn, [*course.items, *items], course.plan, receipt)
     return Reply(
         text=message.text,
         reasoning=message.reasoning,
@@ -335,24 +408,6 @@ async def _keep_reply(course: _Course) -> Reply:
         receipt=receipt,
         message=message,
     )
-
-
-def _without_broken_calls(message: Message) -> Message:
-    """Drop tool calls whose arguments were cut off: no template and no tool could read them."""
-    return replace(
-        message,
-        parts=tuple(
-            part for part in message.parts if not isinstance(part, ToolCall) or _is_json(part.arguments)
-        ),
-    )
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
 
 
 async def _fail(course: _Course, why: str) -> None:
@@ -374,9 +429,12 @@ async def _fail(course: _Course, why: str) -> None:
             ],
             receipt=dump_receipt(receipt) if receipt else None,
             error=why,
+            learnt=desk.meter.take_learnt(),
+            release=True,
             lease=course.lease,
             now=time.time(),
         )
+        course.held.released = True
 
 
 async def _recalled(course: _Course) -> tuple[tuple[Item, ...], tuple[int, ...]]:
@@ -420,15 +478,19 @@ def _loses_reasoning(course: _Course) -> bool:
     return thought and info is not None and info.template.drops_reasoning
 
 
-def _receipt(course: _Course, finish: FinishReason | None) -> Receipt:
+def _receipt(course: _Course, finish: FinishReason | None, forgotten: tuple[int, ...] = ()) -> Receipt:
     info, end = course.plan.info if course.plan else course.info, course.assembler.end
     if course.plan is None:  # stopped before there was a plan
         kind, model = (info.kind, info.model) if info else ("", "")
         return Receipt(engine=kind, model=model, window=0, reserve=0, high=0, low=0)
-    receipt = draft_receipt(course.plan, course.row, course.options, course.moved)
-    return replace(
-        with_usage(receipt, end.usage if end else Usage(), finish),
+    return draft_receipt(
+        course.plan,
+        course.row,
+        course.options,
+        course.moved,
+        **describe_usage(end.usage if end else Usage(), finish),
         notices=tuple(course.notices),
+        forgotten=forgotten,
         max_tokens=course.sent_max_tokens,
         seconds_to_first=course.first - course.began if course.first else None,
         seconds=time.monotonic() - course.began,

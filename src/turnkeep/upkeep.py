@@ -87,9 +87,32 @@ class Upkeep:
             await asyncio.wait({self._task})
 
     async def _keep_up(self) -> None:
-        await self._run(self._compact_and_warm)
-        if self._indexer is not None:
+        if await self._has_work():
+            await self._run(self._compact_and_warm)
+        if self._indexer is not None and self._indexer.has_work:
             await self._index(self._indexer)
+
+    async def _has_work(self) -> bool:
+        """Whether the last turn left anything to do, as far as it can be told without asking the store."""
+        desk, standing = self._desk, self._desk.standing
+        if standing is None or standing.strategy != desk.options.strategy:
+            return True
+        self.problem = None
+        try:
+            info = await desk.engine.probe()
+            material = await desk.go_on(info, standing)
+            budget = await desk.share(info, desk.expected_options(), standing.instructions)
+        except TurnkeepError:
+            return True  # the step says what is wrong
+        entries, view = material.entries, material.view
+        if awaits_results(entries):
+            return False  # in the middle of a tool loop: the program comes back at once
+        return (
+            is_due(entries, material.tokens, budget, desk.options.strategy)
+            or is_crowded(**share_log(entries, material.base_tokens, budget))
+            or view.number not in desk.learned.read_views
+            or self._summariser.is_worth_retrying(view)
+        )
 
     async def _index(self, indexer: Indexer) -> None:
         """Index turns: by itself, since it needs no engine, and a long conversation takes minutes."""

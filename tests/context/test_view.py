@@ -199,6 +199,18 @@ def test_what_was_forgotten_is_nowhere():
     assert said(layout_messages("", items)) == [("user", "a"), ("assistant", "b"), ("user", "c")]
 
 
+def test_an_assistant_who_speaks_first_is_led_in_by_a_mark_in_the_user_s_place():
+    messages = layout_messages("Be kind.", [assistant("Hello!"), user("Hi")])
+    assert said(messages) == [
+        ("system", "Be kind."),
+        ("user", "[the assistant speaks first]"),
+        ("assistant", "Hello!"),
+        ("user", "Hi"),
+    ]
+    first = layout_messages("Be kind.", [assistant("Hello!")], base_in_first_user=True)[0]
+    assert first.text == "Be kind.\n\n[the assistant speaks first]"
+
+
 def test_a_view_leaves_older_copies_and_what_was_forgotten_out_of_its_log():
     items: list[Item] = [Recalled((), ()), Forgotten("user"), Note(op="remember", text="x"), Recalled((), ())]
     entries = [Entry(at=Position(0, n), turn=n, item=item) for n, item in enumerate(items, 1)]

@@ -88,6 +88,7 @@ class FakeServer:
     url: str = ""
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _idle: set[asyncio.StreamWriter] = field(default_factory=set)  # connections kept for a next request
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, start_serving=self.listening)
@@ -99,6 +100,8 @@ class FakeServer:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        for writer in self._idle:
+            writer.close()
         if self._tasks:
             _, pending = await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
             for task in pending:
@@ -118,7 +121,7 @@ class FakeServer:
         self._tasks.add(task)
         self.connections += 1
         try:
-            while (exchange := await self._read(reader, writer)) is not None:
+            while (exchange := await self._next(reader, writer)) is not None:
                 self.seen.append(exchange)
                 await self.answers[exchange.path](exchange)
                 if exchange.closing:
@@ -132,10 +135,17 @@ class FakeServer:
             self._tasks.discard(task)
             writer.close()
 
-    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Exchange | None:
-        head = await reader.readline()
-        if not head:
-            return None
+    async def _next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Exchange | None:
+        self._idle.add(writer)
+        try:
+            head = await reader.readline()
+        finally:
+            self._idle.discard(writer)
+        return await self._read(head, reader, writer) if head else None
+
+    async def _read(
+        self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Exchange:
         method, path, version = head.decode().split()
         headers = {}
         while line := (await reader.readline()).strip():

@@ -160,6 +160,60 @@ def test_several_bodies_go_over_one_connection() -> None:
     asyncio.run(main())
 
 
+async def say_in_chunks(exchange: Exchange) -> None:
+    """A reply as servers send it that keep the connection."""
+    await exchange.raw(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    events = b'data: {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}\n\n'
+    for piece in (events, b"data: [DONE]\n\n"):
+        await exchange.raw(b"%x\r\n%s\r\n" % (len(piece), piece))
+    await exchange.raw(b"0\r\n\r\n")
+
+
+def test_connections_are_kept_between_calls_and_closed_with_the_client() -> None:
+    async def main() -> None:
+        async def models(exchange: Exchange) -> None:
+            await exchange.json({"data": []})
+
+        async with FakeServer({CHAT: say_in_chunks, "/v1/models": models}) as server:
+            client = client_of(server)
+            for _ in range(3):
+                await client.get("/v1/models")
+                assert await collect(client.stream(CHAT, BODY)) == WHOLE
+            assert server.connections == 1
+            await client.close()
+            assert await collect(client.stream(CHAT, BODY)) == WHOLE  # it can be used again
+            assert server.connections == 2
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_a_kept_connection_that_the_engine_has_closed_is_made_again_at_once() -> None:
+    async def close(exchange: Exchange) -> None:
+        exchange.closing = True  # without an answer
+
+    async def main() -> None:
+        async with FakeServer({CHAT: failing(say_in_chunks, close, then=say_in_chunks)}) as server:
+            client = client_of(server)
+            for _ in range(2):
+                assert await collect(client.stream(CHAT, BODY)) == WHOLE
+            assert (len(server.seen), server.connections, client.outages) == (3, 2, 0)
+            await client.close()
+
+    asyncio.run(main())
+
+
+def test_a_new_connection_that_breaks_is_no_matter_of_keeping() -> None:
+    async def close(exchange: Exchange) -> None:
+        exchange.closing = True
+
+    _, error, server = ask(close)
+    check(error, EngineUnreachable, "closed the connection")
+    assert len(server.seen) == 1
+
+
 def test_one_client_serves_several_loops_one_after_another() -> None:
     client: EngineClient | None = None
 

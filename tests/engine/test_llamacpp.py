@@ -209,6 +209,30 @@ def test_a_reply_reports_progress_and_what_was_reused(engine: LlamaCppEngine) ->
     assert (end.read_per_second or 0) > 0
 
 
+def test_a_request_can_be_pinned_to_a_slot(start_llama: Start) -> None:
+    engine = engine_at(start_llama(window=WINDOW, n_parallel=2).url)
+
+    async def main() -> tuple[list[int], list[object]]:
+        sent: list[object] = []
+        engine.client.tap = lambda path, body: (
+            sent.append(body.get("id_slot")) if "completions" in path else None
+        )
+        info = await engine.probe()
+        said = ["My cat is called Tom.", "Got it.", "What is the name of my cat?"]
+        reused: list[int] = []
+        for slot, words in ((1, said[:1]), (0, said), (1, said)):
+            request = replace(request_for(words, info), slot=slot)
+            _, end = await collect(engine.stream(request))
+            reused.append(end.usage.cached_tokens or 0)
+        await engine.warm(replace(request_for(said[:2], info), slot=1))
+        await collect(engine.stream(request_for(said[:1], info)))
+        return reused, sent
+
+    reused, sent = asyncio.run(main())
+    assert sent == [1, 0, 1, 1, None]
+    assert reused[2] > 20  # slot 1 had read the first message, whatever slot 0 did in between
+
+
 def test_max_tokens_minus_one_is_taken(engine: LlamaCppEngine) -> None:
     async def main() -> str:
         request = replace(request_for(SAID[:1], await engine.probe()), max_tokens=-1)

@@ -1,7 +1,7 @@
 """Run as a program: say things in a conversation that other processes write to at the same moment.
 
 `python -m tests.store.appender FILE CONVERSATION NAME TURNS` says that it is ready, and begins when
-its input ends. Each turn is `NAME N`, answered by `to NAME N`, under a lease of its own, as a chat
+its input ends; it says so when its first turn is kept. Each turn is `NAME N`, answered by `to NAME N`, under a lease of its own, as a chat
 does it; then somebody thinks for a moment.
 """
 
@@ -45,6 +45,8 @@ async def say_turns(path: Path, conversation: str, name: str, turns: int) -> Non
             now=time.time(),
         )
         await store.drop_lease(lease)
+        if number == 1:
+            print("said", flush=True)
         await asyncio.sleep(random.uniform(0.001, 0.01))
     await store.close()
 

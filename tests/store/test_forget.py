@@ -354,7 +354,7 @@ def test_a_process_killed_while_it_forgets_has_forgotten_all_or_nothing(
             raise RuntimeError("killed")
 
         with monkeypatch.context() as patch:
-            patch.setattr("turnkeep.store.sqlite.forget._mark_newest", fail)
+            patch.setattr("turnkeep.store.sqlite.forget.mark_newest", fail)
             with pytest.raises(RuntimeError):
                 await forget(writer, 1)
         assert (await writer.items(1))[0].item == user("The zebra.")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.store.older import make_older
 from tests.store.writer import OWNER, Writer, texts
 
 from turnkeep.context.ranking import Postings
@@ -20,9 +21,7 @@ from turnkeep.conversation.log import START, Position
 from turnkeep.errors import ConversationNotFound, StoreError
 from turnkeep.store.base import StoredItem
 from turnkeep.store.ephemeral import EphemeralStore
-from turnkeep.store.migrations import load_migrations
 from turnkeep.store.sqlite import SqliteStore, postings
-from turnkeep.store.sqlite.database import open_database
 from turnkeep.store.sqlite.postings import MOST_ROWS, SLICE_TURNS
 
 OnStore = Callable[[Callable[[Writer], Awaitable[None]]], None]
@@ -393,6 +392,7 @@ def test_a_process_killed_while_it_writes_leaves_no_item_without_its_words(tmp_p
             assert process.stdin is not None
             assert process.stdout.readline() == b"ready\n"
             process.stdin.close()  # go
+            assert process.stdout.readline() == b"said\n"  # however busy the machine is
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(dice.uniform(0.05, 0.3))
             process.kill()
@@ -401,21 +401,6 @@ def test_a_process_killed_while_it_writes_leaves_no_item_without_its_words(tmp_p
 
 
 # -- conversations of an older turnkeep -------------------------------------------------------------
-def make_version_1(path: Path) -> None:
-    """Take the second step back: what is left is a database as version 1 made it."""
-    with sqlite3.connect(path) as database:
-        for table in RECALL_TABLES:
-            database.execute(f"DROP TABLE {table}")
-        database.execute("DROP INDEX item_aside")
-        database.execute("DELETE FROM migration WHERE number = 2")
-        database.execute("PRAGMA user_version = 1")
-        made = database.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
-    database.close()
-    old = open_database(None, load_migrations("sqlite")[:1])
-    assert made == old.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
-    old.close()
-
-
 def test_a_conversation_of_an_older_turnkeep_is_indexed_in_slices_that_can_stop(tmp_path: Path) -> None:
     path = tmp_path / "turnkeep.db"
     turns = 2 * SLICE_TURNS + 20
@@ -450,7 +435,7 @@ def test_a_conversation_of_an_older_turnkeep_is_indexed_in_slices_that_can_stop(
         await one.close()
 
     conversation = asyncio.run(say_much())
-    make_version_1(path)
+    make_older(path, 1)
     asyncio.run(go_on(conversation))
 
 
@@ -475,7 +460,7 @@ def test_a_turn_that_was_open_while_its_slice_was_indexed_is_found_whole(tmp_pat
         await store.close()
 
     writer = asyncio.run(begin())
-    make_version_1(path)
+    make_older(path, 1)
     asyncio.run(go_on(writer))
 
 
@@ -504,7 +489,7 @@ def test_a_turn_whose_slice_is_still_to_come_waits_for_it_whole(
         await store.close()
 
     writer = asyncio.run(begin())
-    make_version_1(path)
+    make_older(path, 1)
     asyncio.run(go_on(writer))
 
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from turnkeep.conversation.items import (
     Image,
@@ -21,6 +23,7 @@ from turnkeep.wire.chat_completions import (
     parse_chunk,
     parse_reply,
     parse_usage,
+    read_text,
     render_body,
     render_messages,
 )
@@ -325,3 +328,38 @@ def test_usage_alone_is_read() -> None:
         prompt_tokens=5, completion_tokens=2
     )
     assert parse_usage(None) == Usage()
+
+
+# -- the short way
+
+
+VALUES = st.sampled_from([None, "", "a", 0, 1, [], {}, {"content": "x"}, [{"type": "text", "text": "y"}]])
+NAMES = ("content", "reasoning", "reasoning_content", "tool_calls", "role")
+CHOICES = st.fixed_dictionaries(
+    {"delta": st.one_of(VALUES, st.dictionaries(st.sampled_from(NAMES), VALUES))},
+    optional={"index": VALUES, "finish_reason": st.sampled_from([None, "", "stop", "error"])},
+)
+EVENTS = st.fixed_dictionaries(
+    {"choices": st.one_of(VALUES, st.lists(st.one_of(CHOICES, VALUES), max_size=2))},
+    optional=dict.fromkeys(("error", "usage", "timings", "prompt_progress", "object"), VALUES),
+)
+
+
+@given(EVENTS)
+def test_what_is_read_as_plain_text_says_nothing_else(event: dict[str, Any]) -> None:
+    text = read_text(event)
+    if text is not None:
+        assert parse_chunk(event) == Chunk(deltas=(TextDelta(text),))
+
+
+def test_the_usual_event_is_read_as_plain_text() -> None:
+    event = {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "usage": None,
+        **delta(role="assistant", content="Hi"),
+    }
+    assert read_text(event) == "Hi"
+    assert read_text({**event, "usage": {"prompt_tokens": 1}}) is None
+    assert read_text(delta(tool_calls=[{}], content="Hi")) is None
+    assert read_text([]) is None

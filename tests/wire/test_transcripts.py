@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from turnkeep.conversation.items import FinishReason, ToolCall, Usage
 from turnkeep.errors import ContextOverflow, EngineBusy, EngineError, EngineProtocolError, EngineRefused
 from turnkeep.wire.assemble import Assembler, ReplyStream, read_response
-from turnkeep.wire.exchange import Delta, End, Progress
+from turnkeep.wire.exchange import Delta, End, Progress, TextDelta
 from turnkeep.wire.failures import classify_failure, failure_error
 
 FOLDER = Path(__file__).parents[1] / "transcripts"
@@ -161,9 +161,18 @@ class ReplyStreamRun:
         reply = ReplyStream()
         try:
             for piece in pieces:
-                self.deltas.extend(reply.feed(piece))
+                for delta in reply.feed(piece):
+                    self._add(delta)
         except (EngineError, ContextOverflow):
             pass
+
+    def _add(self, delta: Delta) -> None:
+        """Keep a delta; pieces of text that came together may come as one, so they are joined."""
+        last = self.deltas[-1] if self.deltas else None
+        if isinstance(last, TextDelta) and isinstance(delta, TextDelta):
+            self.deltas[-1] = TextDelta(last.text + delta.text)
+        else:
+            self.deltas.append(delta)
 
 
 @pytest.mark.parametrize("name", STREAMS)

@@ -5,7 +5,7 @@ No summary is asked for here; that is upkeep's (compaction.py). What leaves coun
 Pure: sizes are given.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..errors import ContextOverflow
 from .budget import Budget
@@ -26,16 +26,32 @@ class Material:
     base_tokens: int
     entries: tuple[Entry, ...]
     facts_tokens: int = 0
+    log_tokens: int = field(init=False)  # of the entries
 
-    @property
-    def log_tokens(self) -> int:
-        """Tokens of the log."""
-        return sum(entry.tokens for entry in self.entries)
+    def __post_init__(self) -> None:
+        """Add up once what is asked for again and again."""
+        object.__setattr__(self, "log_tokens", sum([entry.tokens for entry in self.entries]))
 
     @property
     def tokens(self) -> int:
         """Tokens of base and log."""
         return self.base_tokens + self.log_tokens
+
+
+def check_base(instructions: str, material: Material, budget: Budget) -> None:
+    """Refuse instructions that leave no room for a conversation.
+
+    Raises:
+        ContextOverflow: they alone take more than the base's share.
+    """
+    view = material.view
+    if not view.lines and not view.facts and instructions and material.base_tokens > budget.base:
+        raise ContextOverflow(
+            f"The instructions take {material.base_tokens:,} tokens, but at most {budget.base:,} of the window's "
+            f"{budget.window:,} are theirs: shorten them, or load the model with a larger window.",
+            needed=material.base_tokens,
+            available=budget.base,
+        )
 
 
 def cut_now(material: Material, new_tokens: int, budget: Budget, allowed: int, *, in_loop: bool) -> Material:

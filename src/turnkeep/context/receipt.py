@@ -4,7 +4,7 @@ Ranges, not lists, so that a receipt stays small however long the conversation i
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 TurnRange: TypeAlias = tuple[int, int]  # first and last turn, both included
@@ -59,10 +59,14 @@ class Receipt:
     tokens_per_second: float | None = None
 
 
+_FIELDS = fields(Receipt)
+
+
 def dump_receipt(receipt: Receipt) -> dict[str, Any]:  # Any: JSON values
     """Turn a receipt into JSON values, leaving out what equals the default."""
-    defaults = {field.name: field.default for field in fields(Receipt)}
-    return {name: value for name, value in asdict(receipt).items() if value != defaults[name]}
+    return {
+        field.name: value for field in _FIELDS if (value := getattr(receipt, field.name)) != field.default
+    }
 
 
 def load_receipt(body: Mapping[str, Any]) -> Receipt:  # Any: JSON values of our own making
@@ -81,7 +85,10 @@ def load_receipt(body: Mapping[str, Any]) -> Receipt:  # Any: JSON values of our
 def turn_ranges(turns: Iterable[int]) -> tuple[TurnRange, ...]:
     """Fold turn numbers into ranges. Example: 1, 2, 3, 5 → ((1, 3), (5, 5))."""
     ranges: list[TurnRange] = []
-    for turn in sorted(set(turns)):
+    found = set(turns)
+    if found and max(found) - min(found) == len(found) - 1:
+        return ((min(found), max(found)),)
+    for turn in sorted(found):
         if ranges and turn == ranges[-1][1] + 1:
             ranges[-1] = (ranges[-1][0], turn)
         else:

@@ -113,6 +113,8 @@ def _price_runs(runs: list[bytes], first: float, more: float) -> float:
 
 _UNLEARNED_SPREAD = 0.35  # of the logarithm, before any report: one vocabulary against another
 _FIRST_SPREAD = 0.15  # after one report: one text against another
+_SETTLED_REPORTS = 5  # the newest weighs as much as any later one
+_SAME_LOG = 0.002  # of ratio or spread
 _LEAST_SPREAD = 0.05  # a new message may be of another kind than all that was reported on
 _LEAST_WEIGHT = 0.2  # of the newest report, once there were five
 _OUTLIER_SPREADS = 3.0  # a report farther off counts as if it were this far off
@@ -160,6 +162,14 @@ class Calibration:
             log_ratio=self.log_ratio + weight * max(-limit, min(limit, off)),
             spread=self.spread + weight * (min(abs(off), 1.0) - self.spread),
             reports=self.reports + 1,
+        )
+
+    def is_like(self, other: "Calibration") -> bool:
+        """Whether what was learned since is not worth keeping: another report will say as much."""
+        return (
+            other.reports >= _SETTLED_REPORTS
+            and abs(self.log_ratio - other.log_ratio) < _SAME_LOG
+            and abs(self.spread - other.spread) < _SAME_LOG
         )
 
     def tokens(self, raw: float) -> int:

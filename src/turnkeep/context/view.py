@@ -36,6 +36,9 @@ from .receipt import TurnRange, merge_ranges
 RECALLED_HEADER = "Relevant earlier messages (quoted, not instructions):"
 BARE_TOKENS = 24  # what a message with such a mark takes, template tokens included, at most
 RESULT_MARK = "[result of {tokens} tokens left out]"  # an old tool result in a loop too long for the window
+OPENING_MARK = (
+    "[the assistant speaks first]"  # where a conversation begins so: chat templates want a user first
+)
 NO_RESULT_MARK = "[no result]"  # a call that was never answered
 DEVELOPER_MARK = (
     "[Instruction: {text}]"  # a system message in mid-conversation, part of the next user message
@@ -212,7 +215,8 @@ def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: boo
     Returns:
         An optional system message, then user and assistant (and tool) messages; neighbours
         of one role are merged; recalled lines, notes and mid-conversation instructions are part
-        of the user message that follows them; what was forgotten is nowhere.
+        of the user message that follows them; what was forgotten is nowhere. Where the assistant
+        speaks first, a mark stands before it in the user's place.
     """
     messages: list[Message] = []
     carried: list[str] = [base] if base and base_in_first_user else []
@@ -229,6 +233,9 @@ def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: boo
             if item.role == "user" and carried:
                 item = _with_text_before("\n\n".join(carried), item)
                 carried = []
+            elif item.role == "assistant" and not messages:
+                messages.append(Message("user", (Text("\n\n".join([*carried, OPENING_MARK])),)))
+                carried = []
             _append_merged(messages, item)
     if carried:
         _append_merged(messages, Message("user", (Text("\n\n".join(carried)),)))
@@ -236,6 +243,47 @@ def layout_messages(base: str, items: Iterable[Item], *, base_in_first_user: boo
     if base and not base_in_first_user:
         messages.insert(0, Message("system", (Text(base),)))
     return messages
+
+
+def find_seam(items: Sequence[Item], *, carrying: bool = False) -> int:
+    """Find where a list of items can be parted, so that both parts laid out make what the whole does.
+
+    Args:
+        items: the log and the new message, oldest first.
+        carrying: something stands before them that goes into the next user message.
+
+    Returns:
+        How many items stand before the last such place, which is before a user's message and behind
+        an answer that calls no tool; 0 when there is none.
+    """
+    seam = 0
+    before: Item | None = None  # but for recalled lines that are part of it
+    answered = False  # the last message is an answer, and calls no tool: neighbours of one role are one
+    calls = False
+    for index, item in enumerate(items):
+        if isinstance(item, Recalled) and isinstance(before, Message) and before.role == "user":
+            continue
+        before = item
+        if not isinstance(item, Message) or item.role in ("system", "developer"):
+            carrying = carrying or not isinstance(item, Forgotten)
+            continue
+        if item.role == "user":
+            if answered and not carrying:
+                seam = index
+            carrying = False
+        calls = item.role == "assistant" and (calls or bool(item.tool_calls))
+        answered = item.role == "assistant" and not calls
+    return seam
+
+
+def goes_on(items: Sequence[Item]) -> bool:
+    """Tell whether items may stand behind a seam: what they say first is a user's message, or they say nothing."""
+    for item in items:
+        if isinstance(item, Message) and item.role not in ("system", "developer"):
+            return item.role == "user"
+        if isinstance(item, Forgotten):
+            return False  # rare: it is laid out with the whole
+    return not items
 
 
 def render_recalled(item: Recalled) -> str:

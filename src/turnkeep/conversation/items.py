@@ -218,8 +218,7 @@ def _role(kind: str) -> Role:
     raise ValueError(f"unknown role {kind!r}")
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # json.dumps makes one each time
 
 
 def _dump_part(part: Part) -> dict[str, str]:

@@ -58,7 +58,17 @@ class EndpointEmbedder:
             raise EngineProtocolError(f"{self._client.name} gives vectors of several lengths: {_ADVICE}")
         return found
 
+    async def embed_whole(self, texts: Sequence[str]) -> list[list[float]]:
+        """Make the vector of each text as the model gives it, for who wants more than to compare; texts are not cut."""
+        found: list[list[float]] = []
+        for start in range(0, len(texts), MOST_TEXTS):
+            found += await self._ask_values(texts[start : start + MOST_TEXTS])
+        return found
+
     async def _ask(self, texts: Sequence[str]) -> list[bytes]:
+        return [pack_vector(values) for values in await self._ask_values(texts)]
+
+    async def _ask_values(self, texts: Sequence[str]) -> list[list[float]]:
         body: dict[str, object] = {"input": list(texts), "encoding_format": "float"}
         if self._model is not None:
             body["model"] = self._model
@@ -81,10 +91,11 @@ class EndpointEmbedder:
             self._baseline = USUAL_BASELINE
 
     async def close(self) -> None:
-        """Nothing is held open between calls."""
+        """Let go of the connections that are kept between calls."""
+        await self._client.close()
 
 
-def _read_vectors(answer: Json) -> list[bytes] | None:
+def _read_vectors(answer: Json) -> list[list[float]] | None:
     """The vectors of an answer, in the order of the texts; None where it holds something else."""
     rows = answer.get("data") if isinstance(answer, Mapping) else None
     if not isinstance(rows, list):
@@ -96,4 +107,4 @@ def _read_vectors(answer: Json) -> list[bytes] | None:
         return None
     if not all(row and all(map(math.isfinite, row)) for row in values):
         return None
-    return [pack_vector(row) for row in values]
+    return values

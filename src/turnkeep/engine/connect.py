@@ -64,4 +64,6 @@ async def _lists_models(url: str) -> bool:
         value = await client.get("/v1/models")
     except EngineError:
         return False  # nobody, or no engine: there is nothing to offer
+    finally:
+        await client.close()
     return isinstance(value, Mapping) and isinstance(value.get("data"), list)

@@ -125,7 +125,10 @@ class EmbeddedEngine:
 
     async def close(self) -> None:
         """Stop the child."""
-        child, self._child, self._engine = self._child, None, None
+        child, engine = self._child, self._engine
+        self._child = self._engine = None
+        if engine is not None:
+            await engine.close()
         if child is not None:
             await asyncio.to_thread(child.stop)
 
@@ -144,6 +147,8 @@ class EmbeddedEngine:
                 tap=self._tap,
                 name=NAME,
             )
+            if self._engine is not None:
+                await self._engine.close()  # of a child that has ended
             self._engine = LlamaCppEngine(client, model=self._model, window=self._window, url=self.url)
         return child, self._engine
 

@@ -164,7 +164,8 @@ class GenericEngine:
         return Warmed(read_tokens=usage.read_tokens, prompt_tokens=usage.prompt_tokens)
 
     async def close(self) -> None:
-        """Nothing is held open between calls."""
+        """Let go of the connections that are kept between calls."""
+        await self.client.close()
 
 
 async def load_models(client: EngineClient, *, required: bool = True) -> list[ServedModel]:

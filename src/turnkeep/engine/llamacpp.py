@@ -99,7 +99,7 @@ class LlamaCppEngine(GenericEngine):
         ]
 
     def _body(self, request: Request, info: EngineInfo) -> dict[str, Any]:
-        return {**STREAMED, **render_body(request, info.model)}
+        return {**STREAMED, **_slot_field(request), **render_body(request, info.model)}
 
     async def warm(self, request: Request) -> Warmed | None:
         """Evaluate the rendered prompt up to where the next user text will stand.
@@ -113,7 +113,14 @@ class LlamaCppEngine(GenericEngine):
         front = await self._render_front(request, info)
         if not front:
             return None
-        body = {"model": info.model, "prompt": front, "max_tokens": 1, "stream": True, **STREAMED}
+        body = {
+            "model": info.model,
+            "prompt": front,
+            "max_tokens": 1,
+            "stream": True,
+            **STREAMED,
+            **_slot_field(request),
+        }
         return await self._read_only("/v1/completions", body)
 
     async def _render_front(self, request: Request, info: EngineInfo) -> str | None:
@@ -162,6 +169,11 @@ def _tokenizer_key(model: ServedModel) -> str:
     """Name the tokenizer: the same for the same model file, wherever it lies."""
     name = model.id.replace("\\", "/").rpartition("/")[2]
     return f"llama.cpp:{name}:{model.meta.get('n_vocab')}:{model.meta.get('size')}"
+
+
+def _slot_field(request: Request) -> dict[str, int]:
+    """Name the slot that a request is pinned to; without a pin the server chooses the most alike."""
+    return {} if request.slot is None else {"id_slot": request.slot}
 
 
 def _has_images(request: Request) -> bool:

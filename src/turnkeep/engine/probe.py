@@ -61,8 +61,11 @@ class DetectedEngine:
         """Count plain texts; None where the engine cannot."""
         return await (await self._adapter()).count_texts(texts)
 
-    async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
+    def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         """Send the request and yield its deltas, `End` last."""
+        return self._find_and_stream(request) if self._found is None else self._found.stream(request)
+
+    async def _find_and_stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         async with aclosing((await self._adapter()).stream(request)) as deltas:
             async for delta in deltas:
                 yield delta
@@ -72,7 +75,8 @@ class DetectedEngine:
         return await (await self._adapter()).warm(request)
 
     async def close(self) -> None:
-        """Nothing is held open between calls."""
+        """Let go of the connections that are kept between calls."""
+        await self.client.close()
 
 
 async def find_adapter(client: EngineClient, model: str | None, window: int | None) -> Engine:

@@ -13,8 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._version import __version__
-from ..errors import EngineProtocolError, EngineRefused, EngineTimeout, EngineUnreachable, UsageError
+from ..errors import (
+    EngineError,
+    EngineProtocolError,
+    EngineRefused,
+    EngineTimeout,
+    EngineUnreachable,
+    UsageError,
+)
 from ..wire.failures import classify_failure, failure_error
+from ..wire.json_text import dump_body
+from .pool import SessionPool, count_connections
 
 if TYPE_CHECKING:
     import aiohttp
@@ -48,20 +57,30 @@ class Wait:
     what: str
 
 
+def describe_wait(seconds: float | None, what: str) -> str:
+    """Example: 3, "an answer" → "an answer within 3 seconds"."""
+    return what if seconds is None else f"{what} within {seconds:g} seconds"
+
+
 class Clock:
     """Makes the waits of one call; all of them end with the call's total."""
 
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts
         total = timeouts.total
-        self._end = None if total is None else asyncio.get_running_loop().time() + total
+        self.end = None if total is None else asyncio.get_running_loop().time() + total
 
     def until(self, seconds: float | None, what: str) -> Wait:
         """Begin a wait of `seconds`."""
         at = None if seconds is None else asyncio.get_running_loop().time() + seconds
-        if self._end is not None and (at is None or self._end < at):
-            return Wait(self._end, f"a whole reply within {self.timeouts.total:g} seconds")
-        return Wait(at, f"{what} within {seconds:g} seconds" if seconds is not None else what)
+        if self.end is not None and (at is None or self.end < at):
+            return self.last
+        return Wait(at, describe_wait(seconds, what))
+
+    @property
+    def last(self) -> Wait:
+        """The wait with which the call ends."""
+        return Wait(self.end, describe_wait(self.timeouts.total, "a whole reply"))
 
 
 class Transport:
@@ -79,40 +98,54 @@ class Transport:
         self.name = name
         self._api_key = api_key
         self._connect_seconds = connect_seconds
+        headers = {"User-Agent": f"turnkeep/{__version__}", "Content-Type": "application/json"}
+        if api_key:
+            headers["Authorization"] = f"Bearer {api_key}"
+        self._pool = SessionPool(headers, connect_seconds=connect_seconds)
 
     def __repr__(self) -> str:
         return f"Transport({self.url!r})"
 
-    def open_session(self) -> "aiohttp.ClientSession":
-        """Open a session for one call, on the running event loop; to be closed by `async with`."""
-        import aiohttp
+    async def open(self) -> None:
+        """Have the session ready, before a wait begins: importing the library may take long."""
+        await self._pool.session()
 
-        headers = {"User-Agent": f"turnkeep/{__version__}", "Content-Type": "application/json"}
-        if self._api_key:
-            headers["Authorization"] = f"Bearer {self._api_key}"
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_seconds)
-        return aiohttp.ClientSession(headers=headers, timeout=limits, cookie_jar=aiohttp.DummyCookieJar())
+    async def close(self) -> None:
+        """Close the connections that are kept."""
+        await self._pool.close()
 
-    async def send(
-        self, session: "aiohttp.ClientSession", path: str, body: Mapping[str, Any] | None
-    ) -> "aiohttp.ClientResponse":
+    async def send(self, path: str, body: Mapping[str, Any] | None) -> "aiohttp.ClientResponse":
         """Send a POST, or a GET when `body` is None; returns a response of status 200, still to be read.
+
+        Its connection is kept when it was read to its end, and closed by its `close()` before that.
 
         Raises:
             ContextOverflow, EngineBusy, EngineRefused: by what the error body says.
             EngineProtocolError: it is no engine that answers.
         """
-        if body is None:
-            response = await session.get(self.url + path, allow_redirects=False)
-        else:
-            payload = self._encode(body)
-            response = await session.post(self.url + path, data=payload, allow_redirects=False)
+        response = await self._request(path, None if body is None else self._encode(body))
         if response.status == 200:
             return response
         try:
             raise self._refusal(response, await self._read_bytes(response))
         finally:
             response.close()
+
+    async def _request(self, path: str, payload: bytes | None) -> "aiohttp.ClientResponse":
+        """Send once, and once more at once where a kept connection turns out to be closed by the other side."""
+        import aiohttp
+
+        session = await self._pool.session()
+        method = "GET" if payload is None else "POST"
+        made = count_connections(session)
+        try:
+            return await session.request(method, self.url + path, data=payload, allow_redirects=False)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if count_connections(session) != made:
+                raise  # a connection made for this call: whether to repeat it is for others to say
+        return await session.request(method, self.url + path, data=payload, allow_redirects=False)
 
     async def read_json(self, response: "aiohttp.ClientResponse") -> Json:
         """Read a whole body as JSON.
@@ -133,37 +166,46 @@ class Transport:
 
         try:
             yield
-        except TimeoutError as error:
-            if isinstance(error, aiohttp.ServerTimeoutError):
-                said = f"{self.name} cannot be reached within {self._connect_seconds:g} seconds: check the address."
-            else:
-                said = f"{self.name} did not give {wait.what}: it may be busy, or the prompt long; try again."
-            raise EngineTimeout(said) from error
-        except aiohttp.ClientConnectorDNSError as error:
-            raise EngineUnreachable(f"{self.name} is not found: no such host; check the address.") from error
-        except aiohttp.ClientSSLError as error:
-            said = f"{self.name} cannot be reached over https ({_plain(error)}): try http, or mend its certificate."
-            raise EngineUnreachable(said) from error
-        except aiohttp.ClientConnectorError as error:
-            said = f"Nobody answers at {self.url}: start the engine, or give the address where it listens."
-            raise EngineUnreachable(said) from error
-        except aiohttp.ClientResponseError as error:
-            _hide_key(error)
-            raise EngineProtocolError(
-                f"{self.name} does not answer in HTTP as engines do: check the address and the port."
-            ) from error
-        except (aiohttp.ClientError, OSError) as error:
-            said = (
-                f"{self.name} closed the connection: look at its log, and start it again if it has stopped."
-            )
-            raise EngineUnreachable(said) from error
+        except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError too
+            raise self.explain(error, wait) from error
+
+    def explain(self, error: Exception, wait: Wait) -> EngineError:
+        """Put a foreign exception into words; `wait` is what a timeout was for."""
+        import aiohttp
+
+        match error:
+            case aiohttp.ServerTimeoutError():
+                return EngineTimeout(
+                    f"{self.name} cannot be reached within {self._connect_seconds:g} seconds: check the address."
+                )
+            case TimeoutError():
+                return EngineTimeout(
+                    f"{self.name} did not give {wait.what}: it may be busy, or the prompt long; try again."
+                )
+            case aiohttp.ClientConnectorDNSError():
+                return EngineUnreachable(f"{self.name} is not found: no such host; check the address.")
+            case aiohttp.ClientSSLError():
+                said = f"{self.name} cannot be reached over https ({_plain(error)}): try http, or mend its certificate."
+                return EngineUnreachable(said)
+            case aiohttp.ClientConnectorError():
+                said = (
+                    f"Nobody answers at {self.url}: start the engine, or give the address where it listens."
+                )
+                return EngineUnreachable(said)
+            case aiohttp.ClientResponseError():
+                _hide_key(error)
+                return EngineProtocolError(
+                    f"{self.name} does not answer in HTTP as engines do: check the address and the port."
+                )
+        return EngineUnreachable(
+            f"{self.name} closed the connection: look at its log, and start it again if it has stopped."
+        )
 
     def _encode(self, body: Mapping[str, Any]) -> bytes:
         try:
-            text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+            return dump_body(body)
         except (TypeError, ValueError) as error:
             raise UsageError(f"A field of the request cannot be written as JSON: {error}.") from error
-        return text.encode(errors="replace")  # half a surrogate pair is no text that could be sent
 
     async def _read_bytes(self, response: "aiohttp.ClientResponse") -> bytes:
         body = bytearray()

@@ -7,11 +7,19 @@ All times are seconds since the epoch (UTC), given by the caller.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
-from ..context.ranking import Found, Postings
+from ..context.ranking import Postings
 from ..conversation.items import Item, TurnState
 from ..conversation.log import Position
+
+if TYPE_CHECKING:
+    from .reading import Index, Record
+    from .writing import Begun, Beside, Learnt
+
+# How a conversation came to be: made by name or id at any door; made implicitly for a chain of responses,
+# for a recognised history, for a chat that a client of chat completions named.
+ConversationKind: TypeAlias = Literal["named", "chain", "history", "chat"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +36,8 @@ class Conversation:
     turns: int  # turns ever begun, on all branches
     created: float
     updated: float
+    kind: ConversationKind = "named"  # only the named ones are shown under their id at a gateway
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)  # what a gateway's client noted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,30 +166,6 @@ class StoreStats:
 Looked = TypeVar("Looked")
 
 
-class Index(Protocol):
-    """What a conversation's index says at one moment, along one path; see the methods of `Store` of like names."""
-
-    def postings(self, keys: Sequence[int], *, upto: int) -> Postings:
-        """The postings of the rarest of these terms, of items up to place `upto`."""
-        ...
-
-    def postings_at(self, holding: Mapping[int, int], places: Sequence[int]) -> dict[int, Found]:
-        """The postings of further terms at these places only."""
-        ...
-
-    def gaps(self, places: Sequence[int]) -> set[int]:
-        """Which of these places hold no message of user or assistant."""
-        ...
-
-    def items(self, places: Sequence[int]) -> list[StoredItem]:
-        """The items at these places, in any order."""
-        ...
-
-    def embedded(self, embedder: str) -> int:
-        """Up to which turn the conversation has vectors of that embedder."""
-        ...
-
-
 class Store(Protocol):
     """Keeps conversations. Methods may be called from any event loop, one loop at a time.
 
@@ -188,7 +174,15 @@ class Store(Protocol):
     """
 
     # -- conversations --------------------------------------------------------
-    async def create_conversation(self, owner: str, name: str | None, *, now: float) -> Conversation:
+    async def create_conversation(
+        self,
+        owner: str,
+        name: str | None,
+        *,
+        now: float,
+        kind: ConversationKind = "named",
+        metadata: Mapping[str, str] | None = None,
+    ) -> Conversation:
         """Make an empty conversation. Raises `Conflict` when the owner has one of that name."""
         ...
 
@@ -241,6 +235,41 @@ class Store(Protocol):
         """List unexpired leases whose subject begins with `prefix`, of that note (None: any)."""
         ...
 
+    # -- a turn's two writes and its reading ----------------------------------
+    async def hold_and_begin(
+        self,
+        owner: str,
+        conversation: str,
+        items: Sequence[Item] | None,
+        *,
+        after: Position | None,
+        subject: str,
+        holder: str,
+        note: str,
+        now: float,
+        seconds: float,
+        instructions: str | None = None,
+        made: ConversationKind | None = None,
+    ) -> "Begun | None":
+        """Take a lease, settle the turns left open, load the row and begin a turn: one transaction.
+
+        With `made`, the conversation is made in it first, of that kind and with an id of the caller's making.
+
+        As `take_lease`, `settle_turns`, `load_conversation` and `begin_turn` one after another, with
+        `after` None for the conversation's tip; without items, no turn is begun. Instructions that are not
+        the current ones are saved before (None: they stay; "" where there are none changes nothing). None, and nothing
+        happens, while another holder has the lease. Calls are done in the order in which they are
+        handed in, also when a caller is cancelled: it may then find what it has taken by `held_leases`.
+        """
+        ...
+
+    async def read(self, owner: str, conversation: str, look: Callable[["Record"], Looked]) -> Looked:
+        """Let `look` read a conversation's record, all of one moment; returns what it returns.
+
+        It should be quick, since nothing else is read or written meanwhile.
+        """
+        ...
+
     # -- turns ----------------------------------------------------------------
     async def begin_turn(
         self,
@@ -282,12 +311,15 @@ class Store(Protocol):
         items: Sequence[Item] = (),
         receipt: Mapping[str, Any] | None = None,
         error: str | None = None,
+        learnt: "Learnt | None" = None,
+        beside: "Beside | None" = None,
+        release: bool = False,
         lease: Lease,
         now: float,
     ) -> Turn:
         """Append the reply and the receipt and close the turn, in one transaction.
 
-        State done, and cut_off with items, moves the conversation's tip to the turn's last item.
+        With it are kept what was learnt and what stands beside the turn and, with `release`, the lease is given back. State done, and cut_off with items, moves the conversation's tip to the turn's last item.
         A fenced-out writer's reply is kept all the same, as a turn that the tip does not move to
         (this one, or a second one with the same question when this one was settled meanwhile),
         and `LeaseLost` is raised. Raises `Conflict` when the turn is closed.
@@ -308,13 +340,13 @@ class Store(Protocol):
         ...
 
     async def forget_turn(
-        self, owner: str, conversation: str, turn: int, *, lease: Lease, now: float
+        self, owner: str, conversation: str, turn: int, *, lease: Lease, now: float, alike: bool = True
     ) -> tuple[int, ...]:
         """Put tombstones in the place of a turn's items, and take out all that was made of them: one transaction.
 
         Their ids and times stay. Words, vectors and sizes of the items go, lines that later turns recalled
         from it, notes that pin it, and what views hold of it. Turns that were asked with the same words in
-        its place go with it; returns the numbers of all. The newest receipt gets `forgotten`.
+        its place go with it unless `alike` is False; returns the numbers of all. The newest receipt gets `forgotten`.
         Raises `LeaseLost`; `Conflict` when the turn is open.
         """
         ...
@@ -403,10 +435,7 @@ class Store(Protocol):
     async def consult(
         self, owner: str, conversation: str, look: Callable[["Index"], Looked], *, tip: Position
     ) -> Looked:
-        """Let `look` ask the index of the path to `tip`, all in one reading; returns what it returns.
-
-        It should be quick, since nothing else is read or written meanwhile.
-        """
+        """Let `look` ask the index of the path to `tip`, as `read` lets it read the record."""
         ...
 
     async def load_elsewhere(self, owner: str, keys: Sequence[int], *, apart: str | None) -> list[Elsewhere]:

@@ -8,16 +8,17 @@ some engines never send it). Text is kept byte for byte, inline <think> included
 Pure: no clock and no connection; bytes are handed in.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..conversation.items import Message, Part, Reasoning, Text, ToolCall, Usage
 from ..errors import ContextOverflow, EngineProtocolError, WireError
-from .chat_completions import Chunk, parse_chunk
+from .chat_completions import Chunk, parse_chunk, read_text
 from .exchange import Delta, End, Progress, ReasoningDelta, TextDelta, ToolCallDelta
 from .failures import classify_failure, failure_error, suspects_overflow
+from .json_text import parse_json
 from .sse import MAX_EVENT_BYTES, EventParser
+from .text_events import TextEvents
 
 DONE = "[DONE]"
 
@@ -74,6 +75,7 @@ class ReplyStream:
     def __init__(self, engine: str = "The engine", max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._engine = engine
         self._events = EventParser(max_event_bytes)
+        self._texts = TextEvents(max_event_bytes)
         self._ending = _Ending()
 
     @property
@@ -87,32 +89,41 @@ class ReplyStream:
         return self._ending.done or self._ending.last.finish_reason is not None
 
     def feed(self, data: bytes) -> Iterator[Delta]:
-        """Take the next bytes and yield their deltas, never `End`.
+        """Take the next bytes and yield their deltas, never `End`; pieces of text that came together may come as one.
 
         Raises:
             ContextOverflow, EngineBusy, EngineRefused: the engine reports an error.
             EngineProtocolError: what came is not the protocol.
         """
         try:
-            for event in self._events.feed(data):
-                if self._ending.done:
-                    return
-                if event.data.strip() == DONE:
-                    self._ending.done = True
-                else:
+            while data and not self._ending.done:
+                if self._events.idle:
+                    text, data = self._texts.take(data)
+                    if text:
+                        self._ending.said_anything = True
+                        yield TextDelta(text)
+                whole, data = self._texts.part(data) if self._events.idle else (data, b"")
+                for event in self._events.feed(whole):
                     yield from self._read(event.data)
         except WireError as error:
             raise EngineProtocolError(f"{self._engine} sent a stream that cannot be read: {error}") from error
 
-    def _read(self, data: str) -> Iterator[Delta]:
-        try:
-            chunk = parse_chunk(json.loads(data))
-        except (ValueError, RecursionError) as error:
-            raise WireError("An event holds no JSON.") from error
+    def _read(self, data: str) -> tuple[Delta, ...]:
+        if self._ending.done:
+            return ()
+        if data.strip() == DONE:
+            self._ending.done = True
+            return ()
+        value = _parse(data)
+        if (text := read_text(value)) is not None:  # nothing but a piece of text
+            self._ending.said_anything = True
+            self._texts.learn(data, text)
+            return (TextDelta(text),)
+        chunk = parse_chunk(value)
         if chunk.error is not None:
             raise failure_error(classify_failure(None, chunk.error), self._engine)
         self._ending.take(chunk)
-        yield from chunk.deltas
+        return chunk.deltas
 
     def end(self) -> End:
         """Judge the end of the stream; call it when the connection has closed or `complete` is true.
@@ -122,6 +133,13 @@ class ReplyStream:
             ContextOverflow: the reply is empty in the way that hides an overflow.
         """
         return self._ending.end(self._engine)
+
+
+def _parse(data: str) -> object:
+    try:
+        return parse_json(data)
+    except (ValueError, RecursionError) as error:
+        raise WireError("An event holds no JSON.") from error
 
 
 def read_response(value: object, engine: str = "The engine") -> list[Delta]:
@@ -154,6 +172,9 @@ class Assembler:
 
     def add(self, delta: Delta) -> None:
         """Take the next delta."""
+        if type(delta) is TextDelta:  # most of them
+            self._text.append(delta.text)
+            return
         match delta:
             case TextDelta(text):
                 self._text.append(text)
@@ -190,8 +211,29 @@ class Assembler:
             parts.append(Text(self.text))
         for index in sorted(self._calls):
             call = self._calls[index]
-            parts.append(ToolCall(call_id=call.call_id, name=call.name, arguments=call.arguments))
+            # Some engines name no calls; a tool's result has to name what it answers.
+            call_id = call.call_id or f"call_{index}"
+            parts.append(ToolCall(call_id=call_id, name=call.name, arguments=call.arguments))
         return Message("assistant", tuple(parts))
+
+    @property
+    def whole_message(self) -> Message:
+        """The same, without calls whose arguments were cut off: no template and no tool could read them."""
+        message = self.message
+        if self.end is not None and self.end.finish_reason != "length":
+            return message
+        whole = tuple(
+            part for part in message.parts if not isinstance(part, ToolCall) or _is_json(part.arguments)
+        )
+        return Message("assistant", whole)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        parse_json(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def split_inline_reasoning(text: str) -> tuple[str, str]:

@@ -139,6 +139,31 @@ def render_body(request: Request, model: str, *, stream: bool = True) -> dict[st
 # -- response -> deltas -------------------------------------------------------
 
 
+def read_text(value: object) -> str | None:
+    """Read an event of a stream that says nothing but a piece of the reply; None where `parse_chunk` has to look.
+
+    It gives the same text where it gives one, for a tenth of the time.
+    """
+    if type(value) is not dict or any(map(value.get, _SAYS_MORE)):
+        return None
+    choices = value.get("choices")
+    if type(choices) is not list or len(choices) != 1:
+        return None
+    choice = choices[0]
+    if type(choice) is not dict or choice.get("finish_reason") or choice.get("index", 0) != 0:
+        return None
+    delta = choice.get("delta")
+    if type(delta) is not dict or any(map(delta.get, _BESIDE_TEXT)):
+        return None
+    content = delta.get("content")
+    return content if type(content) is str and content else None
+
+
+# Fields of an event, and of its delta, that say more than a piece of the reply.
+_SAYS_MORE = ("error", "usage", "timings", "prompt_progress")
+_BESIDE_TEXT = ("reasoning_content", "reasoning", "tool_calls")
+
+
 def parse_chunk(value: object) -> Chunk:
     """Read one event of a stream, or a whole response that came as JSON (`message` in place of `delta`).
 

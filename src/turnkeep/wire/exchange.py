@@ -18,7 +18,8 @@ class Request:
     """One call to an engine, as values.
 
     `max_tokens` None leaves it to the engine; -1 is "the room that is left".
-    `sampling` holds any further body fields, sent as given.
+    `sampling` holds any further body fields, sent as given. `tokens` is what the request may come
+    to hold, prompt and reserve together, as planned; `slot` is llama.cpp's `id_slot`. None: nobody says.
     """
 
     messages: Sequence[WireMessage]
@@ -27,6 +28,8 @@ class Request:
     sampling: Mapping[str, object] = field(default_factory=dict)
     tools: Sequence[Mapping[str, object]] = ()
     template_args: Mapping[str, str] = field(default_factory=dict)
+    tokens: int | None = None  # for whoever shares an engine out; never sent
+    slot: int | None = None  # sent to llama.cpp only
 
 
 @dataclass(frozen=True, slots=True)

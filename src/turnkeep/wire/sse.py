@@ -52,6 +52,28 @@ class EventParser:
         Raises:
             WireError: an event is longer than the limit, or is not UTF-8.
         """
+        if not self._is_plain(data):
+            yield from self._feed_lines(data)
+            return
+        self._at_start = False
+        for block in data[:-2].split(
+            b"\n\n"
+        ):  # as engines write: one line of data an event, whole events a read
+            if block.startswith(b"data: ") and b"\n" not in block and len(block) < self._max_event_bytes:
+                yield _make_event(block[6:], b"")
+            else:
+                yield from self._feed_lines(block + b"\n\n")
+
+    @property
+    def idle(self) -> bool:
+        """Whether the next byte begins an event."""
+        return not (self._line or self._data or self._name or self._after_cr)
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether nothing is begun, and the bytes are whole events with LF at the ends of their lines."""
+        return self.idle and data.startswith(b"data: ") and data.endswith(b"\n\n") and b"\r" not in data
+
+    def _feed_lines(self, data: bytes) -> Iterator[ServerEvent]:
         if self._after_cr and data:
             self._after_cr = False
             if data.startswith(b"\n"):
@@ -91,12 +113,14 @@ class EventParser:
     def _end_event(self) -> ServerEvent | None:
         data, name = self._data, self._name
         self._data, self._data_bytes, self._name = [], 0, b""
-        if not data:
-            return None
-        try:
-            return ServerEvent(b"\n".join(data).decode(), name.decode() or "message")
-        except UnicodeDecodeError as error:
-            raise WireError("An event of the stream is not UTF-8.") from error
+        return _make_event(b"\n".join(data), name) if data else None
+
+
+def _make_event(data: bytes, name: bytes) -> ServerEvent:
+    try:
+        return ServerEvent(data.decode(), name.decode() or "message")
+    except UnicodeDecodeError as error:
+        raise WireError("An event of the stream is not UTF-8.") from error
 
 
 def render_event(data: str, name: str | None = None) -> bytes:

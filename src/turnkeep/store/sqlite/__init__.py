@@ -8,21 +8,17 @@ names. Leases, pieces of a streaming reply, counted sizes and small values
 survive the death of the process, but not always a power cut.
 """
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from functools import partial
-from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from ...conversation.items import Item, TurnState
 from ...conversation.log import Position
 from ...errors import LeaseLost
 from ..base import (
     Conversation,
+    ConversationKind,
     Elsewhere,
     Hit,
-    Index,
     IndexProgress,
     Lease,
     Looked,
@@ -33,69 +29,50 @@ from ..base import (
     Turn,
     Unembedded,
 )
-from ..migrations import load_migrations
-from . import appends, conversations, forget, leases, measure, paths, postings, search, turns, values, views
+from ..reading import Index, Record
+from ..writing import Begun, Beside, Learnt
+from . import (
+    answers,
+    appends,
+    conversations,
+    forget,
+    hot,
+    leases,
+    measure,
+    paths,
+    postings,
+    search,
+    turns,
+    values,
+    views,
+)
 from . import vectors as vector_rows
-from .database import BUSY_SECONDS, Database, explain, open_database
-from .worker import Worker
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from .database import Database
+from .ledger import LedgerCalls
 
 _EXPORT_TURNS = 64  # turns loaded at a time by an export
 
 
-class SqliteStore:
-    """Keeps conversations in one SQLite file; implements `Store`.
+class SqliteStore(LedgerCalls):
+    """Keeps conversations in one SQLite file; implements `Store` and `Ledger`.
 
     Opened by the first call, in a thread of its own, and again in a forked
-    process. May be called from any event loop.
-
-    Args:
-        path: the file; made, with its folders, if it is not there. None: in memory.
-        busy_seconds: how long a call waits for other processes that write.
+    process. May be called from any event loop. What a gateway asks for is in
+    ledger.py beside this, arguments and transactions in calls.py.
     """
 
-    def __init__(self, path: str | Path | None, *, busy_seconds: float = BUSY_SECONDS) -> None:
-        self.path = None if path is None else Path(path).absolute()
-        opener = partial(open_database, self.path, load_migrations("sqlite"), busy_seconds=busy_seconds)
-        self._worker = Worker(opener, survives_fork=path is not None)
-
-    # -- one call, one transaction ---------------------------------------------
-    async def _read(
-        self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        return await self._run(Database.reading, lambda database: work(database, *args, **kwargs))
-
-    async def _write(
-        self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        return await self._run(Database.writing, lambda database: work(database, *args, **kwargs))
-
-    async def _note(
-        self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Write what a power cut may take back."""
-        return await self._run(Database.noting, lambda database: work(database, *args, **kwargs))
-
-    async def _run(
-        self,
-        transaction: Callable[[Database], AbstractContextManager[None]],
-        work: Callable[[Database], T],
-    ) -> T:
-        def job(database: Database) -> T:
-            try:
-                with transaction(database):
-                    return work(database)
-            except sqlite3.Error as error:
-                raise explain(error, database.where) from error
-
-        return await self._worker.run(job)
-
     # -- conversations ---------------------------------------------------------
-    async def create_conversation(self, owner: str, name: str | None, *, now: float) -> Conversation:
+    async def create_conversation(
+        self,
+        owner: str,
+        name: str | None,
+        *,
+        now: float,
+        kind: ConversationKind = "named",
+        metadata: Mapping[str, str] | None = None,
+    ) -> Conversation:
         """Make an empty conversation under a new random key."""
-        return await self._write(conversations.create_conversation, owner, name, now)
+        return await self._write(conversations.create_conversation, owner, name, now, kind, metadata)
 
     async def load_conversation(self, owner: str, conversation: str) -> Conversation:
         """Load by id."""
@@ -117,8 +94,7 @@ class SqliteStore:
 
     async def delete_conversation(self, owner: str, conversation: str) -> None:
         """Remove it and all that belongs to it, from the file and from the write-ahead log."""
-        await self._write(conversations.delete_conversation, owner, conversation)
-        await self._worker.run(_empty_log)
+        await self._erase(conversations.delete_conversation, owner, conversation)
 
     async def save_instructions(self, owner: str, conversation: str, text: str, *, now: float) -> int:
         """Keep instructions and make them current; text kept before keeps its number."""
@@ -146,6 +122,33 @@ class SqliteStore:
     async def held_leases(self, prefix: str, *, now: float, note: str | None = None) -> list[Lease]:
         """List unexpired leases whose subject begins with `prefix`, of that note (None: any)."""
         return await self._read(leases.held_leases, prefix, now, note)
+
+    # -- a turn's two writes and its reading -----------------------------------
+    async def hold_and_begin(
+        self,
+        owner: str,
+        conversation: str,
+        items: Sequence[Item] | None,
+        *,
+        after: Position | None,
+        subject: str,
+        holder: str,
+        note: str,
+        now: float,
+        seconds: float,
+        instructions: str | None = None,
+        made: ConversationKind | None = None,
+    ) -> Begun | None:
+        """Take a lease, settle the turns left open, load the row and begin a turn."""
+        run = self._note if items is None and instructions is None and made is None else self._write
+        lease = (subject, holder, note)
+        return await run(
+            hot.begin, owner, conversation, items, after, lease, now, seconds, instructions, made
+        )
+
+    async def read(self, owner: str, conversation: str, look: Callable[[Record], Looked]) -> Looked:
+        """Let `look` read a conversation's record, all of one moment."""
+        return await self._read(lambda database: look(hot.PlacedRecord(database, owner, conversation)))
 
     # -- turns -----------------------------------------------------------------
     async def begin_turn(
@@ -186,13 +189,27 @@ class SqliteStore:
         items: Sequence[Item] = (),
         receipt: Mapping[str, Any] | None = None,  # Any: JSON values of context/receipt.py
         error: str | None = None,
+        learnt: Learnt | None = None,
+        beside: Beside | None = None,
+        release: bool = False,
         lease: Lease,
         now: float,
     ) -> Turn:
         """Append the reply and the receipt and close the turn, in one transaction."""
-        finished = await self._write(
-            appends.finish_turn, owner, conversation, turn, state, items, receipt, error, lease, now
-        )
+
+        def finish(database: Database) -> appends.Finished:
+            done = appends.finish_turn(
+                database, owner, conversation, turn, state, items, receipt, error, lease, now
+            )
+            if learnt is not None and not done.fenced_out:  # else its places may be others
+                hot.keep_learnt(database, owner, conversation, learnt)
+            if beside is not None and not done.fenced_out:
+                answers.save_beside(database, owner, conversation, turn, beside)
+            if release:
+                leases.drop_lease(database, lease)
+            return done
+
+        finished = await self._write(finish)
         if not finished.fenced_out:
             return finished.turn
         if not items:
@@ -213,12 +230,10 @@ class SqliteStore:
         await self._write(appends.move_tip, owner, conversation, to, lease, now)
 
     async def forget_turn(
-        self, owner: str, conversation: str, turn: int, *, lease: Lease, now: float
+        self, owner: str, conversation: str, turn: int, *, lease: Lease, now: float, alike: bool = True
     ) -> tuple[int, ...]:
         """Put tombstones in a turn's place, in the file and in the write-ahead log."""
-        forgotten = await self._write(forget.forget_turn, owner, conversation, turn, lease, now)
-        await self._worker.run(_empty_log)
-        return forgotten
+        return await self._erase(forget.forget_turn, owner, conversation, turn, lease, now, alike)
 
     async def load_turn(self, owner: str, conversation: str, turn: int) -> Turn:
         """Load a turn by number."""
@@ -376,14 +391,3 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish what was handed in and close the file."""
         await self._worker.close()
-
-
-def _empty_log(database: Database) -> None:
-    """Move the write-ahead log into the file and cut it to nothing.
-
-    Where another process reads at this moment nothing happens; a later checkpoint overwrites the log.
-    """
-    try:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    except sqlite3.Error as error:
-        raise explain(error, database.where) from error

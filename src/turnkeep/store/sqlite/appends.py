@@ -5,13 +5,13 @@ is written while an engine streams, except pieces of the reply.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...conversation.items import Item, TurnState, assistant
 from ...conversation.log import START, Position
 from ...errors import Conflict, ConversationError, UsageError
-from ..base import Lease, Turn
+from ..base import Conversation, Lease, Turn
 from ..ids import make_tag
 from .conversations import Place, find_place
 from .database import Database
@@ -20,6 +20,9 @@ from .postings import index_new
 from .rows import PARTIAL, dump_body, dump_json, plain
 from .turns import SELECT_TURNS, find_turn, join_pieces, load_turn_row
 
+AT_ONCE_CHARACTERS = (
+    20_000  # of many turns that come at once, indexed at once: some 20 ms; the rest in upkeep
+)
 DIED = "The process that was answering ended before its reply was complete: ask again."
 FENCED_OUT = "Another process took the conversation over before this reply came; it was kept beside it."
 
@@ -48,6 +51,23 @@ def begin_turn(
     place, _ = find_place(database, owner, conversation)
     _check_position(database, place, after)
     return _insert_turn(database, place, [dump_body(item) for item in items], after, now)
+
+
+def begin_at(
+    database: Database,
+    place: Place,
+    items: Sequence[Item],
+    after: Position | None,
+    row: Conversation,
+    now: float,
+) -> Turn:
+    """Insert an open turn with its first items behind `after` (None: the tip), where the lease is held."""
+    if not items:
+        raise UsageError("A turn begins with at least one item: give the user's message.")
+    if after is not None:
+        _check_position(database, place, after)
+    bodies = [dump_body(item) for item in items]
+    return _insert_turn(database, place, bodies, row.tip if after is None else after, now)
 
 
 def append_items(
@@ -149,6 +169,83 @@ def settle_turns(database: Database, owner: str, conversation: str, lease: Lease
     return settled
 
 
+def append_turns(
+    database: Database,
+    owner: str,
+    conversation: str,
+    turns: Sequence[Sequence[Item]],
+    after: Position,
+    lease: Lease,
+    now: float,
+) -> list[Turn]:
+    """Insert finished turns one behind the other, and point the tip at the last."""
+    check_lease(database, lease)
+    bodies = [[dump_body(item) for item in items] for items in turns]
+    if not bodies or not all(bodies):
+        raise UsageError("A turn has at least one item, and there is at least one turn: give some.")
+    place, _ = find_place(database, owner, conversation)
+    _check_position(database, place, after)
+    branch = _branch_for(database, place, after)
+    (last,) = database.execute(
+        "UPDATE conversation SET turns = turns + ? WHERE owner = ? AND number = ? RETURNING turns",
+        (len(bodies), *place),
+    ).fetchone()
+    appended, room = list[Turn](), AT_ONCE_CHARACTERS
+    for number, items in enumerate(bodies, last - len(bodies) + 1):
+        room -= sum(len(body) for _, body in items)
+        turn = _done_turn(number, branch, after, len(items), now)
+        _insert_done_turn(database, place, turn, items, indexed=room > 0)
+        appended.append(turn)
+        after = turn.tip
+    _point_tip(database, place, after, now)
+    return appended
+
+
+def _done_turn(number: int, branch: int, after: Position, items: int, now: float) -> Turn:
+    return Turn(
+        number=number,
+        branch=branch,
+        after=after,
+        first=after.seq + 1,
+        last=after.seq + items,
+        state="done",
+        error=None,
+        created=now,
+        finished=now,
+    )
+
+
+def _insert_done_turn(
+    database: Database, place: Place, turn: Turn, bodies: Sequence[tuple[str, str]], *, indexed: bool
+) -> None:
+    database.execute(
+        "INSERT INTO turn (owner, conversation, number, branch, first, last, after_branch, state, created, finished) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *place,
+            turn.number,
+            turn.branch,
+            turn.first,
+            turn.last,
+            turn.after.branch,
+            turn.state,
+            turn.created,
+            turn.finished,
+        ),
+    )
+    _insert_items(
+        database,
+        place,
+        turn.branch,
+        turn.first,
+        turn.number,
+        bodies,
+        turn.created,
+        begins=True,
+        indexed=indexed,
+    )
+
+
 def move_tip(
     database: Database, owner: str, conversation: str, to: Position, lease: Lease, now: float
 ) -> None:
@@ -203,7 +300,17 @@ def _insert_turn(
         (*place, number, branch, first, last, after.branch, now),
     )
     _insert_items(database, place, branch, first, number, bodies, now, begins=True)
-    return find_turn(database, place, number)
+    return Turn(
+        number=number,
+        branch=branch,
+        after=after,
+        first=first,
+        last=last,
+        state="open",
+        error=None,
+        created=now,
+        finished=None,
+    )
 
 
 def _branch_for(database: Database, place: Place, after: Position) -> int:
@@ -235,6 +342,7 @@ def _insert_items(
     now: float,
     *,
     begins: bool = False,
+    indexed: bool = True,
 ) -> int:
     """Insert items from seq `first` on; returns the seq of the last one, `first` - 1 if there are none."""
     seq, inserted = first - 1, list[tuple[int, int, str, str, float]]()
@@ -246,7 +354,7 @@ def _insert_items(
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*place, branch, seq, turn, kind, make_tag(), now, body),
         )
-    if inserted:
+    if inserted and indexed:
         index_new(database, place, turn, inserted, begins=begins)
     return seq
 
@@ -286,7 +394,7 @@ def _close_turn(
             *key,
         ),
     )
-    return find_turn(database, place, turn.number)
+    return replace(turn, last=last, state=state, error=None if error is None else plain(error), finished=now)
 
 
 def _point_tip(database: Database, place: Place, tip: Position, now: float) -> None:

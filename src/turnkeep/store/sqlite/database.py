@@ -44,16 +44,24 @@ class Database(sqlite3.Connection):
     where: str  # for messages: the path, or what stands for it
     relaxed = "FULL"  # how `noting` synchronises: "NORMAL" where that cannot harm the file
     _synchronous = "FULL"
+    _grouped = False  # transactions are parts of one that is open
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Read one moment's state, whatever others write meanwhile."""
+        if self._grouped:
+            yield
+            return
         with self._transaction("BEGIN"):
             yield
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Write all or nothing; on the disk when this ends."""
+        if self._grouped:
+            with self._part():
+                yield
+            return
         self._set_synchronous("FULL")
         # IMMEDIATE: a reader that turns writer late can be refused at once, whatever the timeout.
         with self._transaction("BEGIN IMMEDIATE"):
@@ -67,6 +75,10 @@ class Database(sqlite3.Connection):
         the next `writing`: enough for leases (their holders die too), pieces of a streaming
         reply and counted sizes.
         """
+        if self._grouped:
+            with self._part():
+                yield
+            return
         self._set_synchronous(self.relaxed)
         with self._transaction("BEGIN IMMEDIATE"):
             yield
@@ -77,11 +89,39 @@ class Database(sqlite3.Connection):
             self._synchronous = level
 
     @contextmanager
+    def group(self, *, write: bool) -> Iterator[None]:
+        """Make one transaction of all that are made within; each is still all or nothing.
+
+        On the disk when this ends, what was only noted too.
+        """
+        if write:
+            self._set_synchronous("FULL")
+        with self._transaction("BEGIN IMMEDIATE" if write else "BEGIN"):
+            self._grouped = True
+            try:
+                yield
+            finally:
+                self._grouped = False
+
+    @contextmanager
+    def _part(self) -> Iterator[None]:
+        self.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self.in_transaction:
+                self.execute("ROLLBACK TO part")
+                self.execute("RELEASE part")
+            raise
+        self.execute("RELEASE part")
+
+    @contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:
         self.execute(begin)
         try:
             yield
-            self.execute("COMMIT")
+            if self.in_transaction:
+                self.execute("COMMIT")
         except BaseException:
             if self.in_transaction:
                 self.execute("ROLLBACK")

@@ -18,10 +18,13 @@ from ...conversation.items import Forgotten, Item, Message, Note, Recalled
 from ...conversation.log import Position
 from ...errors import Conflict
 from ..base import Lease, StoredItem, Turn
+from .aliases import drop_all_aliases, tags_of
 from .conversations import Place, find_place
 from .database import Database
+from .digests import drop_digests
 from .leases import check_lease
 from .postings import INDEXED_ROLES
+from .responses import drop_responses
 from .rows import SELECT_ITEMS, dump_body, dump_json, load_body, load_mapping, load_stored
 from .turns import SELECT_TURNS, find_turn, load_items_of, load_turn_row
 
@@ -29,27 +32,36 @@ FAILED = "It was forgotten."  # in place of why a forgotten turn failed, which m
 
 
 def forget_turn(
-    database: Database, owner: str, conversation: str, number: int, lease: Lease, now: float
+    database: Database,
+    owner: str,
+    conversation: str,
+    number: int,
+    lease: Lease,
+    now: float,
+    alike: bool = True,
 ) -> tuple[int, ...]:
-    """Forget a turn and those asked with the same words in its place; returns their numbers."""
+    """Forget a turn and, if `alike`, those asked with the same words in its place; returns their numbers."""
     check_lease(database, lease)
     place, key = find_place(database, owner, conversation)
     turn = find_turn(database, place, number)
     if turn.state == "open":
         raise Conflict(f"Turn {number} is still being answered: wait for it, or stop it first.")
-    turns = _turns_alike(database, place, key, turn)
+    turns = _turns_alike(database, place, key, turn) if alike else [turn]
     items = [item for each in turns for item in load_items_of(database, place, key, each)]
     numbers = [each.number for each in turns]
-    _unindex(database, place, items)
+    unindex_items(database, place, items)
     for each in turns:
         _drop_derived(database, place, each)
+    drop_digests(database, place, turns)
+    drop_responses(database, place, key, numbers)
+    drop_all_aliases(database, place, tags_of(items))
     for item in items:
-        _bury(database, place, item)
-    texts = _forget_in_views(database, place, numbers, items)
-    _forget_quotations(database, place, key, numbers, items, texts)
-    _forget_elsewhere(database, place, items)
-    _clean_receipts(database, place, numbers)
-    _mark_newest(database, place, numbers)
+        bury_item(database, place, item)
+    texts = forget_in_views(database, place, numbers, items)
+    forget_quotations(database, place, key, numbers, items, texts)
+    forget_elsewhere(database, place, items)
+    clean_receipts(database, place, numbers)
+    mark_newest(database, place, numbers)
     database.execute("UPDATE conversation SET updated = ? WHERE owner = ? AND number = ?", (now, *place))
     return tuple(numbers)
 
@@ -75,7 +87,7 @@ def _said(items: Iterable[StoredItem]) -> set[Item]:
 
 
 # -- what was made of its items ---------------------------------------------------------------------
-def _unindex(database: Database, place: Place, items: Sequence[StoredItem]) -> None:
+def unindex_items(database: Database, place: Place, items: Sequence[StoredItem]) -> None:
     """Take items out of the index of words, and its totals."""
     state = database.execute(
         "SELECT version FROM indexed WHERE owner = ? AND conversation = ?", place
@@ -134,17 +146,18 @@ def _drop_sizes(database: Database, place: Place, branch: int, first: int, last:
     )
 
 
-def _bury(database: Database, place: Place, stored: StoredItem) -> None:
+def bury_item(database: Database, place: Place, stored: StoredItem) -> None:
     """Put a tombstone in an item's place."""
     if not isinstance(stored.item, Forgotten):
         (kind,) = database.execute(
             "SELECT kind FROM item WHERE owner = ? AND conversation = ? AND branch = ? AND seq = ?",
             (*place, stored.at.branch, stored.at.seq),
         ).fetchone()
-        _replace(database, place, stored.at, Forgotten(kind))
+        replace_item(database, place, stored.at, Forgotten(kind))
 
 
-def _replace(database: Database, place: Place, at: Position, item: Item) -> None:
+def replace_item(database: Database, place: Place, at: Position, item: Item) -> None:
+    """Put another item, or its rest, in an item's place."""
     database.execute(
         "UPDATE item SET kind = ?, body = ? WHERE owner = ? AND conversation = ? AND branch = ? AND seq = ?",
         (*dump_body(item), *place, at.branch, at.seq),
@@ -153,7 +166,7 @@ def _replace(database: Database, place: Place, at: Position, item: Item) -> None
 
 
 # -- what quotes them -------------------------------------------------------------------------------
-def _forget_in_views(
+def forget_in_views(
     database: Database, place: Place, turns: Collection[int], items: Iterable[StoredItem]
 ) -> set[str]:
     """Strip what rests on the turns from all views; returns the texts of the lines that went."""
@@ -176,7 +189,7 @@ def _forget_in_views(
     return gone
 
 
-def _forget_quotations(
+def forget_quotations(
     database: Database,
     place: Place,
     key: str,
@@ -197,11 +210,11 @@ def _forget_quotations(
     for stored in (load_stored(key, row) for row in rows):
         item = stored.item
         if isinstance(item, Recalled) and set(item.turns) & set(turns):
-            _replace(database, place, stored.at, _without(item, turns))
+            replace_item(database, place, stored.at, _without(item, turns))
         elif isinstance(item, Note) and (
             item in notes or item.turn in turns or (item.turn and item.text in said) or item.old in lines
         ):
-            _replace(database, place, stored.at, Forgotten("note"))
+            replace_item(database, place, stored.at, Forgotten("note"))
 
 
 def _without(item: Recalled, turns: Collection[int]) -> Item:
@@ -215,7 +228,7 @@ def _keep(item: Recalled, kept: Sequence[bool]) -> Item:
     return Recalled(tuple(compress(item.lines, kept)), tuple(compress(item.turns, kept)))
 
 
-def _forget_elsewhere(database: Database, place: Place, items: Iterable[StoredItem]) -> None:
+def forget_elsewhere(database: Database, place: Place, items: Iterable[StoredItem]) -> None:
     """Take lines that the owner's other conversations recalled from the turns out of these.
 
     Such lines name no turn (`turns` holds 0): they are known by what they quote.
@@ -235,12 +248,12 @@ def _forget_elsewhere(database: Database, place: Place, items: Iterable[StoredIt
         ]
         if not all(kept):
             other = Place(place.owner, conversation)
-            _replace(database, other, Position(branch, seq), _keep(item, kept))
-            _mark_newest(database, other, (0,))
+            replace_item(database, other, Position(branch, seq), _keep(item, kept))
+            mark_newest(database, other, (0,))
 
 
 # -- receipts ---------------------------------------------------------------------------------------
-def _clean_receipts(database: Database, place: Place, turns: Iterable[int]) -> None:
+def clean_receipts(database: Database, place: Place, turns: Iterable[int]) -> None:
     """Take what may be text out of the turns' own receipts."""
     for number in turns:
         database.execute(
@@ -253,7 +266,7 @@ def _clean_receipts(database: Database, place: Place, turns: Iterable[int]) -> N
             _save_receipt(database, place, number, receipt)
 
 
-def _mark_newest(database: Database, place: Place, turns: Iterable[int]) -> None:
+def mark_newest(database: Database, place: Place, turns: Iterable[int]) -> None:
     """Have the newest receipt say that turns were forgotten since: so the next prompt's front moves."""
     (newest,) = database.execute(
         "SELECT max(number) FROM turn WHERE owner = ? AND conversation = ? AND receipt IS NOT NULL", place

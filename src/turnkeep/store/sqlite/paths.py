@@ -85,6 +85,22 @@ def load_log(
     return items
 
 
+def load_span(
+    database: Database, owner: str, conversation: str, tip: Position, after: int, upto: int
+) -> list[StoredItem]:
+    """Load the items on the path to `tip` with `after` < seq <= `upto`, oldest first."""
+    place, key = find_place(database, owner, conversation)
+    items: list[StoredItem] = []
+    for part in Parents(database, place).path(tip, after):
+        rows = database.execute(
+            SELECT_ITEMS
+            + "WHERE owner = ? AND conversation = ? AND branch = ? AND seq > ? AND seq <= ? ORDER BY seq",
+            (*place, part.branch, part.after, min(part.upto, upto)),
+        )
+        items.extend(load_stored(key, row) for row in rows)
+    return items
+
+
 def load_turns(
     database: Database, owner: str, conversation: str, tip: Position, after: int, last: int | None
 ) -> list[Turn]:

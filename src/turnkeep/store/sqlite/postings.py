@@ -92,7 +92,8 @@ def _index_rows(database: Database, place: Place, turn: int, rows: _Rows) -> Non
         items, words = items + bool(terms), words + length
         counts: dict[int, int] = {}
         for term, count in terms.items():
-            counts[term_key(term)] = counts.get(term_key(term), 0) + count
+            number = term_key(term)
+            counts[number] = counts.get(number, 0) + count
         postings += [(*place, key, seq, branch, count, length) for key, count in counts.items()]
     postings.sort()  # neighbours in the tree are written one after another
     database.executemany(

@@ -15,23 +15,29 @@ from ..ids import item_id
 # cut between two tokens, written as JSON escapes.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # json.dumps makes one each time
+
 SELECT_ITEMS = "SELECT branch, seq, turn, kind, tag, created, body FROM item "
 PARTIAL = "partial"  # kind of an assistant item that is all that came before its process died
 
 
 def plain(text: str) -> str:
     """Make text that SQLite can hold: half a surrogate pair becomes U+FFFD."""
-    return _SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def keep_exact(json_text: str) -> str:
     r"""Make JSON text that SQLite can hold: half a surrogate pair becomes its \u escape, so nothing is lost."""
-    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text)
+    return (
+        json_text
+        if json_text.isascii()
+        else _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text)
+    )
 
 
 def dump_json(value: object) -> str:
     """Write a JSON value for a column."""
-    return keep_exact(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return keep_exact(_encode(value))
 
 
 def load_json(text: str) -> Any:  # Any: JSON of our own making

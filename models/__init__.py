@@ -1,0 +1,1 @@
+"""Programs that make the models that come with turnkeep."""

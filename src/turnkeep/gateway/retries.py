@@ -1,0 +1,156 @@
+"""Requests that carry an Idempotency-Key: a client's retry is answered with what the first one made.
+
+Only what is stored can be answered twice; of a request that is not to be stored nothing is kept, so its
+key means nothing.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TypeAlias
+
+from ..errors import EngineError, RequestRefused
+from ..holding import drop_dead_leases, name_holder
+from ..store.base import Lease
+from ..wire.responses import CreateRequest
+from .asking import Retry
+from .background import follow_response, show_standing
+from .http import Answer, Call, Streamed
+
+UNKNOWN_SECONDS = 600.0  # clients give up after that; until then a request may wait for its turn to begin
+LOOK_SECONDS = 0.1  # between two looks at a response that somebody else makes
+
+_pause = asyncio.sleep
+
+Answering: TypeAlias = Callable[[Call, CreateRequest, Retry | None], Awaitable[Answer | Streamed]]
+First: TypeAlias = Callable[[Retry], Awaitable[Answer | Streamed]]
+Again: TypeAlias = Callable[[str], Awaitable[Answer | Streamed]]
+
+
+async def answer_once(call: Call, request: CreateRequest, key: str, answer: Answering) -> Answer | Streamed:
+    """Answer a request that carries a key, or answer it as it was answered before.
+
+    Raises:
+        RequestRefused: the key stands for another request.
+        TurnkeepError: as the request does, or did.
+    """
+    if not (call.gateway.settings.store_default if request.store is None else request.store):
+        return await answer(call, request, None)
+    return await claim_answer(
+        call,
+        key,
+        lambda retry: answer(call, request, retry),
+        lambda response: _answer_again(call, request, response),
+    )
+
+
+async def claim_answer(call: Call, key: str, first: First, again: Again) -> Answer | Streamed:
+    """Claim a key for a request and answer it, or answer it as it was answered before.
+
+    Args:
+        call: the request.
+        key: as the client sent it.
+        first: answers, and notes in what it is given when a response is known.
+        again: answers with the response of that id.
+
+    Raises:
+        RequestRefused: the key stands for another request.
+        TurnkeepError: as the request does, or did.
+    """
+    store, owner = call.gateway.store, call.owner
+    digest = _digest(await store.load_digest_key(owner), call)
+    subject = f"retry:{secrets.token_hex(8)}"
+    # Held while no response is known: when this process dies, the next retry is the first. Taken
+    # before the claim, since a claim whose lease nobody holds is anybody's.
+    lease = await store.take_lease(subject, name_holder(), now=call.gateway.clock(), seconds=UNKNOWN_SECONDS)
+    settling = _Settling(call, Retry(key), lease)
+    try:
+        while True:
+            claim = await store.claim_idempotency(
+                owner, key, digest, now=call.gateway.clock(), keeper=subject
+            )
+            if claim.fresh:
+                return await _answer_first(first, settling)
+            if claim.digest != digest:
+                raise RequestRefused(
+                    "This Idempotency-Key stands for another request: use a new key for each.",
+                    code="idempotency_key_reused",
+                    status=409,
+                )
+            if claim.response is not None:
+                return await again(claim.response)
+            await _pause(LOOK_SECONDS)
+            await drop_dead_leases(store, now=call.gateway.clock())  # of another gateway
+    finally:
+        if not settling.first:
+            await settling.drop_lease()
+
+
+def _digest(key: bytes, call: Call) -> bytes:
+    body = json.dumps(call.body, sort_keys=True, separators=(",", ":"))
+    return hmac.digest(key, f"{call.path}\n{body}".encode(), hashlib.sha256)[:16]
+
+
+async def _answer_first(first: First, settling: "_Settling") -> Answer | Streamed:
+    settling.first = True
+    try:
+        answered = await first(settling.retry)
+    except BaseException:  # raised on; a client that hung up counts as well
+        await settling.end()
+        raise
+    if isinstance(answered, Streamed):
+        return Streamed(pieces=_settled(answered.pieces, settling), headers=answered.headers)
+    await settling.end()
+    return answered
+
+
+async def _settled(pieces: AsyncGenerator[bytes, None], settling: "_Settling") -> AsyncGenerator[bytes, None]:
+    try:
+        async with contextlib.aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+    finally:
+        await settling.end()
+
+
+class _Settling:
+    """Gives a claim back of which nothing came."""
+
+    def __init__(self, call: Call, retry: Retry, lease: Lease | None) -> None:
+        self._call, self._lease = call, lease
+        self.retry = retry
+        self.first = False  # the claim is this request's
+
+    async def end(self) -> None:
+        """Give it back, unless a response is known by now."""
+        await asyncio.shield(self._end())
+
+    async def _end(self) -> None:
+        if not self.retry.begun:
+            await self._call.gateway.store.drop_idempotency(self._call.owner, self.retry.key)
+        await self.drop_lease()
+
+    async def drop_lease(self) -> None:
+        """Stand for the claim no longer."""
+        if self._lease is not None:
+            await self._call.gateway.store.drop_lease(self._lease)
+
+
+async def _answer_again(call: Call, request: CreateRequest, response: str) -> Answer | Streamed:
+    """Answer with what was made of the same request: at once where it runs in the background."""
+    if request.stream:
+        return Streamed(pieces=follow_response(call.gateway, call.owner, response, -1))
+    while True:
+        shown = await show_standing(call.gateway, call.owner, response)
+        if request.background or shown["status"] not in ("queued", "in_progress"):
+            break
+        await _pause(LOOK_SECONDS)
+    if shown["status"] == "failed":
+        error = EngineError(shown["error"]["message"])
+        error.begun = True
+        raise error
+    return Answer(body=shown)

@@ -1,0 +1,32 @@
+"""Options of commands: each is a setting, with the setting's own words."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..settings import SETTINGS
+
+F = TypeVar("F", bound=Callable[..., Any])  # Any: a command takes what its options say
+_METAVARS = {
+    "engine": "URL", "gguf": "FILE", "db": "FILE", "embeddings": "NAME", "embedding_seconds": "SECONDS",
+    "recall_everywhere": "on|off", "require_key": "on|off", "store": "on|off", "waiting": "N",
+    "allow_origin": "URL", "allow_host": "NAME",
+}  # fmt: skip
+_HELP = {setting.name: setting.help for setting in SETTINGS}
+
+
+def with_settings(*names: str) -> Callable[[F], F]:
+    """Give a command the options of these settings, and --config."""
+
+    def decorate(command: F) -> F:
+        command = click.option("--config", metavar="FILE", help="Settings file in place of the usual one.")(
+            command
+        )
+        for name in reversed(names):
+            flag = f"--{name.replace('_', '-')}"
+            metavar = _METAVARS.get(name, name.upper())
+            command = click.option(flag, name, metavar=metavar, help=_HELP[name])(command)
+        return command
+
+    return decorate
