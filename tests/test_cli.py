@@ -154,7 +154,7 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_loses_nothing(
     room = (own_home / "turnkeep.db").stat().st_size + 20_000
     done = subprocess.run(
         [sys.executable, "-m", "turnkeep", "chat", "ana", "--engine", llama.url, "--temperature", "0"],
-        input=b"word " * 2_000 + b"\nMy name is Eva.\n", capture_output=True, check=False, timeout=60,
+        input=b"word " * 60_000 + b"\nMy name is Eva.\n", capture_output=True, check=False, timeout=60,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
     )  # fmt: skip
     assert done.returncode == 2
