@@ -24,6 +24,7 @@ VALUE_CHARACTERS = 512
 PASSED_ON = (
     "top_p", "presence_penalty", "frequency_penalty",
     "top_k", "min_p", "typical_p", "repeat_penalty", "repetition_penalty", "seed", "stop", "logit_bias", "grammar",
+    "min_tokens", "ignore_eos",
     "chat_template_kwargs",
 )  # fmt: skip
 _NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
