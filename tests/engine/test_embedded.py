@@ -371,6 +371,7 @@ def test_it_ends_with_the_program(end: str) -> None:
     with running_program(end) as (program, address):
         program.wait(END_SECONDS)
         wait_until_gone(address)
+        assert not is_listening(address)
 
 
 def test_it_ends_with_the_program_though_a_fork_holds_its_pipe() -> None:
@@ -378,6 +379,7 @@ def test_it_ends_with_the_program_though_a_fork_holds_its_pipe() -> None:
     with running_program(fork) as (program, address):
         program.wait(END_SECONDS)
         wait_until_gone(address)  # the fork goes when our end of its standard input closes, after this
+        assert not is_listening(address)
 
 
 def test_ctrl_c_in_the_terminal_does_not_end_it() -> None:
