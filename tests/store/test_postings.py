@@ -272,16 +272,20 @@ def test_other_conversations_of_an_owner_are_found_each_on_the_path_to_its_tip(o
     async def _(writer: Writer) -> None:
         other = await Writer.begin(writer.store, "harbour")
         trunk = await other.say("The walrus sleeps.", "It does.")
-        await other.say("The walrus wakes.", "It does.")
+        wakes = await other.say("The walrus wakes.", "It does.")
         await other.move(trunk.tip)
         await writer.say("A walrus here too.")
         keys = keys_of("walrus")
         (found,) = await writer.store.load_elsewhere(OWNER, keys, apart=writer.id)
         assert (found.conversation, found.name, found.tip) == (other.id, "harbour", trunk.tip)
         assert [[place for place, _, _ in each.rows] for each in found.postings.found.values()] == [[1]]
+        assert found.postings.items == (await load(other, "walrus", tip=wakes.tip)).items  # not what is apart
         both = await writer.store.load_elsewhere(OWNER, keys, apart=None)
         assert {each.conversation for each in both} == {writer.id, other.id}
-        alone = [(await load(each, "walrus")).items for each in (writer, other)]
+        alone = [
+            (await load(writer, "walrus")).items,
+            (await load(other, "walrus", tip=wakes.tip)).items,  # all of it counts
+        ]
         assert {each.postings.items for each in both} == {sum(alone)}  # weighed over all of them
         assert await writer.store.load_elsewhere(OWNER, [], apart=None) == []
         assert await writer.store.load_elsewhere(OWNER, keys_of("heron"), apart=None) == []

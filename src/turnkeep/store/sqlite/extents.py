@@ -115,7 +115,7 @@ def _split(path: Sequence[Range], runs: Iterable[tuple[int, int]]) -> Iterator[R
 def count_items(database: Database, place: Place, side: Side) -> tuple[int, int]:
     """Count a side's indexed items, and their terms in all."""
     items, words = database.execute(
-        PARTS + "SELECT count(*), coalesce(sum(words), 0) FROM part CROSS JOIN extent "
+        PARTS + "SELECT count(*), coalesce(sum(words), 0) FROM part CROSS JOIN extent "  # noqa: S608 - our own words
         "WHERE owner = ? AND conversation = ? AND extent.branch = part.branch AND seq > after AND seq <= upto",
         (dump_ranges(side.ranges), *place),
     ).fetchone()
@@ -148,7 +148,8 @@ def count_holding(
             counts[key] += 1
     others = [key for key in holding if key not in counts]
     counted = database.execute(
-        PARTS + "SELECT value, (SELECT count(*) FROM part CROSS JOIN posting WHERE owner = ? AND conversation = ? "
+        PARTS + "SELECT value, (SELECT count(*) FROM part CROSS JOIN posting "  # noqa: S608 - our own words
+        "WHERE owner = ? AND conversation = ? "
         "AND term = value AND seq > after AND seq <= upto AND (posting.branch <> part.branch) = ?) FROM json_each(?)",
         (dump_ranges(side.windows), *place, side.beside, json.dumps(others)),
     )

@@ -173,7 +173,9 @@ class PathIndex:
     def _holding(self, keys: Sequence[int]) -> dict[int, int]:
         """How many items of the whole conversation hold each of these terms; those that none holds are missing."""
         keys = _padded(keys, ROUND_KEYS)
-        select = f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(keys)})"  # noqa: S608 - marks only
+        select = (
+            f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(keys)})"  # noqa: S608 - marks only
+        )
         return dict(self._database.execute(select, (*self._place, *keys)))
 
     def _share_holding(self, side: Side, whole: Mapping[int, int]) -> dict[int, int]:
@@ -340,7 +342,8 @@ def _find_rows(
 ) -> list[tuple[int, int, int]]:
     """The same, looked up in each range of the path."""
     return database.execute(
-        PARTS + "SELECT seq, count, length FROM part CROSS JOIN posting WHERE owner = ? AND conversation = ? "
+        PARTS + "SELECT seq, count, length FROM part CROSS JOIN posting "  # noqa: S608 - our own words
+        "WHERE owner = ? AND conversation = ? "
         "AND term = ? AND seq > after AND seq <= upto AND posting.branch = part.branch ORDER BY seq DESC LIMIT ?",
         (dump_ranges(path), *place, key, MOST_ROWS),
     ).fetchall()
