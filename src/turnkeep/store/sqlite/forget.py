@@ -23,7 +23,7 @@ from .conversations import Place, find_place
 from .database import Database
 from .digests import drop_digests
 from .leases import check_lease
-from .postings import INDEXED_ROLES
+from .postings import INDEXED_ROLES, TABLES
 from .responses import drop_responses
 from .rows import SELECT_ITEMS, dump_body, dump_json, load_body, load_mapping, load_stored
 from .turns import SELECT_TURNS, find_turn, load_items_of, load_turn_row
@@ -95,7 +95,7 @@ def unindex_items(database: Database, place: Place, items: Sequence[StoredItem])
     if state is None:
         return
     if state[0] != VERSION:  # under which terms they stand is not known any more; upkeep makes it anew
-        for table in ("posting", "word", "indexed"):
+        for table in TABLES:
             database.execute(f"DELETE FROM {table} WHERE owner = ? AND conversation = ?", place)  # noqa: S608 - our own names
         return
     for each in items:
@@ -121,6 +121,10 @@ def _unindex_item(database: Database, place: Place, at: Position, terms: dict[st
     database.executemany(
         "DELETE FROM word WHERE owner = ? AND conversation = ? AND term = ? AND items <= 0",
         [(*place, term) for term in gone],
+    )
+    database.execute(
+        "DELETE FROM extent WHERE owner = ? AND conversation = ? AND branch = ? AND seq = ?",
+        (*place, at.branch, at.seq),
     )
     database.execute(
         "UPDATE indexed SET items = items - 1, words = words - ? WHERE owner = ? AND conversation = ?",
