@@ -67,7 +67,7 @@ class Member:
 class Passage:
     """A turn's way through the queues: one ticket at a time, at the engine it is for.
 
-    called: whether an engine has begun to answer.
+    called: whether an engine has taken the request, and may have worked on it.
     """
 
     owner: str
@@ -287,15 +287,19 @@ class PooledEngine:
                         contextlib.aclosing(member.engine.stream(sent)) as deltas,
                     ):
                         async for delta in deltas:
+                            if way is not None:
+                                way.called = True
                             if not shown and not isinstance(delta, Progress):
                                 shown = True
                                 if way is not None:
-                                    way.called, way.engine = True, member.engine.url
+                                    way.engine = member.engine.url
                             if pin is not None and isinstance(delta, End):
                                 _learn(member, pin, delta)
                             yield delta
                     return
                 except EngineError as error:
+                    if way is not None:
+                        way.called = way.called or error.taken
                     if shown or not await self._has_died(member, error):
                         raise
                     tries.failed(member, error)
