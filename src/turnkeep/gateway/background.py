@@ -307,7 +307,15 @@ async def show_standing(gateway: Gateway, owner: str, response: str) -> Json:
     if shown["status"] in ("queued", "in_progress") and find_background(gateway, shown["id"]) is None:
         await fail_orphans(gateway)
         shown = await show_response(gateway, owner, response)
+    if shown["status"] == "completed" and shown.get("background") and await _is_at_work(gateway, shown["id"]):
+        return {**shown, "status": "in_progress", "completed_at": None}  # a compaction item may follow
     return shown
+
+
+async def _is_at_work(gateway: Gateway, response: str) -> bool:
+    """Whether more may come of a response whose turn is over."""
+    background = find_background(gateway, response)
+    return not background.done if background is not None else await _is_held(gateway, response)
 
 
 async def cancel(call: Call) -> Answer:

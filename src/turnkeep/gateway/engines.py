@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeVar
 
+from ..conversation.items import Usage
 from ..engine.base import Delta, End, Engine, EngineInfo, Progress, Request, Warmed
 from ..engine.client import Retries
 from ..errors import EngineBusy, EngineError, EngineProtocolError, EngineTimeout, EngineUnreachable
@@ -76,6 +77,7 @@ class Passage:
     ticket: Ticket | None = None
     called: bool = False
     engine: str = ""  # address of the engine that answered last
+    usages: list[Usage] = field(default_factory=list)  # of the requests that were answered whole
 
     def enter(self, member: Member, *, forced: bool = False) -> None:
         """Enter the queue of an engine, and leave that of another. Raises `QueueFull`."""
@@ -293,8 +295,11 @@ class PooledEngine:
                                 shown = True
                                 if way is not None:
                                     way.engine = member.engine.url
-                            if pin is not None and isinstance(delta, End):
-                                _learn(member, pin, delta)
+                            if isinstance(delta, End):
+                                if way is not None:
+                                    way.usages.append(delta.usage)
+                                if pin is not None:
+                                    _learn(member, pin, delta)
                             yield delta
                     return
                 except EngineError as error:

@@ -142,7 +142,7 @@ async def show_response(gateway: Gateway, owner: str, response: str) -> Json:
         created=row.created,
         model=(receipt or {}).get("model") or row.model or (info.model if info else ""),
         metadata=row.metadata,
-        output=show_output(row.id, shown.made, standing),
+        output=[*show_output(row.id, shown.made, standing), *_show_kept(row)],
         completed=turn.finished if turn else None,
         previous=row.previous,
         conversation=row.conversation if row.conversation_given else None,
@@ -185,6 +185,12 @@ def show_made(message: Message, response: str, standing: Standing) -> list[Json]
     if shown:
         shown[-1]["status"] = standing.last_item
     return shown
+
+
+def _show_kept(row: StoredResponse) -> list[Json]:
+    """The compaction item that a response ended with, unless something of its conversation was forgotten since."""
+    kept = row.head.get("compaction")
+    return [wire.show_compaction(*kept)] if kept else []
 
 
 def _is_empty(item: Json) -> bool:

@@ -277,8 +277,21 @@ class Turns:
 
     # -- beside turns -----------------------------------------------------------------------------
 
-    async def compact(self, owner: str, conversation: str, tip: Position) -> Digest:
-        """Write what was said up to an item in a few lines; nothing is stored.
+    async def compact(
+        self,
+        owner: str,
+        conversation: str,
+        tip: Position,
+        *,
+        keep: Callable[[Digest], Awaitable[None]] | None = None,
+    ) -> Digest:
+        """Write what was said up to an item in a few lines.
+
+        Args:
+            owner: whose.
+            conversation: its id.
+            tip: the last item that counts.
+            keep: stores it; meanwhile nothing of the conversation can be forgotten. None: nothing is stored.
 
         Raises:
             QueueFull, EngineError, ConversationNotFound: it cannot be done now, or at all.
@@ -288,7 +301,12 @@ class Turns:
         token = passage.set(way)
         try:
             async with self._seated(seat):
-                return await describe_summary(seat.desk, tip)
+                if keep is None:
+                    return await _describe(seat.desk, tip, way)
+                async with hold_conversation(seat.desk):
+                    digest = await _describe(seat.desk, tip, way)
+                    await keep(digest)
+                    return digest
         finally:
             passage.reset(token)
             way.leave()
@@ -380,6 +398,11 @@ async def _begun(ask: Ask, running: Running, turn: Turn) -> None:
     running.turn = turn.number
     if ask.on_begun is not None:
         await ask.on_begun(turn)
+
+
+async def _describe(desk: Desk, tip: Position, way: Passage) -> Digest:
+    digest = await describe_summary(desk, tip)
+    return replace(digest, usages=tuple(way.usages))
 
 
 def _lasting(options: Options) -> Options:
