@@ -86,11 +86,14 @@ async def load_shown(store: GatewayStore, owner: str, response: str) -> Shown:
         return Shown(row=row, turn=None, given=(), made=())
     turn = await store.load_turn(owner, row.conversation, row.turn)
     items = await store.load_turn_items(owner, row.conversation, row.turn)
+    front: list[StoredItem] = []
+    for number in row.head.get("front", ()):  # what did not fit stands in turns of its own
+        front += await store.load_turn_items(owner, row.conversation, number)
     upto = last_given(row, turn).seq
     return Shown(
         row=row,
         turn=turn,
-        given=[item for item in items if item.at.seq <= upto],
+        given=[*front, *(item for item in items if item.at.seq <= upto)],
         made=[item for item in items if item.at.seq > upto],
     )
 
