@@ -394,6 +394,22 @@ def test_a_message_that_does_not_fit_is_refused_and_makes_no_conversation():
     assert kept == 0
 
 
+def test_a_reply_that_the_client_begins_is_continued_where_nothing_is_kept():
+    engine = ScriptedEngine(["are red."])
+    messages = [{"role": "user", "content": "A poem."}, {"role": "assistant", "content": "Roses "}]
+
+    async def script(caller: Caller) -> list[Answered]:
+        body = {"messages": messages}
+        return [await caller.post(PATH, {**body, "store": False}), await caller.post(PATH, body)]
+
+    continued, refused = run_gateway(script, engine)
+    assert continued.body["choices"][0]["message"]["content"] == "are red."
+    assert texts(engine)[-1].strip() == "assistant: Roses"
+    assert (refused.status, refused.body["error"]["param"]) == (400, "messages")
+    assert "store false" in refused.body["error"]["message"]
+    assert len(engine.requests) == 1
+
+
 def test_messages_that_were_never_answered_are_kept_though_they_do_not_fit():
     engine, store = ScriptedEngine(window=1_024), EphemeralStore()
     messages = [{"role": "user", "content": f"message {n} " + "word " * 400} for n in range(4)]
