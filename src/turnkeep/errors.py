@@ -33,6 +33,7 @@ class TurnkeepError(Exception):
 
     status: int = 500
     begun: bool = False  # an engine had begun a stored turn: asking again would be a second turn
+    taken: bool = False  # the engine had taken the request, and may have worked on it
     retry_after: float | None = None  # seconds after which asking again may help
 
 

@@ -27,6 +27,10 @@ RESERVED_FIELDS = frozenset(
     {"messages", "model", "stream", "stream_options", "temperature", "max_tokens", "tools"}
 )
 
+SMALLEST_BODY = 1024  # bytes; less holds no request
+
+_SIZE = re.compile(r"([0-9]{1,15})([KMG]?)(?:i?B)?", re.IGNORECASE)
+_SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s@]+/?", re.IGNORECASE)
 # A service called "turnkeep" makes Kubernetes put such variables into every container beside it.
 _NOT_OURS = re.compile(r"TURNKEEP_(SERVICE_|PORT($|_))")
@@ -59,6 +63,9 @@ class Settings:
     waiting: int = 1_000  # turns that may wait at an engine
     allow_origin: tuple[str, ...] = ()  # web pages that may call turnkeep serve
     allow_host: tuple[str, ...] = ()  # further names it may be called by
+    max_body: int = 32 * 1024 * 1024  # bytes of a request to turnkeep serve
+    stall_seconds: float = 30.0  # after which it drops a client that neither reads nor sends
+    grace_seconds: float = 5.0  # that replies under way get when it stops
     api_key: str | None = field(default=None, repr=False)  # never shown
     sampling: Mapping[str, object] = field(default_factory=dict)
 
@@ -176,6 +183,22 @@ def _read_count(value: object) -> int:
     return number
 
 
+def _read_size(value: object) -> int:
+    """Read a number of bytes; K, M and G are powers of 1,024."""
+    found = _SIZE.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
+    number = int(found[1]) << _SHIFTS[found[2].upper()] if found else 0
+    if number < SMALLEST_BODY:
+        raise ValueError(f"a size, {SMALLEST_BODY // 1024}K or more, such as 64M")
+    return number
+
+
+def _read_wait(value: object) -> float:
+    number = _number(value)
+    if number is None or not math.isfinite(number) or number <= 0:
+        raise ValueError("a number of seconds, more than 0")
+    return number
+
+
 def _read_names(value: object) -> tuple[str, ...]:
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
@@ -256,6 +279,14 @@ SETTINGS = (
         "allow_origin", "TURNKEEP_SERVE_ALLOW_ORIGIN", _read_origins, "Web pages elsewhere that may call."
     ),
     Setting("allow_host", "TURNKEEP_SERVE_ALLOW_HOST", _read_names, "Further names it may be called by."),
+    Setting("max_body", "TURNKEEP_SERVE_MAX_BODY", _read_size, "Largest body of a request, such as 64M."),
+    Setting("stall_seconds", "TURNKEEP_SERVE_STALL_SECONDS", _read_wait, "How long a client may stall."),
+    Setting(
+        "grace_seconds",
+        "TURNKEEP_SERVE_GRACE_SECONDS",
+        _read_seconds,
+        "How long replies under way may go on when it stops.",
+    ),
     Setting("api_key", "TURNKEEP_API_KEY", _read_text, "Key that the engine asks for; never shown."),
     Setting("sampling", "", _read_sampling, "Further fields that are sent to the engine as given."),
 )

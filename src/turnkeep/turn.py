@@ -206,26 +206,30 @@ async def run_turn(
             turn = await desk.store.begin_turn(
                 desk.owner, desk.conversation, items, after=tip, lease=held.begun.lease, now=time.time()
             )
-        course = _Course(
+        reply = await _run_course(_Course(
             desk=desk, items=items, options=options, emit=emit, held=held, row=row, turn=turn, began=began,
             instructions=instructions, keep_beside=keep_beside,
-        )  # fmt: skip
-        try:
-            if on_begun is not None:
-                await on_begun(turn)
-            await run_until(stop, _answer(course))
-        except TurnkeepError as error:
-            await _fail(course, str(error))
-            raise
-        except Exception as error:  # not ours: it is raised on, but what was said is kept first
-            await _fail(course, f"{type(error).__name__}: {error}")
-            raise
-        except asyncio.CancelledError:
-            await asyncio.shield(_keep_reply(course))
-            raise
-        reply = await _keep_reply(course)
+        ), stop, on_begun)  # fmt: skip
     emit(Finished(reply))
     return reply
+
+
+async def _run_course(course: _Course, stop: asyncio.Event, on_begun: OnBegun | None) -> Reply:
+    """Have a turn answered that is in the record, and keep what came of it, however it ends."""
+    try:
+        if on_begun is not None:
+            await on_begun(course.turn)
+        await run_until(stop, _answer(course))
+    except TurnkeepError as error:
+        await _fail(course, str(error))
+        raise
+    except Exception as error:  # not ours: it is raised on, but what was said is kept first
+        await _fail(course, f"{type(error).__name__}: {error}")
+        raise
+    except asyncio.CancelledError:
+        await asyncio.shield(_keep_reply(course))
+        raise
+    return await _keep_reply(course)
 
 
 async def _answer(course: _Course) -> None:
@@ -415,6 +419,7 @@ async def _fail(course: _Course, why: str) -> None:
     desk, message = course.desk, course.assembler.message
     receipt = _receipt(course, None) if course.plan is not None else None
     recalled, _ = await _recalled(course)
+    said = message.text or message.reasoning or message.tool_calls
     with contextlib.suppress(
         LeaseLost
     ):  # then it is kept beside the other writer's, and the first error tells more
@@ -423,10 +428,7 @@ async def _fail(course: _Course, why: str) -> None:
             desk.conversation,
             course.turn.number,
             state="failed",
-            items=[
-                *recalled,
-                *([message] if message.text or message.reasoning or message.tool_calls else []),
-            ],
+            items=[*recalled, *([message] if said else [])],
             receipt=dump_receipt(receipt) if receipt else None,
             error=why,
             learnt=desk.meter.take_learnt(),

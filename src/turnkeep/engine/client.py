@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from ..errors import EngineBusy, EngineUnreachable
+from ..errors import ContextOverflow, EngineBusy, EngineRefused, EngineUnreachable, TurnkeepError
 from ..wire.assemble import read_response
 from ..wire.exchange import Delta
 from .address import parse_url
@@ -110,9 +110,12 @@ class EngineClient:
         """POST a chat request and yield its deltas, `End` last.
 
         Repeated only while nothing was yielded. Closing the generator closes the connection.
+
+        Raises:
+            TurnkeepError: of the last try; `taken` says whether the engine had taken the request in any.
         """
         patience = _Patience(self.retries, self.on_wait)
-        clock = Clock(self.timeouts)
+        clock, taken = Clock(self.timeouts), False
         while True:
             begun, pieces = False, None
             try:
@@ -122,7 +125,10 @@ class EngineClient:
                         begun = True
                         yield delta
                 return
-            except (EngineUnreachable, EngineBusy) as error:
+            except TurnkeepError as error:
+                taken = error.taken = taken or pieces is not None or _was_taken(error)
+                if not isinstance(error, EngineUnreachable | EngineBusy):
+                    raise
                 self.outages += 1
                 if begun or not await patience.wait(error):
                     raise
@@ -181,6 +187,16 @@ class EngineClient:
         with self._transport.translated(wait):
             async with asyncio.timeout_at(wait.at):
                 return read_response(await self._transport.read_json(response), self.name)
+
+
+def _was_taken(error: TurnkeepError) -> bool:
+    """Whether an engine that sent no reply may have worked on the request all the same: not when it turned it away."""
+    import aiohttp
+
+    if isinstance(error, EngineRefused):
+        return (error.http_status or 0) >= 500
+    unconnected = isinstance(error.__cause__, aiohttp.ClientConnectorError | aiohttp.ServerTimeoutError)
+    return not unconnected and not isinstance(error, EngineBusy | ContextOverflow)
 
 
 class _Patience:

@@ -317,4 +317,6 @@ def _explained(child: _Child) -> Iterator[None]:
     except EngineError as error:
         if child.alive:
             raise
-        raise EngineUnreachable(f"{NAME} stopped: {child.last_words()}") from error
+        stopped = EngineUnreachable(f"{NAME} stopped: {child.last_words()}")
+        stopped.taken = error.taken
+        raise stopped from error

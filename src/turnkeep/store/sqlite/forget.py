@@ -24,7 +24,7 @@ from .database import Database
 from .digests import drop_digests
 from .leases import check_lease
 from .postings import INDEXED_ROLES, TABLES
-from .responses import drop_responses
+from .responses import drop_compactions, drop_responses
 from .rows import SELECT_ITEMS, dump_body, dump_json, load_body, load_mapping, load_stored
 from .turns import SELECT_TURNS, find_turn, load_items_of, load_turn_row
 
@@ -54,6 +54,7 @@ def forget_turn(
         _drop_derived(database, place, each)
     drop_digests(database, place, turns)
     drop_responses(database, place, key, numbers)
+    drop_compactions(database, place)
     drop_all_aliases(database, place, tags_of(items))
     for item in items:
         bury_item(database, place, item)

@@ -28,7 +28,7 @@ from .forget import (
 )
 from .leases import check_lease
 from .paths import Parents
-from .responses import drop_claims
+from .responses import drop_claims, drop_compactions
 from .rows import SELECT_ITEMS, load_stored
 from .turns import find_turn
 
@@ -60,6 +60,7 @@ def forget_item(
     _take_out(database, place, key, changes, aside=parsed.kind == "rs")
     drop_digests(database, place, turns)
     drop_claims(database, place)
+    drop_compactions(database, place)
     for turn in turns:
         _drop_events(database, place, turn.number)
     gone = [each for change in changes for each in change.gone]
