@@ -24,8 +24,12 @@ _FORMS = (
     r"sk-ant-[\w-]{20,250}", r"v2\.local\.[\w-]{40,400}", r"tk_[A-Za-z0-9_-]{30,80}",
 )  # fmt: skip
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_])(?:" + "|".join(_FORMS) + r")(?![A-Za-z0-9_])")
-_KEY_BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[^-]{1,20000}(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?")
-_HOOK = re.compile(r"(?<=hooks\.slack\.com/services/)T\w{6,14}/B\w{6,14}/\w{16,40}|(?<=discord\.com/api/webhooks/)\d{15,22}/[\w-]{50,90}")
+_KEY_BLOCK = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[^-]{1,20000}(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
+)
+_HOOK = re.compile(
+    r"(?<=hooks\.slack\.com/services/)T\w{6,14}/B\w{6,14}/\w{16,40}|(?<=discord\.com/api/webhooks/)\d{15,22}/[\w-]{50,90}"
+)
 # "password: hunter2..." is one only where the value holds letters and digits: "password: required" is prose.
 _GIVEN = re.compile(
     r"(?:api[ _-]?key|secret(?:[ _-]?(?:access[ _-]?)?key)?|access[ _-]?token|auth[ _-]?token|client[ _-]?secret|account[ _-]?key|passw(?:or)?d|pwd"

@@ -2,7 +2,7 @@
 
 Most phone numbers that people write, and many national ids, have no form of their own: seven
 digits are a phone number behind "call me at" and an order behind "order". So the nearest
-such word decides. In ten languages of Europe, and English.
+such word decides. In English and the larger languages of Europe, and in Chinese, Japanese and Korean for phones.
 """
 
 import re
@@ -17,7 +17,7 @@ _WORDS = {
         (?:tele|mobile|cell|home|work)?phone(?:s|d|\ ?n(?:umber|o\.?))? | tel(?:ephone|\.|:|efono|éfono|efon|efoon|éfon)?
         | mobile | mobil | cell(?:ular)? | handy(?:nummer)? | festnetz | fax | landline | hotline | desk | pager
         | call(?:s|ed|ing|back)?(?:\ me|\ us|\ him|\ her|\ them)? | ring(?:ing)?\ (?:me|us|him|her) | dial | reach(?:ed)? | contact
-        | text(?:ed|ing|s)?(?:\ me|\ us)? | sms | whats\ ?app | signal | viber | messages? | answer(?:s|ed|ing)?
+        | text(?:ed|ing|s)?(?:\ me|\ us)? | sms | whats\ ?app | signal | viber | messages?\ (?:to|at|on|me|us) | answer(?:s|ed|ing)?
         | rufnummer | anrufen | ruf | rückruf | nummer | numéro | numero | número | portable | appel(?:er|ez|le)?
         | llam(?:a|ar|e|ame) | móvil | celular | cellulare | chiam(?:a|ami|are) | bel(?:len)? | mobiel | ring | telefonnummer
         | puhelin | (?:my|your|his|her|their|our)\ (?:new\ )?number | телефон | тел | звони
@@ -42,7 +42,9 @@ _WORDS = {
         """,
 }
 _CUES = re.compile(
-    r"(?<!\w)(?:" + "|".join(f"(?P<{kind}>{words})" for kind, words in _WORDS.items()) + r")(?!\w)",
+    r"(?<!\w)(?:"
+    + "|".join(f"(?P<{kind}>{words})" for kind, words in _WORDS.items())
+    + r")(?!\w)|(?P<han>电话|電話|手机|手機|携帯|전화)",
     re.IGNORECASE | re.VERBOSE,
 )
 _BEHIND = re.compile(
@@ -61,10 +63,11 @@ def nearest_cue(text: str, start: int) -> str | None:
     Returns:
         PHONE_CUE, CARD_CUE, ID_CUE or OTHER_CUE; None when no such word is near.
     """
-    last = None
-    for last in _CUES.finditer(text, max(0, start - REACH), start):
-        pass
-    return last.lastgroup if last else None
+    cues = list(_CUES.finditer(text, max(0, start - REACH), start))
+    if not cues:
+        return None
+    last = cues[-1]
+    return PHONE_CUE if last.lastgroup == "han" else last.lastgroup
 
 
 def is_called_phone(text: str, start: int, end: int) -> bool:

@@ -19,8 +19,8 @@ _TRIGGER = re.compile(r"[\d@]|-----BEGIN")
 FEWEST_DIGITS = 5  # 1/2/03 is the shortest date
 # Other alphabets' digits, wide forms, and spaces and dashes of typography, one character for one.
 _PLAIN = {
-    **{code: " " for code in (0xA0, 0x2007, 0x2009, 0x202F, 0x3000)},
-    **{code: "-" for code in (0x2010, 0x2011, 0x2012, 0x2013, 0x2212, 0xFF0D)},
+    **dict.fromkeys((0xA0, 0x2007, 0x2009, 0x202F, 0x3000), " "),
+    **dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2212, 0xFF0D), "-"),
     0xFF20: "@", 0xFF0E: ".", 0xFF0B: "+", 0xFF1A: ":", 0xFF08: "(", 0xFF09: ")",
 }  # fmt: skip
 _FOREIGN_DIGIT = re.compile(r"[^\x00-\x7f]")
@@ -44,7 +44,7 @@ def find(text: str, patterns: Sequence[Pattern] = (), others: Iterable[Found] = 
     if _TRIGGER.search(text):
         found += _find_all(text if text.isascii() else _plain(text))
     found += others
-    return _part(found) if len(found) > 1 else found
+    return _part(found, len(text)) if len(found) > 1 else found
 
 
 def _plain(text: str) -> str:
@@ -77,10 +77,12 @@ def _find_all(text: str) -> Iterator[Found]:
         yield from find_phones(text, judges)
 
 
-def _part(found: Iterable[Found]) -> list[Found]:
+def _part(found: Sequence[Found], length: int) -> list[Found]:
     """Of finds that overlap keep the one that came first."""
     kept: list[Found] = []
-    for find in found:
-        if not any(find.start < other.end and other.start < find.end for other in kept):
-            kept.append(find)
-    return sorted(kept, key=lambda find: find.start)
+    taken = bytearray(length)
+    for one in found:
+        if not any(taken[one.start : one.end]):
+            taken[one.start : one.end] = b"\1" * (one.end - one.start)
+            kept.append(one)
+    return sorted(kept, key=lambda one: one.start)

@@ -11,10 +11,16 @@ from .kinds import BIRTH_DATE, NATIONAL_ID, Found
 _FORMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "us": (r"\d{3}-\d{2}-\d{4}", ("us.ssn", "us.itin")),
     "dni": (r"(?:\d{8}|[XYZ]-?\d{7})-?[A-Z]", ("es.dni", "es.nie")),
-    "fiscale": (r"[A-Z]{6}[\dLMNPQRSTUV]{2}[A-Z][\dLMNPQRSTUV]{2}[A-Z][\dLMNPQRSTUV]{3}[A-Z]", ("it.codicefiscale",)),
+    "fiscale": (
+        r"[A-Z]{6}[\dLMNPQRSTUV]{2}[A-Z][\dLMNPQRSTUV]{2}[A-Z][\dLMNPQRSTUV]{3}[A-Z]",
+        ("it.codicefiscale",),
+    ),
     "nir": (r"[12] ?\d\d ?(?:0[1-9]|[1-9]\d) ?(?:\d\d|2[AB]) ?\d{3} ?\d{3} ?\d\d", ("fr.nir",)),
     "nino": (r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]", ()),
-    "north": (r"(?:\d\d)?\d{6}[-+A-FU-Y]\d{3}[\dA-Z]", ("fi.hetu", "se.personnummer", "dk.cpr", "is_.kennitala")),
+    "north": (
+        r"(?:\d\d)?\d{6}[-+A-FU-Y]\d{3}[\dA-Z]",
+        ("fi.hetu", "se.personnummer", "dk.cpr", "is_.kennitala"),
+    ),
     "be": (r"\d\d\.\d\d\.\d\d-\d{3}\.\d\d", ("be.nn",)),
     "cpf": (r"\d{3}\.\d{3}\.\d{3}-\d\d", ("br.cpf",)),
     "aadhaar": (r"\d{4}[ -]\d{4}[ -]\d{4}", ("in_.aadhaar",)),
@@ -37,9 +43,13 @@ _CALLED = (
     "br.cpf", "hr.oib", "gr.amka", "be.nn", "se.personnummer", "dk.cpr", "at.vnr", "nz.ird", "in_.aadhaar",
 )  # fmt: skip
 _CALLED_DIGITS = re.compile(r"(?<![\w.+-])\d(?:[ ./-]?\d){7,12}(?!\w|[-.]\d)")
-_PASSPORT = re.compile(r"(?<=passport)(?: (?:number|no\.?|is))*[ :#]{1,3}([a-z]{0,2}\d{6,9})(?!\w)", re.IGNORECASE)
+_PASSPORT = re.compile(
+    r"(?<=passport)(?: (?:number|no\.?|is))*[ :#]{1,3}((?=(?:[a-z]*\d){5})[a-z0-9]{6,9})(?!\w)", re.IGNORECASE
+)
 _ID = re.compile(
-    r"(?<![\w.+/-])(?:" + "|".join(f"(?P<{name}>{form})" for name, (form, _) in _FORMS.items()) + r")(?![\w/+]|[-.]\w)",
+    r"(?<![\w.+/-])(?:"
+    + "|".join(f"(?P<{name}>{form})" for name, (form, _) in _FORMS.items())
+    + r")(?![\w/+]|[-.]\w)",
     re.IGNORECASE,
 )
 
