@@ -10,15 +10,16 @@ import turnkeep
 
 PACKAGE = Path(turnkeep.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-PURE = ("conversation", "context", "wire")
+PURE = ("conversation", "context", "privacy", "wire")
 
 # What pure modules may import: parts of the standard library that only compute.
 PURE_LIBRARY = {
     "abc", "base64", "bisect", "collections", "copy", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools",
-    "hashlib", "heapq", "hmac", "html", "itertools", "json", "math", "operator", "re", "statistics", "string",
+    "hashlib", "heapq", "hmac", "html", "ipaddress", "itertools", "json", "math", "operator", "re", "statistics", "string",
     "struct", "textwrap", "typing", "unicodedata", "urllib.parse", "zlib",
     "orjson",  # where it is installed
     "snowballstemmer",  # not of the standard library, but computes only
+    "phonenumbers", "stdnum",  # likewise
 }  # fmt: skip
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint"}
 CLOCKS = {"now", "utcnow", "today"}  # of datetime, whose arithmetic is pure
@@ -29,7 +30,7 @@ CLOCKS = {"now", "utcnow", "today"}  # of datetime, whose arithmetic is pure
 FLOORS: tuple[set[str], ...] = (
     {"_version", "errors"},
     {"conversation"},
-    {"context", "wire"},
+    {"context", "privacy", "wire"},
     {"engine", "settings", "store"},
     {"embed"},
     {"markdown", "meter", "vectors"},

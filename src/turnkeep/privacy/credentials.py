@@ -21,7 +21,7 @@ _FORMS = (
     r"hv[sbr]\.[\w-]{24,300}", r"AGE-SECRET-KEY-1[A-Z0-9]{58}", r"ATATT3[\w=-]{50,300}", r"figd_[\w-]{30,60}", r"dckr_(?:pat|oat)_[\w-]{20,60}",
     r"rubygems_[0-9a-f]{48}", r"oy2[a-z0-9]{43}", r"dp\.(?:pt|st)\.[A-Za-z0-9.]{40,80}", r"glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}",
     r"\d{8,10}:AA[\w-]{33}", r"[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,40}", r"eyJ[\w-]{8,4000}\.eyJ[\w-]{8,8000}\.[\w-]{8,2000}",
-    r"sk-ant-[\w-]{20,250}", r"v2\.local\.[\w-]{40,400}", r"tk_[A-Za-z0-9_-]{30,80}",
+    r"sk-ant-[\w-]{20,250}", r"v2\.local\.[\w-]{40,400}", r"tk-[\w-]{43}",
 )  # fmt: skip
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_])(?:" + "|".join(_FORMS) + r")(?![A-Za-z0-9_])")
 _KEY_BLOCK = re.compile(

@@ -16,7 +16,7 @@ _PHONE = re.compile(
     r"(?<![A-Za-z0-9_@/=$€£#.,:+\-])(?:\+ ?)?\(?\d[\d()]*(?:[ .\-/]{1,3}\(?\d[\d()]*)*(?: ?(?:x|ext\.?|extension) ?\d{1,6})?(?![A-Za-z0-9_]|[,:%]\d|%| ?[€$£])",
     re.IGNORECASE,
 )
-_LABELLED = re.compile(r"(?<=[:=#,.])\(?\+?\d[\d()]*(?:[ .\-/]{1,2}\(?\d[\d()]*)*(?![A-Za-z0-9_])")
+_LABELLED = re.compile(r"(?<=[^\d\s][:=#,.])\(?\+?\d[\d()]*(?:[ .\-/]{1,2}\(?\d[\d()]*)*(?![A-Za-z0-9_])")
 _EXTENSION = re.compile(r" ?(?:x|ext).*$", re.IGNORECASE)
 # What is written with the same characters: dates, spans of years, versions and decimals, sums.
 _NO_PHONE = re.compile(
@@ -37,7 +37,7 @@ REGIONS = (
 
 def find_phones(text: str, judges: Judges) -> Iterator[Found]:
     """Yield phone numbers, with their extensions."""
-    for pattern in (_PHONE, _LABELLED):
+    for pattern in (_LABELLED, _PHONE):
         for match in pattern.finditer(text):
             value = _trim(match[0])
             if _is_phone(text, match.start(), value, judges):
