@@ -20,6 +20,7 @@ PURE_LIBRARY = {
     "orjson",  # where it is installed
     "snowballstemmer",  # not of the standard library, but computes only
     "phonenumbers", "stdnum",  # likewise
+    "importlib",  # names of a package's own, when they are first asked for
 }  # fmt: skip
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint"}
 CLOCKS = {"now", "utcnow", "today"}  # of datetime, whose arithmetic is pure
@@ -30,10 +31,11 @@ CLOCKS = {"now", "utcnow", "today"}  # of datetime, whose arithmetic is pure
 FLOORS: tuple[set[str], ...] = (
     {"_version", "errors"},
     {"conversation"},
-    {"context", "privacy", "wire"},
+    {"context", "wire"},
+    {"privacy"},
     {"engine", "settings", "store"},
     {"embed"},
-    {"markdown", "meter", "vectors"},
+    {"markdown", "masking", "meter", "vectors"},
     {"indexing", "loading", "search", "statements", "transfer"},
     {"lookup", "recall"},
     {"standing"},
@@ -58,6 +60,7 @@ PROTOCOL_USERS = {
     "loading",
     "lookup",
     "markdown",
+    "masking",
     "meter",
     "notes",
     "prepared",
@@ -75,7 +78,7 @@ PROTOCOL_USERS = {
     "upkeep",
     "vectors",
 }
-PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.reading", "store.writing"}
+PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.marking", "store.reading", "store.writing"}
 
 
 def module_name(path: Path) -> str:

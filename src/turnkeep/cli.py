@@ -79,7 +79,7 @@ def cli() -> None:
 @click.option("--new", is_flag=True, help="Begin another conversation.")
 @with_settings(
     "engine", "gguf", "system", "model", "temperature", "max_tokens", "window", "strategy", "embeddings",
-    "embedding_seconds", "recall_everywhere", "db", "api_key",
+    "embedding_seconds", "recall_everywhere", "db", "api_key", "mask_prompt",
 )  # fmt: skip
 def chat(name: str | None, new: bool, **flags: str | None) -> int:
     """Talk to a model. NAME resumes a conversation, or begins one of that name.
