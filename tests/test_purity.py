@@ -35,7 +35,7 @@ FLOORS: tuple[set[str], ...] = (
     {"privacy"},
     {"engine", "settings", "store"},
     {"embed"},
-    {"markdown", "masking", "meter", "vectors"},
+    {"logs", "markdown", "masking", "meter", "vectors"},
     {"indexing", "loading", "search", "statements", "transfer"},
     {"lookup", "recall"},
     {"standing"},

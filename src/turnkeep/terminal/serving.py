@@ -43,7 +43,7 @@ def serve(engines: tuple[str, ...], **flags: str | None) -> None:
         load_settings({**flags, "engine": engines[0] if engines else None}), engines
     )
     gc.disable()  # until it listens: what is imported stays, and looking through it takes a tenth of the start
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    _log_with_marks()
     from ..gateway.server import serve as run
 
     with asyncio.Runner(loop_factory=_find_loop()) as runner:
@@ -84,6 +84,14 @@ def make_serve_settings(settings: Settings, engines: tuple[str, ...]) -> "ServeS
         mask_prompt=settings.mask_prompt,
         patterns=settings.patterns,
     )
+
+
+def _log_with_marks() -> None:
+    from ..logs import MaskingFormatter
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _find_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
