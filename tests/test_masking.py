@@ -18,7 +18,7 @@ from turnkeep.privacy import Marks
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
-MASK = {"mask_prompt": True, "embeddings": "off"}
+MASK: dict[str, Any] = {"mask_prompt": True, "embeddings": "off"}
 
 
 def transcript(engine: ScriptedEngine) -> str:
@@ -135,7 +135,7 @@ def test_what_is_prepared_for_another_client_is_masked_and_its_reply_put_back() 
     async def script(chat: AsyncChat) -> tuple[Any, str, Any]:
         prepared = await chat.prepare("I am anna@example.com")
         await prepared.finish({"role": "assistant", "content": "Hello [EMAIL_1]"})
-        return prepared.messages, (await chat.history())[0].assistant.text, await chat.prompt()
+        return prepared.messages, (await chat.history())[0].assistant, await chat.prompt()
 
     messages, reply, prompt = run_chat(script, ScriptedEngine(), **MASK)
     assert messages == [{"role": "user", "content": "I am [EMAIL_1]"}]
