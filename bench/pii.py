@@ -82,7 +82,13 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--chat", type=Path)
     options = parser.parse_args()
-    command = [sys.executable, str(options.scorer.resolve()), str(options.data.resolve()), "--finder", "pii:find"]
+    command = [
+        sys.executable,
+        str(options.scorer.resolve()),
+        str(options.data.resolve()),
+        "--finder",
+        "pii:find",
+    ]
     if options.chat:
         command += ["--chat", str(options.chat.resolve())]
     subprocess.run(command, cwd=Path(__file__).parent, check=True)
