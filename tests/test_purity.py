@@ -10,15 +10,17 @@ import turnkeep
 
 PACKAGE = Path(turnkeep.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-PURE = ("conversation", "context", "wire")
+PURE = ("conversation", "context", "privacy", "wire")
 
 # What pure modules may import: parts of the standard library that only compute.
 PURE_LIBRARY = {
     "abc", "base64", "bisect", "collections", "copy", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools",
-    "hashlib", "heapq", "hmac", "html", "itertools", "json", "math", "operator", "re", "statistics", "string",
+    "hashlib", "heapq", "hmac", "html", "ipaddress", "itertools", "json", "math", "operator", "re", "statistics", "string",
     "struct", "textwrap", "typing", "unicodedata", "urllib.parse", "zlib",
     "orjson",  # where it is installed
     "snowballstemmer",  # not of the standard library, but computes only
+    "phonenumbers", "stdnum",  # likewise
+    "importlib",  # names of a package's own, when they are first asked for
 }  # fmt: skip
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint"}
 CLOCKS = {"now", "utcnow", "today"}  # of datetime, whose arithmetic is pure
@@ -30,9 +32,10 @@ FLOORS: tuple[set[str], ...] = (
     {"_version", "errors"},
     {"conversation"},
     {"context", "wire"},
+    {"privacy"},
     {"engine", "settings", "store"},
     {"embed"},
-    {"markdown", "meter", "vectors"},
+    {"logs", "markdown", "masking", "meter", "vectors"},
     {"indexing", "loading", "search", "statements", "transfer"},
     {"lookup", "recall"},
     {"standing"},
@@ -57,6 +60,7 @@ PROTOCOL_USERS = {
     "loading",
     "lookup",
     "markdown",
+    "masking",
     "meter",
     "notes",
     "prepared",
@@ -74,7 +78,7 @@ PROTOCOL_USERS = {
     "upkeep",
     "vectors",
 }
-PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.reading", "store.writing"}
+PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.marking", "store.reading", "store.writing"}
 
 
 def module_name(path: Path) -> str:

@@ -21,6 +21,7 @@ from .settings import OWNER, Settings, describe_places, load_settings, suggest
 from .store.base import Conversation, Store
 from .terminal.asking import confirm, open_input
 from .terminal.flags import with_settings
+from .terminal.scanning import make_scan
 from .terminal.screen import plural
 from .terminal.serving import key, serve
 from .terminal.slips import Count, OneOf, describe_slip
@@ -78,7 +79,7 @@ def cli() -> None:
 @click.option("--new", is_flag=True, help="Begin another conversation.")
 @with_settings(
     "engine", "gguf", "system", "model", "temperature", "max_tokens", "window", "strategy", "embeddings",
-    "embedding_seconds", "recall_everywhere", "db", "api_key",
+    "embedding_seconds", "recall_everywhere", "db", "api_key", "mask_prompt",
 )  # fmt: skip
 def chat(name: str | None, new: bool, **flags: str | None) -> int:
     """Talk to a model. NAME resumes a conversation, or begins one of that name.
@@ -397,6 +398,7 @@ def completions(shell: str) -> None:
 
 cli.add_command(serve)
 cli.add_command(key)
+cli.add_command(make_scan(complete_names))
 
 
 # -- how commands do their work -----------------------------------------------

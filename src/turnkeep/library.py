@@ -23,6 +23,7 @@ from .equipment import Equipment
 from .errors import Conflict, ConversationNotFound, UsageError
 from .holding import hold_conversation, name_holder
 from .indexing import Indexer
+from .masking import make_masking, mask_engine
 from .minding import Minding
 from .notes import append_notes, load_carried
 from .prepared import Prepared, prepare_turn
@@ -54,7 +55,7 @@ class Opened:
 
 
 class AsyncChat(Minding):
-    """One conversation with one engine, remembered across context windows and restarts.
+    r"""One conversation with one engine, remembered across context windows and restarts.
 
     Args:
         engine: address of an OpenAI-style engine, such as "http://localhost:8080/v1"; an `Engine`
@@ -82,6 +83,8 @@ class AsyncChat(Minding):
             Late means that this turn is found by words alone.
         recall_everywhere: recall from the owner's other conversations too.
         on_wait: is told in a sentence why a call has to wait, and how long at most: the engine is loading or busy.
+        mask_prompt: the model reads marks, such as [EMAIL_1], in place of personal data; replies have the values.
+        patterns: personal data with a form of your own, as {"EMPLOYEE": r"E-\d{6}"}; for `mask_prompt`.
     """
 
     def __init__(
@@ -106,6 +109,8 @@ class AsyncChat(Minding):
         embedding_seconds: float | None = EMBEDDING_SECONDS,
         recall_everywhere: bool = False,
         on_wait: Callable[[str], None] | None = None,
+        mask_prompt: bool = False,
+        patterns: Mapping[str, str] | None = None,
     ) -> None:
         self._options = Options(
             temperature=temperature,
@@ -128,6 +133,7 @@ class AsyncChat(Minding):
         self._name = None if conversation is None else check_name(conversation)
         self._upkeep_wanted, self._on_wait = upkeep, on_wait
         self._recall_everywhere = recall_everywhere
+        self._masking = make_masking(patterns or {}) if mask_prompt else None
         self._holder = name_holder()
         self._desk: Desk | None = None
         self._upkeep: Upkeep | None = None
@@ -194,9 +200,10 @@ class AsyncChat(Minding):
             return row
 
     def _seat(self, row: Conversation) -> Desk:
+        store, engine = self._equipment.open_store(), self._equipment.open_engine()
         self._desk = Desk(
-            store=self._equipment.open_store(),
-            engine=self._equipment.open_engine(),
+            store=store,
+            engine=mask_engine(self._masking, engine, store, self._owner, row.id),
             owner=self._owner,
             conversation=row.id,
             holder=self._holder,

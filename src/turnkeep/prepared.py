@@ -15,6 +15,7 @@ from .conversation.log import Position
 from .engine.base import EngineInfo
 from .errors import Conflict, UsageError
 from .holding import hold_conversation
+from .masking import mask_to_send, put_back
 from .prompt import Desk, Options, Plan
 from .recall import without_forgotten
 from .receipts import draft_receipt, load_forgotten, why_moved, with_usage
@@ -60,7 +61,7 @@ class Prepared:
             Conflict: the conversation moved on since `prepare()`; the turn is kept beside it.
             WireError: the reply is not a message.
         """
-        message = _read_reply(reply)
+        message = await put_back(self._desk.engine, _read_reply(reply))
         counted = usage if isinstance(usage, Usage) else parse_usage(usage or {})
         desk = self._desk
         await desk.meter.learn(self._info, self._plan.request, counted.prompt_tokens)
@@ -125,7 +126,7 @@ async def prepare_turn(
     wanted = options.max_tokens
     room = max(1, info.window - plan.size.tokens)
     return Prepared(
-        messages=[dict(message) for message in plan.request.messages],
+        messages=[dict(message) for message in (await mask_to_send(desk.engine, plan.request)).messages],
         max_tokens=None if wanted is None else room if wanted < 0 else min(wanted, room),
         receipt=draft_receipt(plan, row, options, moved),
         _desk=desk,

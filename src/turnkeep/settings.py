@@ -12,10 +12,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .context.budget import SMALLEST_WINDOW
 from .context.strategy import parse_strategy
 from .errors import UsageError
+
+if TYPE_CHECKING:
+    from .privacy import Pattern
 
 OWNER = "local"  # who owns the conversations of this machine's user
 DATABASE = "turnkeep.db"
@@ -67,6 +71,8 @@ class Settings:
     stall_seconds: float = 30.0  # after which it drops a client that neither reads nor sends
     grace_seconds: float = 5.0  # that replies under way get when it stops
     api_key: str | None = field(default=None, repr=False)  # never shown
+    mask_prompt: bool = False  # the model reads marks in place of personal data
+    patterns: "tuple[Pattern, ...]" = ()  # what is personal data besides what is found anyway
     sampling: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -222,6 +228,14 @@ def _read_sampling(value: object) -> Mapping[str, object]:
     return value
 
 
+def _read_patterns(value: object) -> "tuple[Pattern, ...]":
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("a table of regular expressions, such as EMPLOYEE = 'E-\\d{6}'")
+    from .privacy import parse_patterns  # 40 ms of regular expressions, and most people add none
+
+    return parse_patterns(value)
+
+
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
@@ -288,8 +302,17 @@ SETTINGS = (
         "How long replies under way may go on when it stops.",
     ),
     Setting("api_key", "TURNKEEP_API_KEY", _read_text, "Key that the engine asks for; never shown."),
+    Setting(
+        "mask_prompt",
+        "TURNKEEP_MASK_PROMPT",
+        _read_switch,
+        "Let the model read marks in place of personal data: on or off.",
+    ),
+    Setting("patterns", "", _read_patterns, "Personal data that has a form of your own."),
     Setting("sampling", "", _read_sampling, "Further fields that are sent to the engine as given."),
 )
+# Settings that stand in a table of the file: [privacy].
+TABLES = {"privacy": ("mask_prompt", "patterns")}
 # Read beside the settings, not settings of the file: where the file and the data are.
 PLACES = {
     "TURNKEEP_HOME": "Folder of the database and the input history.",
@@ -411,7 +434,7 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
         raise UsageError(f"The settings file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"The settings file {path} is not UTF-8 text; save it as UTF-8.") from error
-    values = _parse_file(text, path)
+    values = _take_out_of_tables(_parse_file(text, path), path)
     for name in values:
         if name not in _SETTINGS:
             raise UsageError(
@@ -420,6 +443,24 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
     found = {name: read_setting(name, value, f"{name} in {path}") for name, value in values.items()}
     _refuse_two_engines(found, str(path))
     return _beside(found, path.parent)
+
+
+def _take_out_of_tables(values: dict[str, object], path: Path) -> dict[str, object]:
+    """Put the settings of a table beside the others; each stands in its own table only."""
+    found = dict(values)
+    for table, names in TABLES.items():
+        inner = found.pop(table, {})
+        if not isinstance(inner, dict):
+            raise UsageError(f"{table} in {path} must be a table: [{table}], with its settings below.")
+        for name in names:
+            if name in found:
+                raise UsageError(f"{name} in {path} belongs into the table [{table}].")
+        for name in inner:
+            if name not in names:
+                known = suggest(name, list(names)) or "."
+                raise UsageError(f"There is no setting {f'{table}.{name}'!r} (in {path}){known}")
+        found |= inner
+    return found
 
 
 def _parse_file(text: str, path: Path) -> dict[str, object]:

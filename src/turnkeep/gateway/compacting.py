@@ -14,6 +14,7 @@ from ..conversation.items import Item, Message, Usage
 from ..conversation.log import START
 from ..errors import TurnkeepError
 from ..holding import hold_conversation, name_holder
+from ..masking import mask_engine
 from ..prompt import Desk
 from ..store.ephemeral import EphemeralStore
 from ..store.ids import compaction_id, make_key, make_tag, parse_key, response_id
@@ -98,7 +99,8 @@ async def _summarise_apart(
     token = passage.set(way)
     try:
         row = await store.create_conversation(owner, None, now=gateway.clock())
-        desk = Desk(store=store, engine=engine, owner=owner, conversation=row.id, holder=name_holder())
+        masked = mask_engine(gateway.masking, engine, store, owner, row.id)
+        desk = Desk(store=store, engine=masked, owner=owner, conversation=row.id, holder=name_holder())
         desk.options = replace(make_options(gateway, request), sampling={}, temperature=None, max_tokens=None)
         async with hold_conversation(desk) as lease:
             turns = await store.append_turns(

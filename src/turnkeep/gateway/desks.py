@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..embed.base import Embedder
 from ..indexing import Indexer
+from ..masking import Masking, mask_engine
 from ..prompt import Desk
 from ..recall import Recaller
 from ..search import Searcher
@@ -64,6 +65,7 @@ class Desks:
         embedder: finds turns by meaning; None: by their words alone.
         embedding_seconds: how long a turn waits for the vector of its message.
         kept: how many are kept besides those in use.
+        masking: what the models read in place of personal data; None: nothing.
     """
 
     def __init__(
@@ -75,8 +77,10 @@ class Desks:
         embedder: Embedder | None = None,
         embedding_seconds: float | None = None,
         kept: int = KEPT_DESKS,
+        masking: Masking | None = None,
     ) -> None:
         self._store, self._pool, self._holder = store, pool, holder
+        self._masking = masking
         self.searcher = Searcher(store, embedder, seconds=embedding_seconds)
         self._seats: OrderedDict[Place, Seat] = OrderedDict()
         self._by_conversation: dict[str, Place] = {}
@@ -102,7 +106,7 @@ class Desks:
         engine = self._pool.seat(conversation)
         desk = Desk(
             store=self._store,
-            engine=engine,
+            engine=mask_engine(self._masking, engine, self._store, owner, conversation),
             owner=owner,
             conversation=conversation,
             holder=self._holder,

@@ -10,6 +10,8 @@ from typing import Protocol
 from ..context.strategy import NAMES, parse_strategy
 from ..embed.base import Embedder
 from ..embed.connect import connect_embedder
+from ..masking import Masking
+from ..privacy.kinds import Pattern
 from ..prompt import Options
 from ..store.base import Store
 from ..store.ledger import Ledger
@@ -42,6 +44,8 @@ class ServeSettings:
     store_default: bool = True  # what an absent `store` means
     require_key: bool = False  # on loopback, too; elsewhere it is always asked for
     waiting: int = 1_000  # turns that may wait at an engine
+    mask_prompt: bool = False  # models read marks in place of personal data
+    patterns: tuple[Pattern, ...] = ()  # what is personal data besides what is found anyway
     origins: Sequence[str] = ()  # addresses of web pages elsewhere that may call; "*": any
     hosts: Sequence[str] = ()  # further names under which the gateway may be called
     body_bytes: int = BODY_BYTES
@@ -90,9 +94,11 @@ class Gateway:
         )  # what runs without a request, and ends when its turn does
         self.options = Options(strategy=parse_strategy(settings.strategy))
         self.recogniser = Recogniser(self.store)
+        self.masking = Masking(settings.patterns) if settings.mask_prompt else None
         self.turns = Turns(
             self.store,
             self.pool,
+            masking=self.masking,
             embedder=self.embedder,
             embedding_seconds=settings.embedding_seconds,
             watch=self._count_turn,

@@ -19,6 +19,7 @@ from ..conversation.log import Position
 from ..embed.base import Embedder
 from ..errors import ContextOverflow, EngineBusy, QueueFull, TurnkeepError
 from ..holding import hold_alone, hold_conversation, name_holder
+from ..masking import Masking
 from ..prompt import Desk, Options
 from ..store.base import Conversation, ConversationKind, Lease, Turn
 from ..turn import Finished, KeepBeside, OnBegun, Reply, Said, Say, run_turn
@@ -96,6 +97,7 @@ class Turns:
         on_tended: is told when upkeep of a conversation was done.
         upkeep: False leaves summaries and warming to other processes.
         most_kept: turns that may run without a reader.
+        masking: what the models read in place of personal data; None: nothing.
     """
 
     def __init__(
@@ -109,14 +111,16 @@ class Turns:
         on_tended: Callable[[], None] | None = None,
         upkeep: bool = True,
         most_kept: int = MOST_KEPT,
+        masking: Masking | None = None,
     ) -> None:
         self.store, self.pool = store, pool
         self.watch = watch
         self._holder = name_holder()
         self.desks = Desks(
-            store, pool, holder=self._holder, embedder=embedder, embedding_seconds=embedding_seconds
-        )
-        self._unstored = UnstoredTurns(store, pool, self.desks, holder=self._holder)
+            store, pool, holder=self._holder, embedder=embedder, embedding_seconds=embedding_seconds,
+            masking=masking,
+        )  # fmt: skip
+        self._unstored = UnstoredTurns(store, pool, self.desks, holder=self._holder, masking=masking)
         self.tenders = {
             member: Tender(member, self.desks, on_step=on_tended) for member in pool.members if upkeep
         }

@@ -12,7 +12,7 @@ _METAVARS = {
     "engine": "URL", "gguf": "FILE", "db": "FILE", "embeddings": "NAME", "embedding_seconds": "SECONDS",
     "recall_everywhere": "on|off", "require_key": "on|off", "store": "on|off", "waiting": "N",
     "allow_origin": "URL", "allow_host": "NAME", "max_body": "SIZE", "stall_seconds": "SECONDS",
-    "grace_seconds": "SECONDS",
+    "grace_seconds": "SECONDS", "mask_prompt": "on|off",
 }  # fmt: skip
 _HELP = {setting.name: setting.help for setting in SETTINGS}
 

@@ -76,6 +76,8 @@ async def open_chat(
         embedding_seconds=settings.embedding_seconds or None,
         recall_everywhere=settings.recall_everywhere,
         on_wait=on_wait,
+        mask_prompt=settings.mask_prompt,
+        patterns={pattern.kind: pattern.expression for pattern in settings.patterns},
     )
     try:
         return chat, await chat.open()

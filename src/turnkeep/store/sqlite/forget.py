@@ -23,6 +23,7 @@ from .conversations import Place, find_place
 from .database import Database
 from .digests import drop_digests
 from .leases import check_lease
+from .marks import forget_unsaid
 from .postings import INDEXED_ROLES, TABLES
 from .responses import drop_compactions, drop_responses
 from .rows import SELECT_ITEMS, dump_body, dump_json, load_body, load_mapping, load_stored
@@ -63,6 +64,7 @@ def forget_turn(
     forget_elsewhere(database, place, items)
     clean_receipts(database, place, numbers)
     mark_newest(database, place, numbers)
+    forget_unsaid(database, place)
     database.execute("UPDATE conversation SET updated = ? WHERE owner = ? AND number = ?", (now, *place))
     return tuple(numbers)
 

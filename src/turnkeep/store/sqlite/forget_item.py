@@ -27,6 +27,7 @@ from .forget import (
     unindex_items,
 )
 from .leases import check_lease
+from .marks import forget_unsaid
 from .paths import Parents
 from .responses import drop_claims, drop_compactions
 from .rows import SELECT_ITEMS, load_stored
@@ -65,6 +66,7 @@ def forget_item(
         _drop_events(database, place, turn.number)
     gone = [each for change in changes for each in change.gone]
     drop_aliases(database, place, gone)
+    forget_unsaid(database, place)
     database.execute("UPDATE conversation SET updated = ? WHERE owner = ? AND number = ?", (now, *place))
     return tuple(make_id(each) for each in gone)
 
