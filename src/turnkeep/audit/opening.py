@@ -1,0 +1,42 @@
+"""Open the recorder that belongs to a store."""
+
+from pathlib import Path
+
+from ..errors import MissingExtra
+from ..store.base import Store
+from ..store.heads import Heads
+from .base import Rules
+from .folder import Folder
+from .masking import find_masking
+from .recorder import Recorder
+
+
+def open_recorder(store: Store, rules: Rules) -> Recorder | None:
+    """Make the recorder of a store's journal; nothing is opened or read before the first turn.
+
+    Args:
+        store: in a file, beside which the journal is.
+        rules: what is written.
+
+    Returns:
+        None where nothing is to be written, or where the store is in memory and a journal would outlive it.
+
+    Raises:
+        MissingExtra: texts are to be masked by name, and what masks them is not installed.
+    """
+    if rules.level == "off":
+        return None
+    path = getattr(store, "path", None)
+    if not isinstance(path, Path):
+        return None
+    masking = find_masking(store) if rules.level in (None, "masked") else None
+    if rules.level == "masked" and masking is None:
+        raise MissingExtra(
+            "The audit cannot mask personal data without it: pip install 'turnkeep[privacy]', or set audit.level to sizes."
+        )
+    return Recorder(Folder.of(path), rules, heads=heads_of(store), masking=masking)
+
+
+def heads_of(store: Store) -> Heads | None:
+    """The part of a store that keeps how far the journal's files have come; None: it has none."""
+    return store if hasattr(store, "load_audit_heads") else None  # type: ignore[return-value]  # looked for above
