@@ -30,14 +30,16 @@ FLOORS: tuple[set[str], ...] = (
     {"_version", "errors"},
     {"conversation"},
     {"context", "wire"},
-    {"engine", "settings", "store"},
-    {"embed"},
+    {"engine", "store"},
+    {"audit"},
+    {"embed", "settings"},
     {"markdown", "meter", "vectors"},
     {"indexing", "loading", "search", "statements", "transfer"},
     {"lookup", "recall"},
     {"standing"},
     {"prompt"},
     {"notes"},
+    {"keeping"},
     {"holding", "receipts", "stopping", "summarising"},
     {"turn"},
     {"equipment", "forgetting", "prepared", "record", "streaming", "upkeep"},
@@ -51,9 +53,11 @@ FLOORS: tuple[set[str], ...] = (
 DOORS = len(FLOORS)
 # Between the floors of engine and store and the library, both are known as protocols only.
 PROTOCOL_USERS = {
+    "audit",
     "forgetting",
     "holding",
     "indexing",
+    "keeping",
     "loading",
     "lookup",
     "markdown",
@@ -74,7 +78,7 @@ PROTOCOL_USERS = {
     "upkeep",
     "vectors",
 }
-PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.reading", "store.writing"}
+PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.heads", "store.reading", "store.writing"}
 
 
 def module_name(path: Path) -> str:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
+from .audit.base import Level, Rules
 from .context.strategy import NAMES, parse_strategy
 from .conversation.items import Item, Part, say_items
 from .conversation.log import Position
@@ -82,6 +83,8 @@ class AsyncChat(Minding):
             Late means that this turn is found by words alone.
         recall_everywhere: recall from the owner's other conversations too.
         on_wait: is told in a sentence why a call has to wait, and how long at most: the engine is loading or busy.
+        audit: what the audit journal beside the database file keeps of each turn: "off", "sizes", "masked" or "full",
+            or `AuditRules`; None is "masked" where personal data can be found here, else "sizes".
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class AsyncChat(Minding):
         embedding_seconds: float | None = EMBEDDING_SECONDS,
         recall_everywhere: bool = False,
         on_wait: Callable[[str], None] | None = None,
+        audit: Level | Rules | None = None,
     ) -> None:
         self._options = Options(
             temperature=temperature,
@@ -123,6 +127,7 @@ class AsyncChat(Minding):
             window=window,
             gguf=gguf,
             on_wait=self._tell_wait,
+            audit=audit if isinstance(audit, Rules) else Rules(level=audit),
         )
         self._owner, self._new, self._system = check_owner(owner), new, system
         self._name = None if conversation is None else check_name(conversation)
@@ -201,7 +206,7 @@ class AsyncChat(Minding):
             conversation=row.id,
             holder=self._holder,
         )
-        self._desk.options = self._options
+        self._desk.options, self._desk.audit = self._options, self._equipment.open_recorder()
         searcher = self._equipment.open_searcher()
         self._desk.recaller = Recaller(
             searcher, self._desk.meter, self._owner, row.id, everywhere=self._recall_everywhere

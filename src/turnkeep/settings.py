@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .audit.base import ROTATE_BYTES, ROTATE_DAYS, Level, Rules
+from .audit.rules import read_days, read_file_bytes, read_keep_days, read_level
 from .context.budget import SMALLEST_WINDOW
 from .context.strategy import parse_strategy
 from .errors import UsageError
@@ -59,6 +61,11 @@ class Settings:
     waiting: int = 1_000  # turns that may wait at an engine
     allow_origin: tuple[str, ...] = ()  # web pages that may call turnkeep serve
     allow_host: tuple[str, ...] = ()  # further names it may be called by
+    audit_level: Level | None = None  # None: "masked" where personal data can be found here, else "sizes"
+    audit_required: bool = False
+    audit_rotate_bytes: int = ROTATE_BYTES
+    audit_rotate_days: float = ROTATE_DAYS
+    audit_keep_days: float = 0.0  # 0: for ever
     api_key: str | None = field(default=None, repr=False)  # never shown
     sampling: Mapping[str, object] = field(default_factory=dict)
 
@@ -71,6 +78,17 @@ class Settings:
     def input_history(self) -> Path:
         """The file that keeps what was typed."""
         return self.home / INPUT_HISTORY
+
+    @property
+    def audit(self) -> Rules:
+        """What the audit journal keeps, and for how long."""
+        return Rules(
+            level=self.audit_level,
+            required=self.audit_required,
+            rotate_bytes=self.audit_rotate_bytes,
+            rotate_days=self.audit_rotate_days,
+            keep_days=self.audit_keep_days,
+        )
 
     @property
     def engine_named(self) -> bool:
@@ -256,6 +274,17 @@ SETTINGS = (
         "allow_origin", "TURNKEEP_SERVE_ALLOW_ORIGIN", _read_origins, "Web pages elsewhere that may call."
     ),
     Setting("allow_host", "TURNKEEP_SERVE_ALLOW_HOST", _read_names, "Further names it may be called by."),
+    Setting("audit_level", "TURNKEEP_AUDIT_LEVEL", read_level, "What the audit journal keeps of a turn."),
+    Setting(
+        "audit_required", "TURNKEEP_AUDIT_REQUIRED", _read_switch, "No turn is done without its audit record."
+    ),
+    Setting(
+        "audit_rotate_bytes", "TURNKEEP_AUDIT_ROTATE_BYTES", read_file_bytes, "Largest file of the audit."
+    ),
+    Setting("audit_rotate_days", "TURNKEEP_AUDIT_ROTATE_DAYS", read_days, "Oldest file that is written."),
+    Setting(
+        "audit_keep_days", "TURNKEEP_AUDIT_KEEP_DAYS", read_keep_days, "When the audit's files are deleted."
+    ),
     Setting("api_key", "TURNKEEP_API_KEY", _read_text, "Key that the engine asks for; never shown."),
     Setting("sampling", "", _read_sampling, "Further fields that are sent to the engine as given."),
 )
@@ -318,6 +347,7 @@ def describe_places(settings: Settings) -> list[tuple[str, Path]]:
         ("data", settings.home),
         ("database", settings.database),
         ("input history", settings.input_history),
+        ("audit journal", Path(f"{settings.database}-audit")),
     ]
 
 
@@ -380,7 +410,7 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
         raise UsageError(f"The settings file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"The settings file {path} is not UTF-8 text; save it as UTF-8.") from error
-    values = _parse_file(text, path)
+    values = _flatten(_parse_file(text, path))
     for name in values:
         if name not in _SETTINGS:
             raise UsageError(
@@ -398,6 +428,21 @@ def _parse_file(text: str, path: Path) -> dict[str, object]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"The settings file {path} is not TOML: {str(error).rstrip('.')}.") from error
+
+
+def _flatten(values: dict[str, object]) -> dict[str, object]:
+    """Read `audit.level`, in a table or not, as `audit_level`; tables that are a setting stay."""
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        if (
+            isinstance(value, dict)
+            and name not in _SETTINGS
+            and any(one.startswith(f"{name}_") for one in _SETTINGS)
+        ):
+            flat |= {f"{name}_{key}": each for key, each in value.items()}
+        else:
+            flat[name] = value
+    return flat
 
 
 def _beside(found: dict[str, object], folder: Path) -> dict[str, object]:

@@ -70,6 +70,10 @@ class Audit(Protocol):
         """Why nothing can be written at the moment, one sentence; None: all is well."""
         ...
 
+    async def check(self) -> None:
+        """See whether it can be written now. Raises `AuditFailed`."""
+        ...
+
     def note(self, entry: Entry) -> None:
         """Write it soon; nobody waits, and what fails is told by `problem`."""
         ...

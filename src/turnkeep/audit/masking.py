@@ -11,7 +11,7 @@ from .base import Masking
 def find_masking(store: Store) -> Masking | None:
     """What masks texts for a journal; None: the extra is not installed."""
     try:
-        module = importlib.import_module("turnkeep.privacy")
-        return cast("Masking", module.make_masking(store))
-    except (ModuleNotFoundError, AttributeError, MissingExtra):
+        make = getattr(importlib.import_module("turnkeep.privacy"), "make_masking", None)
+        return None if make is None else cast("Masking", make(store))
+    except (ModuleNotFoundError, MissingExtra):
         return None

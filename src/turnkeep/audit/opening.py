@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..errors import MissingExtra
+from ..errors import MissingExtra, UsageError
 from ..store.base import Store
 from ..store.heads import Heads
 from .base import Rules
@@ -22,12 +22,15 @@ def open_recorder(store: Store, rules: Rules) -> Recorder | None:
         None where nothing is to be written, or where the store is in memory and a journal would outlive it.
 
     Raises:
+        UsageError: a journal is required, and cannot be had.
         MissingExtra: texts are to be masked by name, and what masks them is not installed.
     """
-    if rules.level == "off":
-        return None
     path = getattr(store, "path", None)
-    if not isinstance(path, Path):
+    if rules.level == "off" or not isinstance(path, Path):
+        if rules.required:
+            raise UsageError(
+                "The audit is required, but off or without a database file: set audit.level, and use a file."
+            )
         return None
     masking = find_masking(store) if rules.level in (None, "masked") else None
     if rules.level == "masked" and masking is None:

@@ -1,5 +1,6 @@
 """Read a journal: check it, print it, write it out, while others go on writing. Knows no terminal."""
 
+import io
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +10,6 @@ from ..errors import AuditFailed
 from ..store.heads import AuditHead, Heads
 from .chain import Record, Secret
 from .folder import Folder, open_held
-from .journal import read_lines
 from .verify import FileCheck, FileReport, Finding, check_journal
 
 MOST_TRIES = 3  # a file may be deleted, its time over, while it is about to be read
@@ -88,12 +88,14 @@ def _check(folder: Folder, names: list[str], heads: list[AuditHead] | None) -> C
 
 
 def _lines(folder: Folder, name: str) -> Iterator[bytes]:
-    """The lines that are there now; others may be written meanwhile."""
-    path = folder.file(name)
-    with path.open("rb", buffering=0) as source:
-        with open_held(path):  # nobody is in the middle of a line
-            size = source.seek(0, 2)
-        yield from read_lines(source, size)
+    """The lines that are there now.
+
+    Taken at once, as large as the rules let a file become: it may be written anew, and the old one overwritten,
+    while somebody looks at its lines one by one.
+    """
+    with open_held(folder.file(name)) as source:
+        text = b"".join(iter(lambda: source.read(1 << 20), b""))
+    yield from io.BytesIO(text)
 
 
 def read_records(folder: Folder) -> Iterator[tuple[str, Record | None]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, TypeAlias
 
+from ..audit.base import Audit
 from ..conversation.items import Item
 from ..conversation.log import Position
 from ..embed.base import Embedder
@@ -89,6 +90,7 @@ class Turns:
         on_tended: is told when upkeep of a conversation was done.
         upkeep: False leaves summaries and warming to other processes.
         most_kept: turns that may run without a reader.
+        audit: takes what turns hand over; None: nothing is recorded. Closed by whoever made it.
     """
 
     def __init__(
@@ -102,12 +104,18 @@ class Turns:
         on_tended: Callable[[], None] | None = None,
         upkeep: bool = True,
         most_kept: int = MOST_KEPT,
+        audit: Audit | None = None,
     ) -> None:
         self.store, self.pool = store, pool
         self.watch = watch
         self._holder = name_holder()
         self.desks = Desks(
-            store, pool, holder=self._holder, embedder=embedder, embedding_seconds=embedding_seconds
+            store,
+            pool,
+            holder=self._holder,
+            embedder=embedder,
+            embedding_seconds=embedding_seconds,
+            audit=audit,
         )
         self._unstored = UnstoredTurns(store, pool, self.desks, holder=self._holder)
         self.tenders = {

@@ -76,6 +76,7 @@ async def open_chat(
         embedding_seconds=settings.embedding_seconds or None,
         recall_everywhere=settings.recall_everywhere,
         on_wait=on_wait,
+        audit=settings.audit,
     )
     try:
         return chat, await chat.open()

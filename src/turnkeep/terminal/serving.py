@@ -29,7 +29,8 @@ NEEDED = ("uvicorn", "httptools", "websockets")
 )
 @with_settings(
     "host", "port", "gguf", "model", "window", "strategy", "embeddings", "embedding_seconds", "db", "api_key",
-    "require_key", "store", "waiting", "allow_origin", "allow_host",
+    "require_key", "store", "waiting", "allow_origin", "allow_host", "audit_level", "audit_required",
+    "audit_rotate_bytes", "audit_rotate_days", "audit_keep_days",
 )  # fmt: skip
 def serve(engines: tuple[str, ...], **flags: str | None) -> None:
     """Give any OpenAI client a memory, over HTTP.
@@ -81,6 +82,7 @@ def make_serve_settings(settings: Settings, engines: tuple[str, ...]) -> "ServeS
         waiting=settings.waiting,
         origins=settings.allow_origin,
         hosts=settings.allow_host,
+        audit=settings.audit,
     )
 
 
