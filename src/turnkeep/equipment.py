@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .audit.base import Rules
+from .audit.base import AuditRules
 from .audit.opening import open_recorder
 from .audit.recorder import Recorder
 from .context.budget import SMALLEST_WINDOW
@@ -35,7 +35,7 @@ class Equipment:
     window: int | None
     gguf: str | Path | None
     on_wait: Callable[[str], None]
-    audit: Rules
+    audit: AuditRules
     _recorder: Recorder | None = None
     _recording: bool = False  # whether to record was decided
     _engine: Engine | None = None

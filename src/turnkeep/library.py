@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
-from .audit.base import Level, Rules
+from .audit.base import Level, AuditRules
 from .context.strategy import NAMES, parse_strategy
 from .conversation.items import Item, Part, say_items
 from .conversation.log import Position
@@ -109,7 +109,7 @@ class AsyncChat(Minding):
         embedding_seconds: float | None = EMBEDDING_SECONDS,
         recall_everywhere: bool = False,
         on_wait: Callable[[str], None] | None = None,
-        audit: Level | Rules | None = None,
+        audit: Level | AuditRules | None = None,
     ) -> None:
         self._options = Options(
             temperature=temperature,
@@ -127,7 +127,7 @@ class AsyncChat(Minding):
             window=window,
             gguf=gguf,
             on_wait=self._tell_wait,
-            audit=audit if isinstance(audit, Rules) else Rules(level=audit),
+            audit=audit if isinstance(audit, AuditRules) else AuditRules(level=audit),
         )
         self._owner, self._new, self._system = check_owner(owner), new, system
         self._name = None if conversation is None else check_name(conversation)

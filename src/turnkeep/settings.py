@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .audit.base import ROTATE_BYTES, ROTATE_DAYS, Level, Rules
+from .audit.base import ROTATE_BYTES, ROTATE_DAYS, Level, AuditRules
 from .audit.rules import read_days, read_file_bytes, read_keep_days, read_level
 from .context.budget import SMALLEST_WINDOW
 from .context.strategy import parse_strategy
@@ -80,9 +80,9 @@ class Settings:
         return self.home / INPUT_HISTORY
 
     @property
-    def audit(self) -> Rules:
+    def audit(self) -> AuditRules:
         """What the audit journal keeps, and for how long."""
-        return Rules(
+        return AuditRules(
             level=self.audit_level,
             required=self.audit_required,
             rotate_bytes=self.audit_rotate_bytes,

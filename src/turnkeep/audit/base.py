@@ -15,7 +15,7 @@ FEWEST_BYTES = 4_096  # of a file: less would be more first and last lines than 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class AuditRules:
     """What is written, and for how long it is kept.
 
     level: None is "masked" where personal data can be found here, else "sizes".

@@ -160,7 +160,8 @@ def _check_texts(secret: Secret, file: str, body: dict[str, Any]) -> str | None:
             key = bytes.fromhex(body["key"])
         except ValueError:
             return "has a text that was changed"
-        same = len(key) == TEXT_KEY_BYTES and hmac.compare_digest(_digest(key, body["texts"]), body["digest"])
+        exact = len(key) == TEXT_KEY_BYTES and key.hex() == body["key"]  # 4A and 4a are one byte
+        same = exact and hmac.compare_digest(_digest(key, body["texts"]), body["digest"])
         return None if same else "has a text that was changed"
     if there == {"forgotten"}:
         mark = _mark(secret, file, body["n"], body["link"])

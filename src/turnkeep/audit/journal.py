@@ -16,7 +16,7 @@ from typing import IO, Any, TypeAlias
 
 from ..errors import AuditFailed
 from ..store.heads import AuditHead, HeadState
-from .base import Rules
+from .base import AuditRules
 from .chain import START, TEXT_KEY_BYTES, Broken, Secret, make_line, read_line
 from .folder import (
     Folder,
@@ -65,7 +65,7 @@ class Journal:
         clock: seconds since the epoch.
     """
 
-    def __init__(self, folder: Folder, rules: Rules, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Folder, rules: AuditRules, *, clock: Callable[[], float] = time.time) -> None:
         self.folder, self._rules, self._clock = folder, rules, clock
         self.repaired = 0  # bytes of half a record that a crash had left
         self._secret: Secret | None = None
@@ -330,7 +330,7 @@ class Journal:
             if last is None or not over or name in names or name == self._file.name or self._is_written(name):
                 continue
             _, count, link = last
-            self.append([Draft({"kind": "expired", "at": now, "file": name, "count": count, "link": link})])
+            self.append([Draft({"kind": "expired", "at": now, "file": name, "count": count, "head": link})])
             self._learn(name, count, link, "expired")
             names.append(name)
         return names

@@ -5,13 +5,13 @@ from pathlib import Path
 from ..errors import MissingExtra, UsageError
 from ..store.base import Store
 from ..store.heads import Heads
-from .base import Rules
+from .base import AuditRules
 from .folder import Folder
 from .masking import find_masking
 from .recorder import Recorder
 
 
-def open_recorder(store: Store, rules: Rules) -> Recorder | None:
+def open_recorder(store: Store, rules: AuditRules) -> Recorder | None:
     """Make the recorder of a store's journal; nothing is opened or read before the first turn.
 
     Args:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from ..errors import AuditFailed, TurnkeepError
 from ..store.heads import AuditHead, Heads
-from .base import Entry, Level, Masking, Rules
+from .base import Entry, Level, Masking, AuditRules
 from .entries import make_draft
 from .folder import Folder
 from .forgetting import Forgotten, Which, finish_forgetting, forget_texts, is_meant
@@ -126,7 +126,7 @@ class Recorder:
     def __init__(
         self,
         folder: Folder,
-        rules: Rules,
+        rules: AuditRules,
         *,
         heads: Heads | None = None,
         masking: Masking | None = None,

@@ -146,7 +146,7 @@ class FileCheck:
                 report.ended = True
             case "expired":
                 known = record.fields
-                report.expired[known["file"]] = (known["count"], known["link"])
+                report.expired[known["file"]] = (known["count"], known["head"])
             case "forget":
                 report.forgets += [
                     (file, first, last)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from ..audit.base import Rules
+from ..audit.base import AuditRules
 from ..audit.opening import open_recorder
 from ..context.strategy import NAMES, parse_strategy
 from ..embed.base import Embedder
@@ -49,7 +49,7 @@ class ServeSettings:
     body_bytes: int = BODY_BYTES
     items: int = 10_000  # that each list of a request may hold
     stall_seconds: float = 30.0  # a client that neither reads nor sends for so long is dropped
-    audit: Rules = field(default_factory=Rules)  # what the audit journal keeps
+    audit: AuditRules = field(default_factory=AuditRules)  # what the audit journal keeps
     grace_seconds: float = 5.0  # that replies under way get at the end
 
 
