@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
-from .audit.base import Level, AuditRules
+from .audit.base import AuditRules, Level
 from .context.strategy import NAMES, parse_strategy
 from .conversation.items import Item, Part, say_items
 from .conversation.log import Position

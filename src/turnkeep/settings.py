@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .audit.base import ROTATE_BYTES, ROTATE_DAYS, Level, AuditRules
+from .audit.base import ROTATE_BYTES, ROTATE_DAYS, AuditRules, Level
 from .audit.rules import read_days, read_file_bytes, read_keep_days, read_level
 from .context.budget import SMALLEST_WINDOW
 from .context.strategy import parse_strategy

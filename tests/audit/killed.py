@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.audit.journals import entry, folder_in
-from turnkeep.audit.base import AuditRules
-from turnkeep.audit.forgetting import Which
+from turnkeep.audit.base import AuditRules, Which
 from turnkeep.audit.recorder import Recorder
 from turnkeep.store.sqlite import SqliteStore
 

@@ -45,7 +45,9 @@ def test_any_values_are_read_as_they_were_written(fields, texts) -> None:
     record = read_line(SECRET, FILE, line)
     assert isinstance(record, Record)
     assert record.texts == clean(texts)
-    assert read_line(SECRET, FILE, forget_line(SECRET, FILE, line)).forgotten
+    gone = read_line(SECRET, FILE, forget_line(SECRET, FILE, line))
+    assert isinstance(gone, Record)
+    assert gone.forgotten
 
 
 def test_any_changed_byte_is_found() -> None:
@@ -99,6 +101,8 @@ def test_a_forgotten_record_keeps_its_link_and_nothing_of_its_text() -> None:
     line = line_of({"input": "my number is 555"})
     gone = forget_line(SECRET, FILE, line)
     before, after = read_line(SECRET, FILE, line), read_line(SECRET, FILE, gone)
+    assert isinstance(before, Record)
+    assert isinstance(after, Record)
     assert b"555" not in gone
     assert KEY.hex().encode() not in gone
     assert (after.link, after.texts, after.forgotten) == (before.link, None, True)

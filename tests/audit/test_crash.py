@@ -17,7 +17,7 @@ from turnkeep.audit.reading import check_folder, read_records
 from turnkeep.audit.recorder import Recorder
 from turnkeep.store.sqlite import SqliteStore
 
-CRASHES = int(os.environ.get("AUDIT_TEST_CRASHES", "6"))
+CRASHES = int(os.environ.get("AUDIT_TEST_CRASHES", "3"))
 
 
 def run_until_killed(path: Path, seed: int, seconds: float) -> list[str]:
@@ -60,8 +60,8 @@ def test_whatever_is_cut_short_is_wholly_done_or_not(tmp_path: Path) -> None:
     for seed in range(1, CRASHES + 1):
         said = run_until_killed(tmp_path, seed, chosen.uniform(0.0, 0.4))
         for line in said:
-            word, number = line.split()
-            {"kept": kept, "forgetting": maybe, "forgot": forgotten}[word].add(int(number))
+            word, which = line.split()
+            {"kept": kept, "forgetting": maybe, "forgot": forgotten}[word].add(int(which))
         asyncio.run(go_on(tmp_path, seed * 100_000 + 99_999))
     found = {
         record.fields["turn"]: record

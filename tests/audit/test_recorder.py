@@ -10,8 +10,7 @@ import pytest
 
 import turnkeep.audit.recorder as recorder_module
 from tests.audit.journals import Clock, check, entry, folder_in
-from turnkeep.audit.base import AuditRules
-from turnkeep.audit.forgetting import Which
+from turnkeep.audit.base import AuditRules, Which
 from turnkeep.audit.journal import DAY_SECONDS
 from turnkeep.audit.opening import open_recorder
 from turnkeep.audit.reading import check_folder, read_records
@@ -173,7 +172,7 @@ def test_a_file_is_deleted_when_its_time_is_over_and_the_chain_knows(tmp_path: P
             clock.now += DAY_SECONDS
 
     run(tmp_path, script, rules, clock=clock)
-    assert [record.fields["turn"] for record in records(tmp_path)] == list(range(10, 21))
+    assert [record.fields["turn"] for record in records(tmp_path)] == list(range(9, 21))
     assert {record.fields["file"] for record in records(tmp_path, "expired")} >= {"0001-000007.jsonl"}
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.audit.journals import check, folder_in, write_journal
-from turnkeep.audit.base import AuditRules
+from turnkeep.audit.base import AuditRules, Which
 from turnkeep.audit.folder import Folder
-from turnkeep.audit.forgetting import Which, forget_texts
+from turnkeep.audit.forgetting import forget_texts
 from turnkeep.audit.verify import FileCheck, check_journal, check_lines, ranges
 
 RECORDS = 30  # turns; with the file's first record there are 31 lines

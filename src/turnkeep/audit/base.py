@@ -57,6 +57,36 @@ class Entry:
     receipt: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON values
 
 
+Spans: TypeAlias = dict[str, list[tuple[int, int]]]  # file to ranges of records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Which:
+    """Whose texts are to be forgotten. What is given has to hold, all of it; nothing given means every record.
+
+    owner: of this owner.
+    conversation: of this one.
+    turns: of these turns; None: all.
+    before: of turns that ended before, in seconds since the epoch.
+    holding: of turns in whose texts this stands, letter for letter or as JSON writes it.
+    """
+
+    owner: str | None = None
+    conversation: str | None = None
+    turns: frozenset[int] | None = None
+    before: float | None = None
+    holding: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What was forgotten: the records of each file, and how many turns and bytes of text those are."""
+
+    records: Spans = field(default_factory=dict)
+    turns: int = 0
+    bytes: int = 0
+
+
 class Audit(Protocol):
     """Takes what turns hand over."""
 
@@ -80,6 +110,10 @@ class Audit(Protocol):
 
     async def keep(self, entry: Entry) -> None:
         """Write it, durable when this returns. Raises `AuditFailed`."""
+        ...
+
+    async def forget(self, which: Which, *, dry_run: bool = False) -> Forgotten:
+        """Take the texts of turns out, for good. Raises `AuditFailed`; asking again goes on with what was begun."""
         ...
 
 

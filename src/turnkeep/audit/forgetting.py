@@ -9,44 +9,14 @@ Blocks; for a thread of its own.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import IO, Any
 
 from ..errors import AuditFailed
-from .base import Entry
+from .base import Entry, Forgotten, Spans, Which
 from .chain import Record, Secret, forget_line, read_line
 from .folder import Folder, open_held, open_private, replace_file, sync, write_all, write_whole
 from .journal import read_lines
 from .verify import ranges
-
-Spans = dict[str, list[tuple[int, int]]]  # file to ranges of records
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Which:
-    """Whose texts are to be forgotten. What is given has to hold, all of it; nothing given means every record.
-
-    owner: of this owner.
-    conversation: of this one.
-    turns: of these turns; None: all.
-    before: of turns that ended before, in seconds since the epoch.
-    holding: of turns in whose texts this stands, letter for letter or as JSON writes it.
-    """
-
-    owner: str | None = None
-    conversation: str | None = None
-    turns: frozenset[int] | None = None
-    before: float | None = None
-    holding: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forgotten:
-    """What was forgotten: the records of each file, and how many turns and bytes of text those are."""
-
-    records: Spans = field(default_factory=dict)
-    turns: int = 0
-    bytes: int = 0
 
 
 def is_meant(which: Which, entry: Entry) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 from ..errors import MissingExtra, UsageError
 from ..store.base import Store
 from ..store.heads import Heads
-from .base import AuditRules
+from .base import Audit, AuditRules, Forgotten, Which
 from .folder import Folder
 from .masking import find_masking
 from .recorder import Recorder
@@ -38,6 +38,32 @@ def open_recorder(store: Store, rules: AuditRules) -> Recorder | None:
             "The audit cannot mask personal data without it: pip install 'turnkeep[privacy]', or set audit.level to sizes."
         )
     return Recorder(Folder.of(path), rules, heads=heads_of(store), masking=masking)
+
+
+async def forget_audit(
+    store: Store, which: Which, *, recorder: Audit | None = None, dry_run: bool = False
+) -> Forgotten:
+    """Take the texts of turns out of a store's journal, whatever its level is now.
+
+    Args:
+        store: whose journal.
+        which: whose texts.
+        recorder: what writes the journal in this process, so that what waits there is forgotten too; None: nothing does.
+        dry_run: only count them.
+
+    Raises:
+        AuditFailed: the journal cannot be read or written; asking again goes on with what was begun.
+    """
+    if recorder is not None:
+        return await recorder.forget(which, dry_run=dry_run)
+    path = getattr(store, "path", None)
+    if not isinstance(path, Path) or not Folder.of(path).exists:
+        return Forgotten()
+    own = Recorder(Folder.of(path), AuditRules(level="sizes"), heads=heads_of(store))
+    try:
+        return await own.forget(which, dry_run=dry_run)
+    finally:
+        await own.close()
 
 
 def heads_of(store: Store) -> Heads | None:

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 
 from ..errors import AuditFailed, TurnkeepError
 from ..store.heads import AuditHead, Heads
-from .base import Entry, Level, Masking, AuditRules
+from .base import AuditRules, Entry, Forgotten, Level, Masking, Which
 from .entries import make_draft
 from .folder import Folder
-from .forgetting import Forgotten, Which, finish_forgetting, forget_texts, is_meant
+from .forgetting import finish_forgetting, forget_texts, is_meant
 from .journal import Draft, Journal, wish_rotation
 
 MOST_WAITING = 1_024  # turns that wait to be written
