@@ -9,7 +9,7 @@ import pytest
 import turnkeep
 
 PUBLIC = {
-    "AsyncChat", "Calling", "Chat", "Conflict", "ContextOverflow", "ConversationError", "ConversationNotFound", "EngineBusy",
+    "AsyncChat", "AuditFailed", "AuditRules", "Calling", "Chat", "Conflict", "ContextOverflow", "ConversationError", "ConversationNotFound", "EngineBusy",
     "EngineError", "EngineProtocolError", "EngineRefused", "EngineTimeout", "EngineUnreachable", "Exchange",
     "Fact",
     "Finished", "Image", "LeaseLost", "Message", "MissingExtra", "NothingToDo", "Notice", "Opened", "Picture",

@@ -33,14 +33,16 @@ FLOORS: tuple[set[str], ...] = (
     {"conversation"},
     {"context", "wire"},
     {"privacy"},
-    {"engine", "settings", "store"},
-    {"embed"},
+    {"engine", "store"},
+    {"audit"},
+    {"embed", "settings"},
     {"logs", "markdown", "masking", "meter", "vectors"},
     {"indexing", "loading", "search", "statements", "transfer"},
     {"lookup", "recall"},
     {"standing"},
     {"prompt"},
     {"notes"},
+    {"keeping"},
     {"holding", "receipts", "stopping", "summarising"},
     {"turn"},
     {"equipment", "forgetting", "prepared", "record", "streaming", "upkeep"},
@@ -54,9 +56,11 @@ FLOORS: tuple[set[str], ...] = (
 DOORS = len(FLOORS)
 # Between the floors of engine and store and the library, both are known as protocols only.
 PROTOCOL_USERS = {
+    "audit",
     "forgetting",
     "holding",
     "indexing",
+    "keeping",
     "loading",
     "lookup",
     "markdown",
@@ -78,7 +82,7 @@ PROTOCOL_USERS = {
     "upkeep",
     "vectors",
 }
-PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.marking", "store.reading", "store.writing"}
+PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.heads", "store.marking", "store.reading", "store.writing"}
 
 
 def module_name(path: Path) -> str:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .audit.base import AuditRules
     from .context.check import Verdict, check
     from .context.facts import Fact
     from .context.picture import Picture
     from .context.receipt import Receipt
     from .conversation.items import Image, Message, Text, ToolCall, ToolResult, Usage
     from .errors import (
+        AuditFailed,
         Conflict,
         ContextOverflow,
         ConversationError,
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncChat",
+    "AuditFailed",
+    "AuditRules",
     "Calling",
     "Chat",
     "Conflict",
@@ -94,6 +98,7 @@ __all__ = [
 
 # Module -> its names that are public: the imports above once more, for run time (tests/test_api.py).
 _HOMES = {
+    "audit.base": ("AuditRules",),
     "context.check": ("Verdict", "check"),
     "context.facts": ("Fact",),
     "context.picture": ("Picture",),
@@ -107,6 +112,7 @@ _HOMES = {
         "Usage",
     ),
     "errors": (
+        "AuditFailed",
         "Conflict",
         "ContextOverflow",
         "ConversationError",

@@ -20,6 +20,7 @@ from .errors import ConversationNotFound, TurnkeepError, UsageError
 from .settings import OWNER, Settings, describe_places, load_settings, suggest
 from .store.base import Conversation, Store
 from .terminal.asking import confirm, open_input
+from .terminal.auditing import audit
 from .terminal.flags import with_settings
 from .terminal.scanning import make_scan
 from .terminal.screen import plural
@@ -79,7 +80,7 @@ def cli() -> None:
 @click.option("--new", is_flag=True, help="Begin another conversation.")
 @with_settings(
     "engine", "gguf", "system", "model", "temperature", "max_tokens", "window", "strategy", "embeddings",
-    "embedding_seconds", "recall_everywhere", "db", "api_key", "mask_prompt",
+    "embedding_seconds", "recall_everywhere", "db", "api_key", "mask_prompt", "audit_level", "audit_required",
 )  # fmt: skip
 def chat(name: str | None, new: bool, **flags: str | None) -> int:
     """Talk to a model. NAME resumes a conversation, or begins one of that name.
@@ -396,6 +397,7 @@ def completions(shell: str) -> None:
     click.echo(ShellComplete.source(script))  # not bash's own, which runs bash to learn its version
 
 
+cli.add_command(audit)
 cli.add_command(serve)
 cli.add_command(key)
 cli.add_command(make_scan(complete_names))

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .audit.base import AuditRules
+from .audit.opening import open_recorder
+from .audit.recorder import Recorder
 from .context.budget import SMALLEST_WINDOW
 from .embed.base import Embedder
 from .engine.absent import AbsentEngine
@@ -32,6 +35,9 @@ class Equipment:
     window: int | None
     gguf: str | Path | None
     on_wait: Callable[[str], None]
+    audit: AuditRules
+    _recorder: Recorder | None = None
+    _recording: bool = False  # whether to record was decided
     _engine: Engine | None = None
     _store: Store | None = None
     _searcher: Searcher | None = None
@@ -103,6 +109,12 @@ class Equipment:
         self._engine = other
         return info
 
+    def open_recorder(self) -> Recorder | None:
+        """What keeps the audit journal of the store; None: nothing does."""
+        if not self._recording:
+            self._recorder, self._recording = open_recorder(self.open_store(), self.audit), True
+        return self._recorder
+
     def open_searcher(self) -> Searcher:
         """What finds earlier turns, with the embedder that was given or named."""
         if self._searcher is None:
@@ -122,10 +134,13 @@ class Equipment:
 
     async def close(self) -> None:
         """Close what was made here, not what was given."""
+        if self._recorder is not None:
+            await self._recorder.close()
         if self._engine is not None and self._engine is not self.engine:
             await self._engine.close()
         if self._searcher is not None:
             await self._searcher.close(embedder=self._searcher.embedder is not self.embeddings)
         if self._store is not None and self._store is not self.store:
             await self._store.close()
-        self._engine = self._store = self._searcher = None
+        self._engine = self._store = self._searcher = self._recorder = None
+        self._recording = False

@@ -21,6 +21,7 @@
         ├── StoreDamaged       not a turnkeep database, or a damaged one
         ├── StoreTooNew        made by a newer turnkeep
         ├── StoreFull          no space left, or not writable
+        ├── AuditFailed        the audit journal cannot be written, and must be
         └── LeaseLost          another process took the conversation over
 
 Each message is one sentence that says what to do. `status` is the HTTP status
@@ -174,6 +175,12 @@ class StoreTooNew(StoreError):
 
 class StoreFull(StoreError):
     """The disk is full, or the place cannot be written to."""
+
+    status = 507
+
+
+class AuditFailed(StoreError):
+    """The audit journal cannot be written or read."""
 
     status = 507
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
+from .audit.base import AuditRules, Level
 from .context.strategy import NAMES, parse_strategy
 from .conversation.items import Item, Part, say_items
 from .conversation.log import Position
@@ -85,6 +86,8 @@ class AsyncChat(Minding):
         on_wait: is told in a sentence why a call has to wait, and how long at most: the engine is loading or busy.
         mask_prompt: the model reads marks, such as [EMAIL_1], in place of personal data; replies have the values.
         patterns: personal data with a form of your own, as {"EMPLOYEE": r"E-\d{6}"}; for `mask_prompt`.
+        audit: what the audit journal beside the database file keeps of each turn: "off", "sizes", "masked" or "full",
+            or `AuditRules`; None is "masked" where personal data can be found here, else "sizes".
     """
 
     def __init__(
@@ -111,6 +114,7 @@ class AsyncChat(Minding):
         on_wait: Callable[[str], None] | None = None,
         mask_prompt: bool = False,
         patterns: Mapping[str, str] | None = None,
+        audit: Level | AuditRules | None = None,
     ) -> None:
         self._options = Options(
             temperature=temperature,
@@ -128,6 +132,7 @@ class AsyncChat(Minding):
             window=window,
             gguf=gguf,
             on_wait=self._tell_wait,
+            audit=audit if isinstance(audit, AuditRules) else AuditRules(level=audit),
         )
         self._owner, self._new, self._system = check_owner(owner), new, system
         self._name = None if conversation is None else check_name(conversation)
@@ -208,7 +213,7 @@ class AsyncChat(Minding):
             conversation=row.id,
             holder=self._holder,
         )
-        self._desk.options = self._options
+        self._desk.options, self._desk.audit = self._options, self._equipment.open_recorder()
         searcher = self._equipment.open_searcher()
         self._desk.recaller = Recaller(
             searcher, self._desk.meter, self._owner, row.id, everywhere=self._recall_everywhere

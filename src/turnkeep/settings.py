@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .audit.base import ROTATE_BYTES, ROTATE_DAYS, AuditRules, Level
+from .audit.rules import read_days, read_file_bytes, read_keep_days, read_level
 from .context.budget import SMALLEST_WINDOW
 from .context.strategy import parse_strategy
 from .errors import UsageError
@@ -70,6 +72,11 @@ class Settings:
     max_body: int = 32 * 1024 * 1024  # bytes of a request to turnkeep serve
     stall_seconds: float = 30.0  # after which it drops a client that neither reads nor sends
     grace_seconds: float = 5.0  # that replies under way get when it stops
+    audit_level: Level | None = None  # None: "masked" where personal data can be found here, else "sizes"
+    audit_required: bool = False
+    audit_rotate_bytes: int = ROTATE_BYTES
+    audit_rotate_days: float = ROTATE_DAYS
+    audit_keep_days: float = 0.0  # 0: for ever
     api_key: str | None = field(default=None, repr=False)  # never shown
     mask_prompt: bool = False  # the model reads marks in place of personal data
     patterns: "tuple[Pattern, ...]" = ()  # what is personal data besides what is found anyway
@@ -84,6 +91,17 @@ class Settings:
     def input_history(self) -> Path:
         """The file that keeps what was typed."""
         return self.home / INPUT_HISTORY
+
+    @property
+    def audit(self) -> AuditRules:
+        """What the audit journal keeps, and for how long."""
+        return AuditRules(
+            level=self.audit_level,
+            required=self.audit_required,
+            rotate_bytes=self.audit_rotate_bytes,
+            rotate_days=self.audit_rotate_days,
+            keep_days=self.audit_keep_days,
+        )
 
     @property
     def engine_named(self) -> bool:
@@ -301,6 +319,17 @@ SETTINGS = (
         _read_seconds,
         "How long replies under way may go on when it stops.",
     ),
+    Setting("audit_level", "TURNKEEP_AUDIT_LEVEL", read_level, "What the audit journal keeps of a turn."),
+    Setting(
+        "audit_required", "TURNKEEP_AUDIT_REQUIRED", _read_switch, "No turn is done without its audit record."
+    ),
+    Setting(
+        "audit_rotate_bytes", "TURNKEEP_AUDIT_ROTATE_BYTES", read_file_bytes, "Largest file of the audit."
+    ),
+    Setting("audit_rotate_days", "TURNKEEP_AUDIT_ROTATE_DAYS", read_days, "Oldest file that is written."),
+    Setting(
+        "audit_keep_days", "TURNKEEP_AUDIT_KEEP_DAYS", read_keep_days, "When the audit's files are deleted."
+    ),
     Setting("api_key", "TURNKEEP_API_KEY", _read_text, "Key that the engine asks for; never shown."),
     Setting(
         "mask_prompt",
@@ -372,6 +401,7 @@ def describe_places(settings: Settings) -> list[tuple[str, Path]]:
         ("data", settings.home),
         ("database", settings.database),
         ("input history", settings.input_history),
+        ("audit journal", Path(f"{settings.database}-audit")),
     ]
 
 
@@ -434,7 +464,7 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
         raise UsageError(f"The settings file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"The settings file {path} is not UTF-8 text; save it as UTF-8.") from error
-    values = _take_out_of_tables(_parse_file(text, path), path)
+    values = _flatten(_take_out_of_tables(_parse_file(text, path), path))
     for name in values:
         if name not in _SETTINGS:
             raise UsageError(
@@ -470,6 +500,21 @@ def _parse_file(text: str, path: Path) -> dict[str, object]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"The settings file {path} is not TOML: {str(error).rstrip('.')}.") from error
+
+
+def _flatten(values: dict[str, object]) -> dict[str, object]:
+    """Read `audit.level`, in a table or not, as `audit_level`; tables that are a setting stay."""
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        if (
+            isinstance(value, dict)
+            and name not in _SETTINGS
+            and any(one.startswith(f"{name}_") for one in _SETTINGS)
+        ):
+            flat |= {f"{name}_{key}": each for key, each in value.items()}
+        else:
+            flat[name] = value
+    return flat
 
 
 def _beside(found: dict[str, object], folder: Path) -> dict[str, object]:

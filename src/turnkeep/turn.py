@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from .context.receipt import Receipt, dump_receipt
-from .context.view import View, dump_view
 from .conversation.items import FinishReason, Item, Message, TurnState, Usage
 from .conversation.log import Position
 from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta, ToolCallDelta
-from .errors import ContextOverflow, LeaseLost, TurnkeepError
+from .errors import AuditFailed, ContextOverflow, LeaseLost, TurnkeepError
 from .holding import Held, hold_and_begin
+from .keeping import check_audit, keep_audit, save_view
 from .prompt import Desk, Options, Plan, day_of
 from .recall import without_forgotten
 from .receipts import describe_usage, draft_receipt, why_moved
@@ -219,6 +219,8 @@ async def _run_course(course: _Course, stop: asyncio.Event, on_begun: OnBegun | 
     try:
         if on_begun is not None:
             await on_begun(course.turn)
+        if (problem := await check_audit(course.desk.audit)) is not None:
+            course.notice(problem)
         await run_until(stop, _answer(course))
     except TurnkeepError as error:
         await _fail(course, str(error))
@@ -275,27 +277,6 @@ async def _plan(course: _Course, limit: int | None) -> None:
         course.notice(plan.budget.notice)
     course.plan = plan
     course.moved = why_moved(scene.past, row, plan, course.options)
-
-
-async def save_view(desk: Desk, info: EngineInfo, view: View, row: Conversation) -> View:
-    """Store a view made while a person waits, and make it the current one."""
-    stored = await desk.store.save_view(
-        desk.owner,
-        desk.conversation,
-        at=view.at,
-        key=view_key(info, row),
-        body=dump_view(view),
-        now=time.time(),
-    )
-    await desk.store.point_view(
-        desk.owner, desk.conversation, expected=row.view, current=stored.number, pending=None
-    )
-    return replace(view, number=stored.number)
-
-
-def view_key(info: EngineInfo, row: Conversation) -> str:
-    """For which engine, model, window and instructions a view was made."""
-    return f"{info.kind}:{info.model}:{info.window}:{row.instructions or 0}"
 
 
 def _limit_after(course: _Course, error: ContextOverflow) -> int:
@@ -386,6 +367,11 @@ async def _keep_reply(course: _Course) -> Reply:
     if course.plan is not None:
         for entry in list_entries(course.turn, [*course.items, *items]):
             desk.meter.note_size(course.plan.info, entry.item, entry.at)
+    try:
+        await keep_audit(desk, course.turn.number, course.items, message, state, receipt, required=True)
+    except AuditFailed as error:
+        await _fail(course, str(error))
+        raise
     turn = await desk.store.finish_turn(
         desk.owner,
         desk.conversation,
@@ -402,6 +388,7 @@ async def _keep_reply(course: _Course) -> Reply:
     course.held.released = True
     if items and course.plan is not None:
         desk.leave(course.row, turn, [*course.items, *items], course.plan, receipt)
+    await keep_audit(desk, course.turn.number, course.items, message, state, receipt, required=False)
     return Reply(
         text=message.text,
         reasoning=message.reasoning,
@@ -437,6 +424,9 @@ async def _fail(course: _Course, why: str) -> None:
             now=time.time(),
         )
         course.held.released = True
+    await keep_audit(
+        desk, course.turn.number, course.items, message, "failed", receipt, required=False, error=why
+    )
 
 
 async def _recalled(course: _Course) -> tuple[tuple[Item, ...], tuple[int, ...]]:

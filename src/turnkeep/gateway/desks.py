@@ -9,6 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from ..audit.base import Audit
 from ..embed.base import Embedder
 from ..indexing import Indexer
 from ..masking import Masking, mask_engine
@@ -66,6 +67,7 @@ class Desks:
         embedding_seconds: how long a turn waits for the vector of its message.
         kept: how many are kept besides those in use.
         masking: what the models read in place of personal data; None: nothing.
+        audit: takes what turns hand over; None: nothing is recorded.
     """
 
     def __init__(
@@ -78,13 +80,14 @@ class Desks:
         embedding_seconds: float | None = None,
         kept: int = KEPT_DESKS,
         masking: Masking | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self._store, self._pool, self._holder = store, pool, holder
         self._masking = masking
         self.searcher = Searcher(store, embedder, seconds=embedding_seconds)
         self._seats: OrderedDict[Place, Seat] = OrderedDict()
         self._by_conversation: dict[str, Place] = {}
-        self._kept = kept
+        self._kept, self._audit = kept, audit
         self._calibrations: Calibrations = {}
         pool.on_moved = self._moved
 
@@ -112,6 +115,7 @@ class Desks:
             holder=self._holder,
             calibrations=self._calibrations,
         )
+        desk.audit = self._audit
         desk.recaller = Recaller(self.searcher, desk.meter, owner, conversation)
         indexer = Indexer(self._store, owner, conversation, self.searcher.embedder)
         return Seat(desk=desk, engine=engine, upkeep=Upkeep(desk, indexer), indexer=indexer)

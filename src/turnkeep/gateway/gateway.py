@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from ..audit.base import AuditRules
+from ..audit.opening import open_recorder
 from ..context.strategy import NAMES, parse_strategy
 from ..embed.base import Embedder
 from ..embed.connect import connect_embedder
@@ -51,6 +53,7 @@ class ServeSettings:
     body_bytes: int = BODY_BYTES
     items: int = 10_000  # that each list of a request may hold
     stall_seconds: float = 30.0  # a client that neither reads nor sends for so long is dropped
+    audit: AuditRules = field(default_factory=AuditRules)  # what the audit journal keeps
     grace_seconds: float = 5.0  # that replies under way get at the end
 
 
@@ -92,6 +95,7 @@ class Gateway:
         self.beside: set[asyncio.Task[None]] = (
             set()
         )  # what runs without a request, and ends when its turn does
+        self.recorder = open_recorder(self.store, settings.audit)
         self.options = Options(strategy=parse_strategy(settings.strategy))
         self.recogniser = Recogniser(self.store)
         self.masking = Masking(settings.patterns) if settings.mask_prompt else None
@@ -103,6 +107,7 @@ class Gateway:
             embedding_seconds=settings.embedding_seconds,
             watch=self._count_turn,
             on_tended=self.metrics.count_upkeep,
+            audit=self.recorder,
         )
 
     async def open(self) -> None:
@@ -120,6 +125,8 @@ class Gateway:
         await self.turns.close()
         if self.beside:
             await asyncio.wait(self.beside)
+        if self.recorder is not None:
+            await self.recorder.close()
         await self.pool.close()
         if self.embedder is not None:
             await self.embedder.close()

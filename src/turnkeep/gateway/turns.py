@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from ..audit.base import Audit
 from ..context.receipt import TurnRange
 from ..conversation.items import Item
 from ..conversation.log import Position
@@ -98,6 +99,7 @@ class Turns:
         upkeep: False leaves summaries and warming to other processes.
         most_kept: turns that may run without a reader.
         masking: what the models read in place of personal data; None: nothing.
+        audit: takes what turns hand over; None: nothing is recorded. Closed by whoever made it.
     """
 
     def __init__(
@@ -112,13 +114,14 @@ class Turns:
         upkeep: bool = True,
         most_kept: int = MOST_KEPT,
         masking: Masking | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self.store, self.pool = store, pool
         self.watch = watch
         self._holder = name_holder()
         self.desks = Desks(
             store, pool, holder=self._holder, embedder=embedder, embedding_seconds=embedding_seconds,
-            masking=masking,
+            masking=masking, audit=audit,
         )  # fmt: skip
         self._unstored = UnstoredTurns(store, pool, self.desks, holder=self._holder, masking=masking)
         self.tenders = {

@@ -78,6 +78,7 @@ async def open_chat(
         on_wait=on_wait,
         mask_prompt=settings.mask_prompt,
         patterns={pattern.kind: pattern.expression for pattern in settings.patterns},
+        audit=settings.audit,
     )
     try:
         return chat, await chat.open()

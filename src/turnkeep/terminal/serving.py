@@ -30,7 +30,7 @@ NEEDED = ("uvicorn", "httptools", "websockets")
 @with_settings(
     "host", "port", "gguf", "model", "window", "strategy", "embeddings", "embedding_seconds", "db", "api_key",
     "require_key", "store", "waiting", "allow_origin", "allow_host", "max_body", "stall_seconds", "grace_seconds",
-    "mask_prompt",
+    "mask_prompt", "audit_level", "audit_required", "audit_rotate_bytes", "audit_rotate_days", "audit_keep_days",
 )  # fmt: skip
 def serve(engines: tuple[str, ...], **flags: str | None) -> None:
     """Give any OpenAI client a memory, over HTTP.
@@ -87,6 +87,7 @@ def make_serve_settings(settings: Settings, engines: tuple[str, ...]) -> "ServeS
         grace_seconds=settings.grace_seconds,
         mask_prompt=settings.mask_prompt,
         patterns=settings.patterns,
+        audit=settings.audit,
     )
 
 
