@@ -202,16 +202,15 @@ def test_a_key_that_would_be_two_headers_is_refused() -> None:
 
 def test_a_call_says_where_it_goes() -> None:
     async def models(exchange: Exchange) -> None:
-        assert exchange.headers["host"] == server.url.removeprefix("http://")
-        assert "content-type" not in exchange.headers
         await exchange.json({"data": []})
 
     async def main() -> None:
-        nonlocal server
         async with FakeServer({"/v1/models": models}) as server:
             client = EngineClient(server.url, retries=Retries(unreachable=0, not_ready=0))
             assert await client.get("/v1/models") == {"data": []}
             await client.close()
+            (seen,) = server.seen
+            assert seen.headers["host"] == server.url.removeprefix("http://")
+            assert "content-type" not in seen.headers
 
-    server = FakeServer({})
     asyncio.run(main())
