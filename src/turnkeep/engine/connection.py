@@ -48,7 +48,7 @@ class NotHttp(Exception):
 FAULTS = (OSError, NotHttp)  # all that a connection raises; timeouts are OSErrors too
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # made once for each address: compared as it is
 class Target:
     """An address, taken apart for its connections and requests."""
 
@@ -134,7 +134,8 @@ class Response:
         """Keep a piece of the body; False when enough waits for its reader."""
         self._pieces.append(data)
         self._unread += len(data)
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
         return self._unread < UNREAD_BYTES
 
     def end(self) -> None:
