@@ -495,7 +495,7 @@ def test_without_the_extra_the_line_that_installs_it_is_printed(tmp_path: Path) 
 def test_importing_the_library_imports_no_terminal() -> None:
     code = (
         "import sys, turnkeep; turnkeep.Chat\n"
-        "print([name for name in ('click', 'rich', 'prompt_toolkit', 'aiohttp', 'platformdirs') if name in sys.modules])"
+        "print([name for name in ('click', 'rich', 'prompt_toolkit', 'httptools', 'platformdirs') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout == b"[]\n"

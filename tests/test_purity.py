@@ -29,7 +29,7 @@ CLOCKS = {"now", "utcnow", "today"}  # of datetime, whose arithmetic is pure
 # stands below it; rooms on one floor do not know each other. What is not named here is a door
 # (terminal, gateway, command line): it may import anything, and nothing below may import it.
 FLOORS: tuple[set[str], ...] = (
-    {"_version", "errors"},
+    {"_version", "errors", "randomness"},
     {"conversation"},
     {"context", "wire"},
     {"privacy"},

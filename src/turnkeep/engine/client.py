@@ -18,7 +18,7 @@ from .pieces import Pieces
 from .transport import Clock, Json, Timeouts, Transport, Wait
 
 if TYPE_CHECKING:
-    import aiohttp
+    from .connection import Response
 
 __all__ = ["EngineClient", "Json", "OnWait", "Retries", "Tap", "Timeouts"]
 
@@ -138,7 +138,7 @@ class EngineClient:
 
     async def _open(self, path: str, body: Mapping[str, Any], clock: Clock) -> "Pieces":
         """Send the request; what comes back is read as it comes, or whole from an engine that does not stream."""
-        await self._transport.open()
+        self._transport.open()
         wait = clock.until(self.timeouts.first_token, "a first token")
         with self._transport.translated(wait):
             async with asyncio.timeout_at(wait.at):
@@ -166,7 +166,7 @@ class EngineClient:
         self, path: str, bodies: Sequence[Mapping[str, Any] | None], limit: float | None
     ) -> list[Json]:
         answers = []
-        await self._transport.open()
+        self._transport.open()
         for body in bodies:
             wait = Clock(self.timeouts).until(limit, "an answer")
             with self._transport.translated(wait):
@@ -178,12 +178,12 @@ class EngineClient:
                         response.close()  # kept, if it was read to its end
         return answers
 
-    async def _send(self, path: str, body: Mapping[str, Any] | None) -> "aiohttp.ClientResponse":
+    async def _send(self, path: str, body: Mapping[str, Any] | None) -> "Response":
         if self.tap is not None:
             self.tap(path, {} if body is None else body)
         return await self._transport.send(path, body)
 
-    async def _read_whole(self, response: "aiohttp.ClientResponse", wait: Wait) -> list[Delta]:
+    async def _read_whole(self, response: "Response", wait: Wait) -> list[Delta]:
         with self._transport.translated(wait):
             async with asyncio.timeout_at(wait.at):
                 return read_response(await self._transport.read_json(response), self.name)
@@ -210,9 +210,9 @@ class _Patience:
 
     async def wait(self, error: EngineUnreachable | EngineBusy) -> bool:
         """Pause and return True, or return False when the deadline would pass meanwhile."""
-        import aiohttp
+        from .connection import HostUnknown, TlsFailed
 
-        if isinstance(error.__cause__, aiohttp.ClientConnectorDNSError | aiohttp.ClientSSLError):
+        if isinstance(error.__cause__, HostUnknown | TlsFailed):
             return False  # a wrong name does not become right
         limit = self._retries.not_ready if isinstance(error, EngineBusy) else self._retries.unreachable
         pause = self._pause * random.uniform(0.5, 1)  # noqa: S311  # jitter, not a secret

@@ -121,11 +121,12 @@ class Desks:
         return Seat(desk=desk, engine=engine, upkeep=Upkeep(desk, indexer), indexer=indexer)
 
     def _trim(self) -> None:
-        for place in list(self._seats):
-            if len(self._seats) <= self._kept:
+        """Drop the oldest that nobody uses, while there are too many."""
+        while len(self._seats) > self._kept:
+            idle = next((place for place, seat in self._seats.items() if not seat.users), None)
+            if idle is None:
                 return
-            if not self._seats[place].users:
-                self.drop(*place)
+            self.drop(*idle)
 
     def drop(self, owner: str, conversation: str) -> None:
         """Keep nothing of a conversation in memory: it was deleted, or something in it was forgotten."""

@@ -391,9 +391,9 @@ class _Tries:
 
 def _is_away(error: EngineError) -> bool:
     if isinstance(error, EngineTimeout):  # of connecting: an address that nobody has
-        import aiohttp
+        from ..engine.connection import ConnectTimeout
 
-        return isinstance(error.__cause__, aiohttp.ServerTimeoutError)
+        return isinstance(error.__cause__, ConnectTimeout)
     return isinstance(error, EngineUnreachable | EngineBusy)
 
 
