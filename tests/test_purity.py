@@ -32,9 +32,9 @@ FLOORS: tuple[set[str], ...] = (
     {"context", "wire"},
     {"engine", "settings", "store"},
     {"embed"},
-    {"markdown", "meter", "vectors"},
+    {"exporting", "markdown", "meter", "portable", "vectors"},
     {"indexing", "loading", "search", "statements", "transfer"},
-    {"lookup", "recall"},
+    {"carrying", "lookup", "recall"},
     {"standing"},
     {"prompt"},
     {"notes"},
@@ -51,6 +51,8 @@ FLOORS: tuple[set[str], ...] = (
 DOORS = len(FLOORS)
 # Between the floors of engine and store and the library, both are known as protocols only.
 PROTOCOL_USERS = {
+    "carrying",
+    "exporting",
     "forgetting",
     "holding",
     "indexing",
@@ -74,7 +76,7 @@ PROTOCOL_USERS = {
     "upkeep",
     "vectors",
 }
-PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.reading", "store.writing"}
+PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.carrying", "store.reading", "store.writing"}
 
 
 def module_name(path: Path) -> str:
