@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 
 from .context.receipt import Receipt, dump_receipt
 from .errors import ConversationNotFound, UsageError
+from .exporting import list_all
 from .portable.imported import ImportedConversation, ImportedTurn, Unreadable
 from .portable.recognise import Form, Told, read_conversations, recognise
 from .store.base import Conversation, Lease
@@ -263,6 +264,7 @@ class _Own:
     def __init__(self, store: Carrier, owner: str, wish: Wish, key: bytes) -> None:
         self._store, self._owner, self._wish, self._key = store, owner, wish, key
         self._names = _Names(store, owner)
+        self._here: set[tuple[object, ...]] | None = None  # what stood in the store at the beginning
 
     async def bring(self, path: Path, told: Told) -> AsyncIterator[Outcome]:
         with path.open("rb") as file:
@@ -319,12 +321,15 @@ class _Own:
     async def _is_here(self, first: Row, marks: tuple[bytes, bytes], alone: bool) -> bool:
         if await self._store.find_import(self._owner, marks[0]) is not None:
             return True
-        name = first.get("name")
-        row = await self._store.find_conversation(self._owner, name) if isinstance(name, str) else None
-        if row is None or alone:
+        if alone:
             return False  # of one conversation, the name that is taken is complained of
-        tip = [row.tip.branch, row.tip.seq]
-        return [row.created, row.updated, tip] == [first.get(n) for n in ("created", "updated", "tip")]
+        if self._here is None:
+            rows = [row async for row in list_all(self._store, self._owner)]
+            self._here = {(row.created, row.updated, row.tip.branch, row.tip.seq) for row in rows}
+        try:
+            return (first.get("created"), first.get("updated"), *first["tip"]) in self._here
+        except (KeyError, TypeError):
+            return False  # damaged: it will be complained of
 
     def _pass_over(self, source: "_Counted") -> None:
         for line in source:

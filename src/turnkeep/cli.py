@@ -23,6 +23,7 @@ from .terminal.asking import confirm
 from .terminal.carrying import export, import_
 from .terminal.finding import complete_names, find_conversation
 from .terminal.flags import with_settings
+from .terminal.keeping_safe import backup, db, restore
 from .terminal.screen import plural
 from .terminal.serving import key, serve
 from .terminal.slips import Count, OneOf, describe_slip
@@ -343,6 +344,9 @@ def completions(shell: str) -> None:
 
 cli.add_command(export)
 cli.add_command(import_)
+cli.add_command(db)
+cli.add_command(backup)
+cli.add_command(restore)
 cli.add_command(serve)
 cli.add_command(key)
 

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from ..markdown import export_markdown
 from ..settings import OWNER, Settings
 from ..store.base import Conversation, Store
 from .finding import find_conversation
+from .keeping_safe import shown_progress
 from .opening import open_store
 from .records import count_path, saved_line
 from .screen import one_line, plural
@@ -93,7 +94,7 @@ def bring_in(settings: Settings, file: Path, wish: Wish) -> int:
     tally = _Tally()
 
     async def run() -> None:
-        with _on_disk(file) as path, _progress() as told:
+        with _on_disk(file) as path, shown_progress("Importing") as told:
             async with open_store(settings) as store:
                 async for outcome in import_file(store, OWNER, path, wish, told):
                     tally.add(outcome)
@@ -199,33 +200,3 @@ def _on_disk(file: Path) -> Iterator[Path]:
         with path.open("wb") as copy:
             shutil.copyfileobj(sys.stdin.buffer, copy)
         yield path
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator["_Bar"]:
-    """A bar on a terminal, nothing elsewhere."""
-    bar = _Bar()
-    if not sys.stderr.isatty():
-        yield bar
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Importing", total=None)
-        bar.show = lambda done, total: progress.update(task, completed=done, total=total)
-        yield bar
-
-
-class _Bar:
-    """What is told of the progress, shown where somebody sees it."""
-
-    def __init__(self) -> None:
-        self.show: Callable[[int, int], None] = _nothing
-
-    def __call__(self, done: int, total: int) -> None:
-        self.show(done, total)
-
-
-def _nothing(_done: int, _total: int) -> None:
-    pass
