@@ -18,7 +18,9 @@ import pytest
 
 from tests.store.writer import Writer
 from turnkeep.cli import run
+from turnkeep.conversation.items import assistant, user
 from turnkeep.errors import StoreDamaged, StoreError, UsageError
+from turnkeep.store.carrying import CarriedTurn
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.store.sqlite.backups import back_up, restore
 from turnkeep.store.sqlite.examine import QUESTIONS, examine
@@ -45,10 +47,19 @@ def with_store(path: Path, work: Callable[[SqliteStore], Awaitable[T]]) -> T:
 
 
 def make(path: Path, turns: int = 20, text: str = "A heron stands in the reeds, and number") -> Path:
+    """A database with one more conversation, written in one transaction."""
+
     async def work(store: SqliteStore) -> None:
         writer = await Writer.begin(store)
-        for number in range(turns):
-            await writer.say(f"{text} {number}.")
+        said = [
+            CarriedTurn(
+                after=number,
+                items=((user(f"{text} {number}."), 1000.0 + number), (assistant("Yes."), 1000.5 + number)),
+                state="done",
+            )
+            for number in range(turns)
+        ]
+        await store.append_carried("local", writer.id, said, lease=writer.lease)
         await store.drop_lease(writer.lease)
 
     with_store(path, work)

@@ -283,6 +283,7 @@ def alone(database_file: Path) -> Iterator[tuple[sqlite3.Connection, Sequence[Re
             connection.execute("PRAGMA journal_mode = DELETE").fetchone()
             connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
             connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("COMMIT")  # the lock stays, and a copy can be made of what it holds
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'backup'").fetchone():
                 rows = connection.execute("SELECT path, made, finished, bytes FROM backup").fetchall()
         except sqlite3.DatabaseError as error:

@@ -45,12 +45,12 @@ QUESTIONS = (
     (
         "conversations whose summary is gone",
         "SELECT count(*) FROM conversation AS c JOIN (SELECT 'view' AS which UNION SELECT 'pending') "
-        "WHERE CASE which WHEN 'view' THEN c.view ELSE c.pending_view END NOT IN "
+        "WHERE CASE which WHEN 'view' THEN c.view ELSE c.pending_view END > 0 AND CASE which WHEN 'view' THEN c.view ELSE c.pending_view END NOT IN "
         "(SELECT number FROM view WHERE view.owner = c.owner AND view.conversation = c.number)",
     ),
     (
         "conversations whose instructions are gone",
-        "SELECT count(*) FROM conversation AS c WHERE c.instructions NOT IN "
+        "SELECT count(*) FROM conversation AS c WHERE c.instructions > 0 AND c.instructions NOT IN "
         "(SELECT number FROM instructions AS i WHERE i.owner = c.owner AND i.conversation = c.number)",
     ),
     (

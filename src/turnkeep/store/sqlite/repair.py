@@ -330,7 +330,7 @@ class _Mender:
         for column, table in (("view", "view"), ("pending_view", "view"), ("instructions", "instructions")):
             self._change(
                 f"conversations without their {column}",
-                f"UPDATE conversation SET {column} = NULL WHERE {column} NOT IN (SELECT number FROM {table} "  # noqa: S608 - our own names
+                f"UPDATE conversation SET {column} = NULL WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT number FROM {table} "  # noqa: S608 - our own names
                 f"WHERE {table}.owner = conversation.owner AND {table}.conversation = conversation.number)",
             )
         for column, table in (("turns", "turn"), ("branches", "branch")):
