@@ -211,7 +211,7 @@ class _Mender:
         self._point()
         self._drop_derived()
         for table in self._tables("conversation"):
-            self._drop(table, "conversation IS NOT NULL AND NOT EXISTS (SELECT 1 FROM conversation AS c "
+            self._drop(table, "conversation IS NOT NULL AND NOT EXISTS (SELECT 1 FROM conversation AS c "  # noqa: S608 - our own names
                        f"WHERE c.owner = {table}.owner AND c.number = {table}.conversation)")  # fmt: skip
 
     def _tables(self, column: str) -> list[str]:
