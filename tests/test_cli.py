@@ -383,7 +383,9 @@ def test_a_damaged_import_names_the_line_and_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bad.jsonl"
-    path.write_bytes(os.urandom(300))
+    path.write_bytes(b"\x00" + os.urandom(300))
+    assert "is of no form" in refused(capsys, "import", str(path))
+    path.write_bytes(b'{"kind":"conversation","turnkeep":1}')
     assert "Line 1" in refused(capsys, "import", str(path))
     assert nothing_kept(capsys)
 

@@ -36,9 +36,9 @@ FLOORS: tuple[set[str], ...] = (
     {"engine", "store"},
     {"audit"},
     {"embed", "settings"},
-    {"logs", "markdown", "masking", "meter", "vectors"},
+    {"exporting", "logs", "markdown", "masking", "meter", "portable", "vectors"},
     {"indexing", "loading", "search", "statements", "transfer"},
-    {"lookup", "recall"},
+    {"carrying", "lookup", "recall"},
     {"standing"},
     {"prompt"},
     {"notes"},
@@ -57,6 +57,8 @@ DOORS = len(FLOORS)
 # Between the floors of engine and store and the library, both are known as protocols only.
 PROTOCOL_USERS = {
     "audit",
+    "carrying",
+    "exporting",
     "forgetting",
     "holding",
     "indexing",
@@ -82,7 +84,16 @@ PROTOCOL_USERS = {
     "upkeep",
     "vectors",
 }
-PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.heads", "store.marking", "store.reading", "store.writing"}
+PROTOCOLS = {
+    "embed.base",
+    "engine.base",
+    "store.base",
+    "store.carrying",
+    "store.heads",
+    "store.marking",
+    "store.reading",
+    "store.writing",
+}
 
 
 def module_name(path: Path) -> str:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..carrying import sweep_imports
 from ..errors import TurnkeepError
 from ..settings import OWNER, Settings
 from ..store.base import Conversation, Store
@@ -25,7 +26,7 @@ class Start:
 
 
 @contextlib.asynccontextmanager
-async def open_store(settings: Settings, *, make: bool = True) -> AsyncIterator[Store]:
+async def open_store(settings: Settings, *, make: bool = True) -> AsyncIterator[SqliteStore]:
     """Open the database; close it at the end of the block.
 
     Args:
@@ -33,9 +34,10 @@ async def open_store(settings: Settings, *, make: bool = True) -> AsyncIterator[
         make: False works on an empty one in memory where there is no file yet.
     """
     there = make or settings.database.exists()
-    store: Store = SqliteStore(settings.database) if there else EphemeralStore()
+    store = SqliteStore(settings.database) if there else EphemeralStore()
     try:
         await sweep_unfinished(store, OWNER)
+        await sweep_imports(store, OWNER)
         yield store
     finally:
         await store.close()

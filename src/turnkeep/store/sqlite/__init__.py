@@ -49,14 +49,15 @@ from . import (
 )
 from . import marks as mark_rows
 from . import vectors as vector_rows
+from .carrying import CarrierCalls
 from .database import Database
 from .ledger import LedgerCalls
 
 _EXPORT_TURNS = 64  # turns loaded at a time by an export
 
 
-class SqliteStore(LedgerCalls):
-    """Keeps conversations in one SQLite file; implements `Store` and `Ledger`.
+class SqliteStore(LedgerCalls, CarrierCalls):
+    """Keeps conversations in one SQLite file; implements `Store`, `Ledger` and `Carrier`.
 
     Opened by the first call, in a thread of its own, and again in a forked
     process. May be called from any event loop. What a gateway asks for is in

@@ -184,6 +184,7 @@ def explain(error: sqlite3.Error, where: str) -> StoreError:
 def _open(path: Path | None, where: str, migrations: Sequence[Migration], busy_seconds: float) -> Database:
     deadline = time.monotonic() + busy_seconds
     while True:
+        opened = _file_number(path)
         database = sqlite3.connect(
             path or ":memory:", timeout=busy_seconds, isolation_level=None, factory=Database
         )
@@ -202,7 +203,17 @@ def _open(path: Path | None, where: str, migrations: Sequence[Migration], busy_s
             database.close()
             raise
         else:
-            return database
+            if _file_number(path) == opened:
+                return database
+            database.close()  # it was replaced while this one waited for it (backups.py)
+
+
+def _file_number(path: Path | None) -> int | None:
+    """What tells a file from another one that takes its name; None: there is none."""
+    try:
+        return None if path is None else path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _prepare(database: Database, migrations: Sequence[Migration]) -> None:
