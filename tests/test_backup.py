@@ -89,7 +89,10 @@ def test_a_backup_is_the_database_private_and_on_record(tmp_path: Path) -> None:
     assert dump(target) == dump(path)
     assert problems(target) == []
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    assert sorted(file.name for file in tmp_path.iterdir() if not file.name.endswith(("-wal", "-shm"))) == ["copy.db", "t.db"]
+    assert sorted(file.name for file in tmp_path.iterdir() if not file.name.endswith(("-wal", "-shm"))) == [
+        "copy.db",
+        "t.db",
+    ]
     (record,) = with_store(path, lambda store: store.list_backups())
     assert (record.path, record.bytes) == (str(target), target.stat().st_size)
     assert record.finished is not None
@@ -111,7 +114,8 @@ def test_a_backup_never_writes_over_a_file_and_makes_no_folder(tmp_path: Path, n
 
 def test_a_backup_is_one_moment_while_a_writer_writes(tmp_path: Path) -> None:
     path = make(tmp_path / "t.db", 400)
-    ended, written = threading.Event(), []
+    ended = threading.Event()
+    written: list[int] = []
 
     def write() -> None:
         async def work(store: SqliteStore) -> None:
@@ -209,7 +213,10 @@ def test_a_damaged_backup_is_refused_and_nothing_changes(tmp_path: Path, damage:
     with pytest.raises((StoreError, UsageError), match=r"\.$"):
         restore(path, copy, nothing)
     assert dump(path) == before
-    assert sorted(file.name for file in tmp_path.iterdir() if not file.name.endswith(("-wal", "-shm"))) == ["copy.db", "t.db"]
+    assert sorted(file.name for file in tmp_path.iterdir() if not file.name.endswith(("-wal", "-shm"))) == [
+        "copy.db",
+        "t.db",
+    ]
 
 
 def test_a_restore_takes_the_place_of_a_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_the_map_goes_with_the_turn_and_with_the_conversation(tmp_path: Path) ->
 
     asyncio.run(main())
     assert count_marks(path) == []
-    assert b"bob@example" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"bob@example" not in b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
 
 def test_marks_that_another_process_gave_meanwhile_are_not_given_twice() -> None:

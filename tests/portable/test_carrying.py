@@ -227,7 +227,7 @@ def state_of(store_file: Path) -> tuple[int, int, int]:
         )
     )
     database.close()
-    return counts  # type: ignore[return-value]  # three counts
+    return counts
 
 
 @pytest.mark.parametrize("program", range(5))
