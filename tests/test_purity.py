@@ -74,7 +74,7 @@ PROTOCOL_USERS = {
     "upkeep",
     "vectors",
 }
-PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.reading", "store.writing"}
+PROTOCOLS = {"embed.base", "engine.base", "store.base", "store.erasing", "store.reading", "store.writing"}
 
 
 def module_name(path: Path) -> str:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         UsageError,
         WireError,
     )
+    from .forgetting.receipt import ForgetReceipt
     from .library import AsyncChat, Opened
     from .prepared import Prepared
     from .record import Exchange, SummaryVersion
@@ -60,6 +61,7 @@ __all__ = [
     "Exchange",
     "Fact",
     "Finished",
+    "ForgetReceipt",
     "Image",
     "LeaseLost",
     "Message",
@@ -128,6 +130,7 @@ _HOMES = {
         "UsageError",
         "WireError",
     ),
+    "forgetting.receipt": ("ForgetReceipt",),
     "library": (
         "AsyncChat",
         "Opened",

@@ -21,6 +21,7 @@ from .settings import OWNER, Settings, describe_places, load_settings, suggest
 from .store.base import Conversation, Store
 from .terminal.asking import confirm, open_input
 from .terminal.flags import with_settings
+from .terminal.forgetting import delete_conversation, forget, retain
 from .terminal.screen import plural
 from .terminal.serving import key, serve
 from .terminal.slips import Count, OneOf, describe_slip
@@ -278,30 +279,10 @@ def delete(name: str, yes: bool, **flags: str | None) -> int:
     if not yes and not confirm(f"Delete {row.name or row.id} with its {plural(row.turns, 'turn')}?"):
         _tell("Nothing was deleted.")
         return 1
-    _with_flags(flags, lambda store: store.delete_conversation(OWNER, row.id))
-    return 0
-
-
-@cli.command()
-@NAME
-@click.argument("turn", type=Count())
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@with_settings("db")
-def forget(name: str, turn: int, yes: bool, **flags: str | None) -> int:
-    """Forget a turn, with all that was made of it."""
-    from .library import AsyncChat
-    from .terminal.memory import forgotten_line
-
-    row = _with_flags(flags, lambda store: _find(store, name))
-    if not yes and not confirm(f"Forget turn {turn} of {row.name or row.id}?"):
-        _tell("Nothing was forgotten.")
-        return 1
-
-    async def work(store: Store) -> None:
-        async with AsyncChat("none", conversation=row.id, db=store, embeddings="off", upkeep=False) as chat:
-            click.echo(forgotten_line(await chat.forget(turn)))
-
-    _with_flags(flags, work)
+    settings = load_settings(flags)
+    asyncio.run(
+        _with_store(settings, lambda store: delete_conversation(settings, store, row.id), make=False)
+    )
     return 0
 
 
@@ -395,6 +376,8 @@ def completions(shell: str) -> None:
     click.echo(ShellComplete.source(script))  # not bash's own, which runs bash to learn its version
 
 
+cli.add_command(forget)
+cli.add_command(retain)
 cli.add_command(serve)
 cli.add_command(key)
 

@@ -21,6 +21,8 @@ from .embed.base import Embedder
 from .engine.base import Engine, EngineInfo
 from .equipment import Equipment
 from .errors import Conflict, ConversationNotFound, UsageError
+from .forgetting.courses import Forgetter
+from .forgetting.opening import open_forgetter
 from .holding import hold_conversation, name_holder
 from .indexing import Indexer
 from .minding import Minding
@@ -343,6 +345,19 @@ class AsyncChat(Minding):
     async def _make_way(self) -> None:
         if self._upkeep is not None:
             await self._upkeep.pause()
+
+    def _forgetter(self) -> Forgetter:
+        desk = self._desk
+        assert desk is not None, "the conversation was opened first"
+        return open_forgetter(
+            desk.store, desk.engine, holder=self._holder, open_store=self._equipment.open_another_store
+        )
+
+    async def _leave_forgotten(self) -> None:
+        """Begin another conversation with the next verb: of the same name, if it had one."""
+        if self._name is not None and self._name.startswith("conv_"):
+            self._name = None
+        self._desk = self._upkeep = None
 
     @property
     def _has_upkeep(self) -> bool:

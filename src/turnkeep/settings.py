@@ -20,6 +20,7 @@ from .errors import UsageError
 OWNER = "local"  # who owns the conversations of this machine's user
 DATABASE = "turnkeep.db"
 INPUT_HISTORY = "input-history"
+MOST_DAYS = 36_500  # of retention: a century
 EMBEDDED = "embedded"  # the engine that comes with turnkeep, as `--engine` names it
 
 # Fields of a request that are settings of their own, or turnkeep's to write.
@@ -57,6 +58,7 @@ class Settings:
     require_key: bool = False  # of turnkeep serve on loopback, too
     store: bool = True  # what turnkeep serve takes an absent `store` for
     waiting: int = 1_000  # turns that may wait at an engine
+    retention_days: int = 0  # after which turns are forgotten; 0: never
     allow_origin: tuple[str, ...] = ()  # web pages that may call turnkeep serve
     allow_host: tuple[str, ...] = ()  # further names it may be called by
     api_key: str | None = field(default=None, repr=False)  # never shown
@@ -176,6 +178,13 @@ def _read_count(value: object) -> int:
     return number
 
 
+def _read_days(value: object) -> int:
+    number = _whole(value)
+    if number is None or not 0 <= number <= MOST_DAYS:
+        raise ValueError(f"a whole number of days, 1 to {MOST_DAYS}, or 0 to keep for ever")
+    return number
+
+
 def _read_names(value: object) -> tuple[str, ...]:
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
@@ -256,6 +265,9 @@ SETTINGS = (
         "allow_origin", "TURNKEEP_SERVE_ALLOW_ORIGIN", _read_origins, "Web pages elsewhere that may call."
     ),
     Setting("allow_host", "TURNKEEP_SERVE_ALLOW_HOST", _read_names, "Further names it may be called by."),
+    Setting(
+        "retention_days", "TURNKEEP_RETENTION_DAYS", _read_days, "Days that turns are kept; 0: for ever."
+    ),
     Setting("api_key", "TURNKEEP_API_KEY", _read_text, "Key that the engine asks for; never shown."),
     Setting("sampling", "", _read_sampling, "Further fields that are sent to the engine as given."),
 )

@@ -10,10 +10,13 @@ from typing import Protocol
 from ..context.strategy import NAMES, parse_strategy
 from ..embed.base import Embedder
 from ..embed.connect import connect_embedder
+from ..forgetting.courses import Forgetter
 from ..prompt import Options
 from ..store.base import Store
+from ..store.erasing import Eraser
 from ..store.ledger import Ledger
 from .engines import EnginePool, connect_pool
+from .forgetters import make_forgetter
 from .metrics import Metrics
 from .recognising import Recogniser
 from .turns import Ended, Turns
@@ -44,13 +47,14 @@ class ServeSettings:
     waiting: int = 1_000  # turns that may wait at an engine
     origins: Sequence[str] = ()  # addresses of web pages elsewhere that may call; "*": any
     hosts: Sequence[str] = ()  # further names under which the gateway may be called
+    retention_days: int = 0  # after which turns are forgotten; 0: never
     body_bytes: int = BODY_BYTES
     items: int = 10_000  # that each list of a request may hold
     stall_seconds: float = 30.0  # a client that neither reads nor sends for so long is dropped
     grace_seconds: float = 5.0  # that replies under way get at the end
 
 
-class GatewayStore(Store, Ledger, Protocol):
+class GatewayStore(Store, Ledger, Eraser, Protocol):
     """A store with all that a gateway keeps."""
 
 
@@ -99,6 +103,10 @@ class Gateway:
             on_tended=self.metrics.count_upkeep,
         )
 
+    def forgetter(self) -> Forgetter:
+        """What forgets here: the same road for every route that deletes, and for what is old."""
+        return make_forgetter(self)
+
     async def open(self) -> None:
         """Say of what a gateway that died was asked that it failed: nobody works on it any more.
 
@@ -108,6 +116,7 @@ class Gateway:
         from .background import fail_orphans  # which is built on this module
 
         await fail_orphans(self)
+        await self.forgetter().finish()
 
     async def close(self) -> None:
         """Stop and record what is under way, and close what was opened."""

@@ -11,7 +11,7 @@ F = TypeVar("F", bound=Callable[..., Any])  # Any: a command takes what its opti
 _METAVARS = {
     "engine": "URL", "gguf": "FILE", "db": "FILE", "embeddings": "NAME", "embedding_seconds": "SECONDS",
     "recall_everywhere": "on|off", "require_key": "on|off", "store": "on|off", "waiting": "N",
-    "allow_origin": "URL", "allow_host": "NAME",
+    "allow_origin": "URL", "allow_host": "NAME", "retention_days": "DAYS",
 }  # fmt: skip
 _HELP = {setting.name: setting.help for setting in SETTINGS}
 

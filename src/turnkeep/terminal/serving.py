@@ -29,7 +29,7 @@ NEEDED = ("uvicorn", "httptools", "websockets")
 )
 @with_settings(
     "host", "port", "gguf", "model", "window", "strategy", "embeddings", "embedding_seconds", "db", "api_key",
-    "require_key", "store", "waiting", "allow_origin", "allow_host",
+    "require_key", "store", "waiting", "allow_origin", "allow_host", "retention_days",
 )  # fmt: skip
 def serve(engines: tuple[str, ...], **flags: str | None) -> None:
     """Give any OpenAI client a memory, over HTTP.
@@ -81,6 +81,7 @@ def make_serve_settings(settings: Settings, engines: tuple[str, ...]) -> "ServeS
         waiting=settings.waiting,
         origins=settings.allow_origin,
         hosts=settings.allow_host,
+        retention_days=settings.retention_days,
     )
 
 

@@ -21,11 +21,11 @@ from . import aliases, answers, api_keys, appends, conversations, paths, respons
 from . import digests as digest_rows
 from . import events as event_rows
 from . import idempotency as claims
-from .calls import Calls
+from .erasure_calls import ErasureCalls
 from .forget_item import forget_item
 
 
-class LedgerCalls(Calls):
+class LedgerCalls(ErasureCalls):
     """Implements `Ledger`."""
 
     # -- conversations and ids ---------------------------------------------------
