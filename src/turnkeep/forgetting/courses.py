@@ -110,7 +110,7 @@ class Forgetter:
             conversations=erased.gone,
             items=erased.items,
             places=receipts,
-            proof=await self._prove(erased, what, dry_run) if prove else None,
+            proof=await self._prove(erased, what, dry_run, receipts) if prove else None,
             dry_run=dry_run,
         )
 
@@ -158,7 +158,9 @@ class Forgetter:
         return [PlaceReceipt(name=LOG), *receipts]
 
     # -- the proof --------------------------------------------------------------------------------
-    async def _prove(self, erased: Erased, what: What, dry_run: bool) -> Proof:
+    async def _prove(
+        self, erased: Erased, what: What, dry_run: bool, receipts: Sequence[PlaceReceipt]
+    ) -> Proof:
         pieces = cut_pieces(erased.texts, _values(erased, what))
         forms = {form for piece in pieces for form in piece}
         searched = await self._search(forms)
@@ -166,7 +168,8 @@ class Forgetter:
             return _proof(pieces, searched, frozenset())
         common = await self._common(pieces, searched)
         proof = _proof(pieces, searched, common)
-        if proof.found and _is_in_database(proof, self._folder):
+        pending = any(each.state == "pending" for each in receipts)  # then it stands there for good reason
+        if not pending and _is_in_database(proof, self._folder):
             # A page of the database kept bytes of a row that it gave to another page.
             await self._store.rewrite_file()
             searched = await self._search(forms)

@@ -65,9 +65,10 @@ def forget(
     yes: bool,
     **flags: str | None,
 ) -> int:
-    """Forget a conversation, a turn of it, or what the options name, with all that was made of it.
+    """Forget a conversation, a turn, or a value.
 
-    Without NAME, --older-than and --value look into all conversations. Exit status 1 when something is left.
+    With all that was made of it. Without NAME, --older-than and --value look into
+    all conversations. Exit status 1 when something is left.
     """
     settings = load_settings(flags)
     asked = _Asked(name=name, turn=turn, message=message, owner=owner, older_than=older_than, value=value)
@@ -92,9 +93,9 @@ def forget(
 @click.option("--dry-run", is_flag=True, help="Only show what would be forgotten.")
 @with_settings("db", "retention_days")
 def retain(name: str | None, days: int | None, as_set: bool, dry_run: bool, **flags: str | None) -> None:
-    """Forget what has been kept for long enough, of all owners: for cron.
+    """Forget what was kept for long enough.
 
-    With NAME and --days or --as-set: say how long that conversation is kept, and forget nothing now.
+    Of all owners: for cron. With NAME and --days or --as-set: say how long that conversation is kept, and forget nothing now.
     """
     from ..forgetting.opening import check_store
     from ..forgetting.retention import Retention, check_days
