@@ -36,6 +36,7 @@ from .record import (
     load_turn_on_path,
 )
 from .store.base import Conversation, Store, Turn
+from .store.erasing import Eraser
 from .streaming import Streaming
 from .transfer import check_name, check_new_name, check_owner
 from .turn import Emit, Reply, Said, Say, run_turn
@@ -166,7 +167,10 @@ class AsyncChat(Minding):
             if self._desk is not None:
                 return self._desk, True
             row, resumed = await self._open_conversation(self._name, new=self._new)
-            return self._seat(row), resumed
+            desk = self._seat(row)
+            if isinstance(desk.store, Eraser) and await desk.store.load_unfinished():
+                await self._forgetter().finish()  # of a process that was killed
+            return desk, resumed
 
     async def _open_conversation(self, name: str | None, *, new: bool) -> tuple[Conversation, bool]:
         store = self._equipment.open_store()

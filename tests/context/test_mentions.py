@@ -25,7 +25,13 @@ def test_a_value_is_found(value: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("4711", "24711"), ("4711", "47112"), ("Ann Smith", "Ann Smithers"), ("Ann", "Joanna"), ("0171 555", "0172 555")],
+    [
+        ("4711", "24711"),
+        ("4711", "47112"),
+        ("Ann Smith", "Ann Smithers"),
+        ("Ann", "Joanna"),
+        ("0171 555", "0172 555"),
+    ],
 )
 def test_what_only_holds_it_is_let_be(value: str, text: str) -> None:
     assert not Mention(value).is_in(text)

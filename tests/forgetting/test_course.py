@@ -41,7 +41,9 @@ def forgetter(store: SqliteStore, *more: Place, home: Path | None = None) -> For
 
 async def talk(store: SqliteStore, *texts: str, name: str | None = None, owner: str = "local") -> str:
     """Say some things; returns the conversation."""
-    chat = AsyncChat(ScriptedEngine(), db=store, conversation=name, owner=owner, upkeep=False, embeddings="off")
+    chat = AsyncChat(
+        ScriptedEngine(), db=store, conversation=name, owner=owner, upkeep=False, embeddings="off"
+    )
     for text in texts:
         await chat.ask(text)
     row = await chat.conversation()
@@ -183,7 +185,9 @@ def test_what_is_left_by_one_is_finished_by_the_next(tmp_path: Path) -> None:
         assert receipt.state == "pending"
         (left,) = await store.load_unfinished()
         assert left.note["left"] == ["slow"]
-        assert await forgetter(store).finish() == [PlaceReceipt(name=LOG)]  # who does not know the place leaves it
+        assert await forgetter(store).finish() == [
+            PlaceReceipt(name=LOG)
+        ]  # who does not know the place leaves it
         assert len(await store.load_unfinished()) == 1
         slow.state = "done"
         await forgetter(store, slow).finish()
@@ -313,7 +317,7 @@ class StrictJournal:
 
 def test_a_journal_is_asked_for_the_turns_and_one_that_fails_is_asked_again(tmp_path: Path) -> None:
     journal = StrictJournal(tmp_path / "journal")
-    journal.file.write_text(SECRET, "utf-8")
+    journal.file.write_text(f"My aunt is a {SECRET}.", "utf-8")
 
     async def script(store: SqliteStore, conversation: str) -> None:
         place = JournalPlace(journal)

@@ -155,6 +155,8 @@ class Forgetter:
         if not await self._store.empty_log():
             return [PlaceReceipt(name=LOG, state="pending", advice=_READER), *receipts]
         await self._store.note_unfinished(record, _note(task, pending) if pending else None)
+        if pending:
+            await self._store.empty_log()  # of what the record still names
         return [PlaceReceipt(name=LOG), *receipts]
 
     # -- the proof --------------------------------------------------------------------------------
