@@ -176,10 +176,7 @@ def _kept_texts(database: Database) -> Iterable[bytes]:
     yield from (
         sql.encode() for (sql,) in database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
     )
-    yield from (
-        name.encode() for (name,) in database.execute("SELECT subject || coalesce(holder, '') FROM lease")
-    )
-    for table, columns in list_columns(database).items():
+    for table, columns in list_columns(database, ours=True).items():
         for column in columns:
             rows = database.execute(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608 - our own names
             for (value,) in rows:

@@ -14,8 +14,9 @@ from typing import Any
 
 from .database import Database
 
-# Holds nothing that was said; `forgetting` is written here itself.
-_APART = {"migration", "lease", "tokenizer", "embedder", "forgetting", "word"}
+# Hold nothing that was said.
+_APART = {"migration", "lease", "tokenizer", "embedder", "word"}
+RECORD = "forgetting"  # what is left to do, written while this goes on
 _NAMES = {"kind", "state", "status", "keeper", "key", "digest_key", "path"}  # columns of turnkeep's own words
 
 
@@ -69,8 +70,8 @@ def _triggers(table: str, columns: list[str]) -> Iterator[str]:
         )
 
 
-def list_columns(database: Database) -> dict[str, list[str]]:
-    """The columns of each table that hold text or bytes of somebody's."""
+def list_columns(database: Database, *, ours: bool = False) -> dict[str, list[str]]:
+    """The columns of each table that hold text or bytes of somebody's; with `ours`, turnkeep's own words too."""
     names = database.execute(
         "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     ).fetchall()
@@ -78,10 +79,10 @@ def list_columns(database: Database) -> dict[str, list[str]]:
         table: [
             name
             for _, name, kind, *_ in database.execute(f"PRAGMA main.table_info({table})")
-            if kind in ("TEXT", "BLOB") and name not in _NAMES
+            if kind in ("TEXT", "BLOB") and (ours or name not in _NAMES)
         ]
         for (table,) in names
-        if table not in _APART
+        if table != RECORD and (ours or table not in _APART)
     }
 
 
