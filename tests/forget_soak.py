@@ -15,7 +15,6 @@ import random
 import re
 import signal
 import sqlite3
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -169,7 +168,8 @@ async def _serve(world: World, owner: str, conversation: str) -> None:
 
 
 # -- looking ------------------------------------------------------------------------------------
-Snapshot = dict[tuple[str, str, int, int, int, int], Row]  # owner, conversation, turn, branch, seq, tag
+Key = tuple[str, str, int, int, int, int]  # owner, conversation, turn, branch, seq, tag
+Snapshot = dict[Key, Row]
 
 
 def look(world: World) -> Snapshot:
@@ -239,7 +239,7 @@ def _created(world: World, conversation: str, number: int) -> float:
     return float(rows[-1][0])
 
 
-def targets(before: Snapshot, after: Snapshot, owner: str, what: What, receipt: ForgetReceipt) -> set[object]:
+def targets(before: Snapshot, after: Snapshot, owner: str, what: What, receipt: ForgetReceipt) -> set[Key]:
     """The items that had to change."""
     mine = {key for key in before if key[0] == owner}
     match what:
@@ -250,7 +250,7 @@ def targets(before: Snapshot, after: Snapshot, owner: str, what: What, receipt: 
         case OneTurn() | OlderThan():
             if what.conversation in receipt.conversations:
                 return {key for key in mine if key[1] == what.conversation}
-            numbers = receipt.turns.get(what.conversation, ())
+            numbers = receipt.turns.get(str(what.conversation), ())
             assert not isinstance(what, OneTurn) or what.turn in numbers
             return {key for key in mine if key[1] == what.conversation and key[2] in numbers}
         case OneItem():
@@ -265,7 +265,7 @@ def targets(before: Snapshot, after: Snapshot, owner: str, what: What, receipt: 
     raise AssertionError(what)
 
 
-def check_whole(before: Snapshot, after: Snapshot, changed: set[object], what: What) -> None:
+def check_whole(before: Snapshot, after: Snapshot, changed: set[Key], what: What) -> None:
     """All that was not to be forgotten is as it was; what was is not."""
     for key, row in before.items():
         if key in changed:
@@ -396,7 +396,9 @@ def soak(
         if chosen is None:
             break
         how = kill_one(world, *chosen, before, world.dice.uniform(0.2, 1.8) * pace)
-        pace *= 1.2 if how == "not begun" else 0.83  # around the moment at which it is done, fast machine or slow
+        pace *= (
+            1.2 if how == "not begun" else 0.83
+        )  # around the moment at which it is done, fast machine or slow
         ended[how] += 1
     return world.kinds, ended
 
@@ -419,4 +421,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

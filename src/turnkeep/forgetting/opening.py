@@ -71,4 +71,4 @@ def check_store(store: Store) -> ForgettingStore:
     """
     if not isinstance(store, Eraser):
         raise UsageError(f"{type(store).__name__} cannot forget: use a store with the methods of Eraser.")
-    return store  # type: ignore[return-value]  # it is a Store, and was just found to be an Eraser
+    return store

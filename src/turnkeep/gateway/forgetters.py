@@ -86,19 +86,22 @@ def orphans_of(deleted: DeletedResponse) -> list[What]:
 
 
 async def keep_retention(gateway: "Gateway") -> None:
-    """Forget what is old, now and then, until this is cancelled; what fails is told in the log and tried again."""
+    """Forget what is old, now and then, until this is cancelled."""
     while True:
-        retention = Retention(
-            gateway.store, gateway.forgetter(), gateway.settings.retention_days, gateway.clock
-        )
-        try:
-            for owner, receipt in await retention.run():
-                _log.info(
-                    "%d turns and %d conversations of %s were old, and are forgotten",
-                    len(receipt),
-                    len(receipt.conversations),
-                    owner,
-                )
-        except TurnkeepError as error:
-            _log.warning("what is old could not be forgotten: %s", error)
+        await retain(gateway)
         await asyncio.sleep(RETENTION_SECONDS)
+
+
+async def retain(gateway: "Gateway") -> None:
+    """Forget what is old; what fails is told in the log, and tried again the next time."""
+    retention = Retention(gateway.store, gateway.forgetter(), gateway.settings.retention_days, gateway.clock)
+    try:
+        for owner, receipt in await retention.run():
+            _log.info(
+                "%d turns and %d conversations of %s were old, and are forgotten",
+                len(receipt),
+                len(receipt.conversations),
+                owner,
+            )
+    except TurnkeepError as error:
+        _log.warning("what is old could not be forgotten: %s", error)
