@@ -8,7 +8,7 @@ from turnkeep.context.pieces import MOST_PIECES, MOST_SHORT, PIECE_CHARACTERS, c
 from turnkeep.context.scanning import Scanner
 
 
-@pytest.mark.parametrize("length", [1, 7, 8, 14, 15, 16, 40])
+@pytest.mark.parametrize("length", [1, 7, 8, 14, 15, 16, 22, 23, 24, 40])
 def test_a_piece_is_found_at_every_place(length: int) -> None:
     piece = bytes(range(100, 100 + length))
     for place in range(24):

@@ -43,6 +43,7 @@ def test_what_is_old_is_forgotten_by_the_gateways_clock(tmp_path: Path) -> None:
 def test_a_deleted_conversation_leaves_nothing_in_the_files(tmp_path: Path) -> None:
     async def main() -> None:
         gateway = make(tmp_path, later=0)
+        assert isinstance(gateway.store, SqliteStore)
         conversation = await talk(gateway.store, f"My aunt is a {SECRET}.", owner="ana")
         await forget(gateway, "ana", OneConversation(conversation=conversation))
         assert await gateway.store.list_conversations("ana") == []
