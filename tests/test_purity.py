@@ -89,6 +89,7 @@ PROTOCOLS = {
     "engine.base",
     "store.base",
     "store.carrying",
+    "store.erasing",
     "store.heads",
     "store.marking",
     "store.reading",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         UsageError,
         WireError,
     )
+    from .forgetting.receipt import ForgetReceipt
     from .library import AsyncChat, Opened
     from .prepared import Prepared
     from .record import Exchange, SummaryVersion
@@ -64,6 +65,7 @@ __all__ = [
     "Exchange",
     "Fact",
     "Finished",
+    "ForgetReceipt",
     "Image",
     "LeaseLost",
     "Message",
@@ -134,6 +136,7 @@ _HOMES = {
         "UsageError",
         "WireError",
     ),
+    "forgetting.receipt": ("ForgetReceipt",),
     "library": (
         "AsyncChat",
         "Opened",

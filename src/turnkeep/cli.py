@@ -24,6 +24,7 @@ from .terminal.auditing import audit
 from .terminal.carrying import export, import_
 from .terminal.finding import complete_names, find_conversation
 from .terminal.flags import with_settings
+from .terminal.forgetting import delete_conversation, forget, retain
 from .terminal.keeping_safe import backup, db, restore
 from .terminal.scanning import make_scan
 from .terminal.screen import plural
@@ -227,30 +228,10 @@ def delete(name: str, yes: bool, **flags: str | None) -> int:
     if not yes and not confirm(f"Delete {row.name or row.id} with its {plural(row.turns, 'turn')}?"):
         _tell("Nothing was deleted.")
         return 1
-    _with_flags(flags, lambda store: store.delete_conversation(OWNER, row.id))
-    return 0
-
-
-@cli.command()
-@NAME
-@click.argument("turn", type=Count())
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@with_settings("db")
-def forget(name: str, turn: int, yes: bool, **flags: str | None) -> int:
-    """Forget a turn, with all that was made of it."""
-    from .library import AsyncChat
-    from .terminal.memory import forgotten_line
-
-    row = _with_flags(flags, lambda store: find_conversation(store, name))
-    if not yes and not confirm(f"Forget turn {turn} of {row.name or row.id}?"):
-        _tell("Nothing was forgotten.")
-        return 1
-
-    async def work(store: Store) -> None:
-        async with AsyncChat("none", conversation=row.id, db=store, embeddings="off", upkeep=False) as chat:
-            click.echo(forgotten_line(await chat.forget(turn)))
-
-    _with_flags(flags, work)
+    settings = load_settings(flags)
+    asyncio.run(
+        _with_store(settings, lambda store: delete_conversation(settings, store, row.id), make=False)
+    )
     return 0
 
 
@@ -350,6 +331,8 @@ cli.add_command(import_)
 cli.add_command(db)
 cli.add_command(backup)
 cli.add_command(restore)
+cli.add_command(forget)
+cli.add_command(retain)
 cli.add_command(serve)
 cli.add_command(key)
 cli.add_command(make_scan(complete_names))

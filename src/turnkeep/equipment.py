@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .audit.base import AuditRules
 from .audit.opening import open_recorder
@@ -14,6 +15,9 @@ from .engine.base import Engine, EngineInfo
 from .errors import TurnkeepError, UsageError
 from .search import Searcher
 from .store.base import Store
+
+if TYPE_CHECKING:
+    from .store.sqlite import SqliteStore
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +66,13 @@ class Equipment:
         from .store.sqlite import SqliteStore
 
         return SqliteStore(data_folder() / DATABASE if given is None else Path(given))
+
+    @staticmethod
+    def open_another_store(path: Path) -> "SqliteStore":
+        """Open another database file, such as a backup's; whoever asked closes it."""
+        from .store.sqlite import SqliteStore
+
+        return SqliteStore(path)
 
     def open_engine(self) -> Engine:
         """The engine that was given, or a connection to the one that was named."""

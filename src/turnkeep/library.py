@@ -22,6 +22,8 @@ from .embed.base import Embedder
 from .engine.base import Engine, EngineInfo
 from .equipment import Equipment
 from .errors import Conflict, ConversationNotFound, UsageError
+from .forgetting.courses import Forgetter
+from .forgetting.opening import open_forgetter
 from .holding import hold_conversation, name_holder
 from .indexing import Indexer
 from .masking import make_masking, mask_engine
@@ -36,6 +38,7 @@ from .record import (
     load_turn_on_path,
 )
 from .store.base import Conversation, Store, Turn
+from .store.erasing import Eraser
 from .streaming import Streaming
 from .transfer import check_name, check_new_name, check_owner
 from .turn import Emit, Reply, Said, Say, run_turn
@@ -175,7 +178,10 @@ class AsyncChat(Minding):
             if self._desk is not None:
                 return self._desk, True
             row, resumed = await self._open_conversation(self._name, new=self._new)
-            return self._seat(row), resumed
+            desk = self._seat(row)
+            if isinstance(desk.store, Eraser) and await desk.store.load_unfinished():
+                await self._forgetter().finish()  # of a process that was killed
+            return desk, resumed
 
     async def _open_conversation(self, name: str | None, *, new: bool) -> tuple[Conversation, bool]:
         store = self._equipment.open_store()
@@ -355,6 +361,23 @@ class AsyncChat(Minding):
     async def _make_way(self) -> None:
         if self._upkeep is not None:
             await self._upkeep.pause()
+
+    def _forgetter(self) -> Forgetter:
+        desk = self._desk
+        assert desk is not None, "the conversation was opened first"
+        return open_forgetter(
+            desk.store,
+            desk.engine,
+            holder=self._holder,
+            open_store=self._equipment.open_another_store,
+            audit=desk.audit,
+        )
+
+    async def _leave_forgotten(self) -> None:
+        """Begin another conversation with the next verb: of the same name, if it had one."""
+        if self._name is not None and self._name.startswith("conv_"):
+            self._name = None
+        self._desk = self._upkeep = None
 
     @property
     def _has_upkeep(self) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 OWNER = "local"  # who owns the conversations of this machine's user
 DATABASE = "turnkeep.db"
 INPUT_HISTORY = "input-history"
+MOST_DAYS = 36_500  # of retention: a century
 EMBEDDED = "embedded"  # the engine that comes with turnkeep, as `--engine` names it
 
 # Fields of a request that are settings of their own, or turnkeep's to write.
@@ -67,6 +68,7 @@ class Settings:
     require_key: bool = False  # of turnkeep serve on loopback, too
     store: bool = True  # what turnkeep serve takes an absent `store` for
     waiting: int = 1_000  # turns that may wait at an engine
+    retention_days: int = 0  # after which turns are forgotten; 0: never
     allow_origin: tuple[str, ...] = ()  # web pages that may call turnkeep serve
     allow_host: tuple[str, ...] = ()  # further names it may be called by
     max_body: int = 32 * 1024 * 1024  # bytes of a request to turnkeep serve
@@ -223,6 +225,13 @@ def _read_wait(value: object) -> float:
     return number
 
 
+def _read_days(value: object) -> int:
+    number = _whole(value)
+    if number is None or not 0 <= number <= MOST_DAYS:
+        raise ValueError(f"a whole number of days, 1 to {MOST_DAYS}, or 0 to keep for ever")
+    return number
+
+
 def _read_names(value: object) -> tuple[str, ...]:
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
@@ -329,6 +338,9 @@ SETTINGS = (
     Setting("audit_rotate_days", "TURNKEEP_AUDIT_ROTATE_DAYS", read_days, "Oldest file that is written."),
     Setting(
         "audit_keep_days", "TURNKEEP_AUDIT_KEEP_DAYS", read_keep_days, "When the audit's files are deleted."
+    ),
+    Setting(
+        "retention_days", "TURNKEEP_RETENTION_DAYS", _read_days, "Days that turns are kept; 0: for ever."
     ),
     Setting("api_key", "TURNKEEP_API_KEY", _read_text, "Key that the engine asks for; never shown."),
     Setting(

@@ -12,12 +12,15 @@ from ..audit.opening import open_recorder
 from ..context.strategy import NAMES, parse_strategy
 from ..embed.base import Embedder
 from ..embed.connect import connect_embedder
+from ..forgetting.courses import Forgetter
 from ..masking import Masking
 from ..privacy.kinds import Pattern
 from ..prompt import Options
 from ..store.base import Store
+from ..store.erasing import Eraser
 from ..store.ledger import Ledger
 from .engines import EnginePool, connect_pool
+from .forgetters import make_forgetter
 from .metrics import Metrics
 from .recognising import Recogniser
 from .turns import Ended, Turns
@@ -50,6 +53,7 @@ class ServeSettings:
     patterns: tuple[Pattern, ...] = ()  # what is personal data besides what is found anyway
     origins: Sequence[str] = ()  # addresses of web pages elsewhere that may call; "*": any
     hosts: Sequence[str] = ()  # further names under which the gateway may be called
+    retention_days: int = 0  # after which turns are forgotten; 0: never
     body_bytes: int = BODY_BYTES
     items: int = 10_000  # that each list of a request may hold
     stall_seconds: float = 30.0  # a client that neither reads nor sends for so long is dropped
@@ -57,7 +61,7 @@ class ServeSettings:
     grace_seconds: float = 5.0  # that replies under way get at the end
 
 
-class GatewayStore(Store, Ledger, Protocol):
+class GatewayStore(Store, Ledger, Eraser, Protocol):
     """A store with all that a gateway keeps."""
 
 
@@ -110,6 +114,10 @@ class Gateway:
             audit=self.recorder,
         )
 
+    def forgetter(self) -> Forgetter:
+        """What forgets here: the same road for every route that deletes, and for what is old."""
+        return make_forgetter(self)
+
     async def open(self) -> None:
         """Say of what a gateway that died was asked that it failed: nobody works on it any more.
 
@@ -119,6 +127,7 @@ class Gateway:
         from .background import fail_orphans  # which is built on this module
 
         await fail_orphans(self)
+        await self.forgetter().finish()
 
     async def close(self) -> None:
         """Stop and record what is under way, and close what was opened."""

@@ -13,7 +13,7 @@ _METAVARS = {
     "recall_everywhere": "on|off", "require_key": "on|off", "store": "on|off", "waiting": "N",
     "allow_origin": "URL", "allow_host": "NAME", "max_body": "SIZE", "stall_seconds": "SECONDS",
     "grace_seconds": "SECONDS", "mask_prompt": "on|off", "audit_level": "off|sizes|masked|full", "audit_required": "on|off",
-    "audit_rotate_bytes": "N", "audit_rotate_days": "DAYS", "audit_keep_days": "DAYS",
+    "audit_rotate_bytes": "N", "audit_rotate_days": "DAYS", "audit_keep_days": "DAYS", "retention_days": "DAYS",
 }  # fmt: skip
 _HELP = {setting.name: setting.help for setting in SETTINGS}
 

@@ -10,6 +10,7 @@ from ..errors import TurnkeepError
 from ..settings import OWNER, Settings
 from ..store.base import Conversation, Store
 from ..store.ephemeral import EphemeralStore
+from ..store.erasing import Eraser
 from ..store.sqlite import SqliteStore
 from ..transfer import check_name, sweep_unfinished
 
@@ -38,9 +39,23 @@ async def open_store(settings: Settings, *, make: bool = True) -> AsyncIterator[
     try:
         await sweep_unfinished(store, OWNER)
         await sweep_imports(store, OWNER)
+        if isinstance(store, Eraser) and await store.load_unfinished():
+            await finish_forgetting(settings, store)
         yield store
     finally:
         await store.close()
+
+
+async def finish_forgetting(settings: Settings, store: Store) -> None:
+    """Do what a forget that was killed, or could not write a file, has left."""
+    from ..engine.absent import AbsentEngine
+    from ..forgetting.opening import open_forgetter
+    from ..holding import name_holder
+
+    forgetter = open_forgetter(
+        store, AbsentEngine(), holder=name_holder(), home=settings.home, open_store=SqliteStore
+    )
+    await forgetter.finish()
 
 
 async def find_last(store: Store) -> str | None:

@@ -31,6 +31,7 @@ NEEDED = ("uvicorn", "httptools", "websockets")
     "host", "port", "gguf", "model", "window", "strategy", "embeddings", "embedding_seconds", "db", "api_key",
     "require_key", "store", "waiting", "allow_origin", "allow_host", "max_body", "stall_seconds", "grace_seconds",
     "mask_prompt", "audit_level", "audit_required", "audit_rotate_bytes", "audit_rotate_days", "audit_keep_days",
+    "retention_days",
 )  # fmt: skip
 def serve(engines: tuple[str, ...], **flags: str | None) -> None:
     """Give any OpenAI client a memory, over HTTP.
@@ -88,6 +89,7 @@ def make_serve_settings(settings: Settings, engines: tuple[str, ...]) -> "ServeS
         mask_prompt=settings.mask_prompt,
         patterns=settings.patterns,
         audit=settings.audit,
+        retention_days=settings.retention_days,
     )
 
 

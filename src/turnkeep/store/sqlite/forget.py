@@ -11,10 +11,10 @@ from itertools import compress
 from typing import Any
 
 from ...context.notes import forget_in_view
-from ...context.recall import is_quoted
+from ...context.recall import quote_message
 from ...context.view import dump_view, load_view
 from ...context.words import VERSION, index_terms, term_key
-from ...conversation.items import Forgotten, Item, Message, Note, Recalled
+from ...conversation.items import Forgotten, Item, Message, Note, Recalled, Text
 from ...conversation.log import Position
 from ...errors import Conflict
 from ..base import Lease, StoredItem, Turn
@@ -48,6 +48,13 @@ def forget_turn(
     if turn.state == "open":
         raise Conflict(f"Turn {number} is still being answered: wait for it, or stop it first.")
     turns = _turns_alike(database, place, key, turn) if alike else [turn]
+    take_turns_out(database, place, key, turns)
+    database.execute("UPDATE conversation SET updated = ? WHERE owner = ? AND number = ?", (now, *place))
+    return tuple(each.number for each in turns)
+
+
+def take_turns_out(database: Database, place: Place, key: str, turns: Sequence[Turn]) -> None:
+    """Take closed turns of a conversation out, with all that was made of them."""
     items = [item for each in turns for item in load_items_of(database, place, key, each)]
     numbers = [each.number for each in turns]
     unindex_items(database, place, items)
@@ -65,8 +72,6 @@ def forget_turn(
     clean_receipts(database, place, numbers)
     mark_newest(database, place, numbers)
     forget_unsaid(database, place)
-    database.execute("UPDATE conversation SET updated = ? WHERE owner = ? AND number = ?", (now, *place))
-    return tuple(numbers)
 
 
 def _turns_alike(database: Database, place: Place, key: str, turn: Turn) -> list[Turn]:
@@ -240,7 +245,7 @@ def forget_elsewhere(database: Database, place: Place, items: Iterable[StoredIte
 
     Such lines name no turn (`turns` holds 0): they are known by what they quote.
     """
-    said = [(each.item, each.created) for each in items if isinstance(each.item, Message)]
+    quoted = _Quoted(items)
     rows = database.execute(
         "SELECT conversation, branch, seq, kind, body FROM item INDEXED BY item_aside WHERE owner = ? "
         "AND conversation <> ? AND kind NOT IN ('user', 'assistant') AND kind = 'recalled'",
@@ -249,14 +254,33 @@ def forget_elsewhere(database: Database, place: Place, items: Iterable[StoredIte
     for conversation, branch, seq, kind, body in rows:
         item = load_body(kind, body)
         assert isinstance(item, Recalled)
-        kept = [
-            turn != 0 or not any(is_quoted(line, message, said=when) for message, when in said)
-            for line, turn in zip(item.lines, item.turns, strict=True)
-        ]
+        kept = [turn != 0 or not quoted.by(line) for line, turn in zip(item.lines, item.turns, strict=True)]
         if not all(kept):
             other = Place(place.owner, conversation)
             replace_item(database, other, Position(branch, seq), _keep(item, kept))
             mark_newest(database, other, (0,))
+
+
+class _Quoted:
+    """Tells whether a line quotes one of many messages, as context/recall.py tells it of one."""
+
+    def __init__(self, items: Iterable[StoredItem]) -> None:
+        self._lines: set[str] = set()
+        parts: dict[str, list[str]] = {}
+        for each in items:
+            if isinstance(each.item, Message):
+                self._lines.add(quote_message(each.item, said=each.created))
+                head = quote_message(Message(each.item.role, (Text(""),)), said=each.created)
+                parts.setdefault(head, []).append("".join(each.item.text.split()))
+        self._said = {head: "\0".join(texts) for head, texts in parts.items()}
+
+    def by(self, line: str) -> bool:
+        """Whether the line quotes one of them, or a part of it."""
+        if line in self._lines:
+            return True
+        name, mark, rest = line.partition(": ")
+        part = "".join(rest.removeprefix("… ").removesuffix(" …").split())
+        return bool(part) and part in self._said.get(name + mark, "")
 
 
 # -- receipts ---------------------------------------------------------------------------------------

@@ -23,11 +23,11 @@ from . import digests as digest_rows
 from . import events as event_rows
 from . import heads as head_rows
 from . import idempotency as claims
-from .calls import Calls
+from .erasure_calls import ErasureCalls
 from .forget_item import forget_item
 
 
-class LedgerCalls(Calls):
+class LedgerCalls(ErasureCalls):
     """Implements `Ledger` and `Heads`."""
 
     # -- conversations and ids ---------------------------------------------------

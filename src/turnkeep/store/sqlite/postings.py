@@ -51,6 +51,22 @@ def index_new(database: Database, place: Place, turn: int, rows: _Rows, *, begin
         _index_rows(database, place, max(done, turn), rows)
 
 
+def index_rewritten(database: Database, place: Place, places: Sequence[Position]) -> None:
+    """Index items anew that were taken out of the index and rewritten; those of turns still to come wait for theirs."""
+    done = _indexed_turns(database, place)
+    rows = [
+        row
+        for at in places
+        for row in database.execute(
+            "SELECT branch, seq, kind, body, created FROM item "
+            "WHERE owner = ? AND conversation = ? AND branch = ? AND seq = ? AND turn <= ?",
+            (*place, at.branch, at.seq, done),
+        )
+    ]
+    if rows:
+        _index_rows(database, place, done, rows)
+
+
 def index_slice(database: Database, owner: str, conversation: str) -> IndexProgress:
     """Index the next turns of a conversation that were not indexed when they were said."""
     place, _ = find_place(database, owner, conversation)
