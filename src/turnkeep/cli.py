@@ -229,9 +229,7 @@ def delete(name: str, yes: bool, **flags: str | None) -> int:
         _tell("Nothing was deleted.")
         return 1
     settings = load_settings(flags)
-    asyncio.run(
-        _with_store(settings, lambda store: delete_conversation(settings, store, row.id), make=False)
-    )
+    asyncio.run(_with_store(settings, lambda store: delete_conversation(settings, store, row.id), make=False))
     return 0
 
 

@@ -27,6 +27,7 @@ from turnkeep.store.erasing import (
     What,
 )
 from turnkeep.store.sqlite import SqliteStore
+from turnkeep.store.sqlite.backups import back_up
 from turnkeep.testing import ScriptedEngine
 
 SECRET = "xylophonist in Lisbon"
@@ -94,7 +95,7 @@ def test_a_turn_is_forgotten_and_the_receipt_says_where_and_proves_it(tmp_path: 
         receipt = await forgetter(store).forget("local", what)
         assert tuple(receipt) == (1,)
         assert receipt.is_proven
-        database, log, engine = (place for place in receipt.places if place.name != "backups")
+        database, log, engine = (place for place in receipt.places if place.name not in ("audit", "backups"))
         assert database.name == "database"
         assert database.removed["item rewritten"] == 2
         assert database.removed["posting"] > 3
@@ -270,14 +271,10 @@ def test_backups_are_written_anew_without_it(tmp_path: Path) -> None:
 
     async def script(store: SqliteStore, conversation: str) -> None:
         backup.parent.mkdir()
-        source, target = sqlite3.connect(tmp_path / "turnkeep.db"), sqlite3.connect(backup)
-        source.backup(target)
-        target.close()
-        source.execute("CREATE TABLE IF NOT EXISTS backup (number INTEGER PRIMARY KEY, path TEXT)")
-        source.execute("INSERT INTO backup (path) VALUES (?)", (str(backup),))
-        source.execute("INSERT INTO backup (path) VALUES (?)", (str(tmp_path / "gone.db"),))
-        source.commit()
-        source.close()
+        gone = backup.with_name("gone.db")
+        for target in (backup, gone):
+            await asyncio.to_thread(back_up, tmp_path / "turnkeep.db", target, lambda _done, _total: None)
+        gone.unlink()
         assert SECRET.encode() in backup.read_bytes()
         receipt = await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=1))
         (place,) = [each for each in receipt.places if each.name == "backups"]

@@ -36,7 +36,7 @@ class Backups:
 
     async def forget(self, task: Task) -> PlaceReceipt:
         """Have every backup forget the same."""
-        self.known = tuple(map(Path, await self.store.list_backups()))
+        self.known = tuple(dict.fromkeys(Path(backup.path) for backup in await self.store.list_backups()))
         changed, failed = 0, list[str]()
         for path in self.known:
             try:

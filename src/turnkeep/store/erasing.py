@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from .base import Lease
+from .carrying import Backup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +143,8 @@ class Eraser(Protocol):
         """Which of these stand in what is kept, of all owners."""
         ...
 
-    async def list_backups(self) -> list[str]:
-        """The files that backups were written to, as far as the store knows."""
+    async def list_backups(self) -> list[Backup]:
+        """The backups on record."""
         ...
 
     async def list_owners(self) -> list[str]:

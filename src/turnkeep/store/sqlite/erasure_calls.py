@@ -78,10 +78,6 @@ class ErasureCalls(Calls):
         """Which of these stand in what is kept."""
         return await self._read(_find_kept, pieces)
 
-    async def list_backups(self) -> list[str]:
-        """The files that backups were written to."""
-        return await self._read(_list_backups)
-
     async def list_owners(self) -> list[str]:
         """The owners who have conversations."""
         return await self._read(_list_owners)
@@ -193,12 +189,6 @@ def _join(texts: Iterable[bytes]) -> Iterable[bytes]:
             yield b"\0".join(part)
             part, size = [], 0
     yield b"\0".join(part)
-
-
-def _list_backups(database: Database) -> list[str]:
-    if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'backup'").fetchone() is None:
-        return []
-    return [path for (path,) in database.execute("SELECT DISTINCT path FROM backup ORDER BY path")]
 
 
 def _list_owners(database: Database) -> list[str]:
