@@ -99,8 +99,9 @@ def _take_out(course: _Course, what: What, touched: Sequence[str]) -> None:
     match what:
         case OneItem():
             lease = course.leases[what.conversation]
-            course.items = forget_item(database, owner, what.conversation, what.item, lease, course.now)
-            course.turns[what.conversation] = ()
+            course.items, course.turns[what.conversation] = forget_item(
+                database, owner, what.conversation, what.item, lease, course.now
+            )
         case OneTurn():
             lease = course.leases[what.conversation]
             course.turns[what.conversation] = forget_turn(
