@@ -45,6 +45,13 @@ class _Change:
 
 def forget_item(
     database: Database, owner: str, conversation: str, item: str, lease: Lease, now: float
+) -> tuple[str, ...]:
+    """Forget an item; returns the ids of all that went with it."""
+    return take_item_out(database, owner, conversation, item, lease, now)[0]
+
+
+def take_item_out(
+    database: Database, owner: str, conversation: str, item: str, lease: Lease, now: float
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Forget an item; returns the ids of all that went with it, and the turns in which that stood."""
     check_lease(database, lease)
