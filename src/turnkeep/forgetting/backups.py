@@ -36,8 +36,10 @@ class Backups:
 
     async def forget(self, task: Task) -> PlaceReceipt:
         """Have every backup forget the same."""
-        self.known = tuple(dict.fromkeys(Path(backup.path) for backup in await self.store.list_backups()))
+        backups = await self.store.list_backups()
+        self.known = tuple(dict.fromkeys(Path(backup.path) for backup in backups))
         changed, failed = 0, list[str]()
+        making = [backup.path for backup in await self.store.list_making()]
         for path in self.known:
             try:
                 changed += await self._forget_in(path, task)
@@ -48,10 +50,8 @@ class Backups:
         return PlaceReceipt(
             name=self.name,
             removed={"backups": changed} if changed else {},
-            state="pending" if failed else "done",
-            advice=f"These could not be written anew: {'; '.join(failed)}. Delete them, or give leave to write them."
-            if failed
-            else "",
+            state="pending" if failed or making else "done",
+            advice=_advise(failed, making),
         )
 
     def search(self, pieces: Sequence[bytes]) -> Searched:
@@ -102,6 +102,19 @@ class Backups:
             )
         except ConversationNotFound:
             return False  # the backup is older than the conversation, or has no such turn
+
+
+def _advise(failed: Sequence[str], making: Sequence[str]) -> str:
+    sentences = []
+    if failed:
+        sentences.append(
+            f"These could not be written anew: {'; '.join(failed)}. Delete them, or give leave to write them."
+        )
+    if making:  # of a moment before this
+        sentences.append(
+            f"These are being made: {'; '.join(making)}. They are written anew when turnkeep is next started."
+        )
+    return " ".join(sentences)
 
 
 async def _drop_texts(store: ForgettingStore) -> bool:

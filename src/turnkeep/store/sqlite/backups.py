@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ...errors import StoreDamaged, StoreTooNew, UsageError
+from ..carrying import Backup
 from ..migrations import load_migrations
 from .carrying import drop_backup, end_backup, list_backups, plan_backup
 from .database import APPLICATION_ID, Database, explain, open_database
@@ -55,6 +56,7 @@ def back_up(database_file: Path, target: Path, told: Told) -> Path:
         part = _part_of(target, number)
         try:
             _copy(database, part, told)
+            _drop_texts(part)
             size = part.stat().st_size
             _put_new(part, target)
         except BaseException:
@@ -93,15 +95,42 @@ def _forget_failed(database: Database) -> None:
     for backup in list_backups(database):
         if backup.finished is not None:
             continue
-        part = _part_of(Path(backup.path), backup.number)
-        if part.exists() and time.time() - part.stat().st_mtime < _STILL_SECONDS:
-            continue  # another process is at it
-        part.unlink(missing_ok=True)
+        if is_being_made(backup):
+            continue
         with database.writing():
             if Path(backup.path).exists():
                 end_backup(database, backup.number, Path(backup.path).stat().st_size, time.time())
             else:
                 drop_backup(database, backup.number)
+
+
+def is_being_made(backup: Backup) -> bool:
+    """Whether another process is at it, as far as can be told; what a killed one has left is taken away."""
+    if backup.finished is not None:
+        return False
+    part = _part_of(Path(backup.path), backup.number)
+    try:
+        if time.time() - part.stat().st_mtime < _STILL_SECONDS:
+            return True
+    except FileNotFoundError:
+        return False
+    part.unlink(missing_ok=True)
+    return False
+
+
+def _drop_texts(copy: Path) -> None:
+    """Drop the texts that are still looked for where a forget is not done: nobody would take them out of a copy."""
+    database = sqlite3.connect(copy, isolation_level=None)
+    try:
+        changed = database.execute(
+            "UPDATE forgetting SET note = json_set(note, '$.texts', json('[]')) "
+            "WHERE json_array_length(note, '$.texts') > 0"
+        ).rowcount
+        if changed:
+            database.execute("VACUUM")  # what stood there is in no unused space either
+            _sync(copy)
+    finally:
+        database.close()
 
 
 def _copy(source: sqlite3.Connection, target: Path, told: Told) -> None:
