@@ -58,7 +58,7 @@ def back_up(database_file: Path, target: Path, told: Told) -> Path:
             size = part.stat().st_size
             _put_new(part, target)
         except BaseException:
-            part.unlink(missing_ok=True)
+            drop_file(part)
             with database.writing():
                 drop_backup(database, number)
             raise
@@ -88,6 +88,12 @@ def _part_of(target: Path, number: int) -> Path:
     return target.with_name(f".{target.name}.{number}.part")
 
 
+def drop_file(part: Path) -> None:
+    """Take a half database away, and what SQLite keeps beside it; itself last, since it leads to the others."""
+    for end in ("-journal", "-wal", "-shm", ""):
+        Path(f"{part}{end}").unlink(missing_ok=True)
+
+
 def _forget_failed(database: Database) -> None:
     """Take what killed backups have left: the half file, and the row where there is no whole one."""
     for backup in list_backups(database):
@@ -96,7 +102,7 @@ def _forget_failed(database: Database) -> None:
         part = _part_of(Path(backup.path), backup.number)
         if part.exists() and time.time() - part.stat().st_mtime < _STILL_SECONDS:
             continue  # another process is at it
-        part.unlink(missing_ok=True)
+        drop_file(part)
         with database.writing():
             if Path(backup.path).exists():
                 end_backup(database, backup.number, Path(backup.path).stat().st_size, time.time())
@@ -182,13 +188,13 @@ def restore(database_file: Path, backup: Path, told: Told) -> Path | None:
     except OSError as error:
         raise UsageError(f"{database_file} cannot be replaced: {error.strerror or error}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        drop_file(part)
 
 
 def new_beside(database_file: Path) -> Path:
     """A name beside the database for its successor; what killed ones have left is taken away."""
     database_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in database_file.parent.glob(f".{database_file.name}.*.new"):
+    for left in database_file.parent.glob(f".{database_file.name}.*.new*"):
         left.unlink(missing_ok=True)
     return database_file.with_name(f".{database_file.name}.{secrets.token_hex(4)}.new")
 
