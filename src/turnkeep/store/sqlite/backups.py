@@ -60,7 +60,7 @@ def back_up(database_file: Path, target: Path, told: Told) -> Path:
             size = part.stat().st_size
             _put_new(part, target)
         except BaseException:
-            part.unlink(missing_ok=True)
+            drop_file(part)
             with database.writing():
                 drop_backup(database, number)
             raise
@@ -90,6 +90,12 @@ def _part_of(target: Path, number: int) -> Path:
     return target.with_name(f".{target.name}.{number}.part")
 
 
+def drop_file(part: Path) -> None:
+    """Take a half database away, and what SQLite keeps beside it; itself last, since it leads to the others."""
+    for end in ("-journal", "-wal", "-shm", ""):
+        Path(f"{part}{end}").unlink(missing_ok=True)
+
+
 def _forget_failed(database: Database) -> None:
     """Take what killed backups have left: the half file, and the row where there is no whole one."""
     for backup in list_backups(database):
@@ -113,8 +119,8 @@ def is_being_made(backup: Backup) -> bool:
         if time.time() - part.stat().st_mtime < _STILL_SECONDS:
             return True
     except FileNotFoundError:
-        return False
-    part.unlink(missing_ok=True)
+        pass
+    drop_file(part)
     return False
 
 
@@ -211,13 +217,13 @@ def restore(database_file: Path, backup: Path, told: Told) -> Path | None:
     except OSError as error:
         raise UsageError(f"{database_file} cannot be replaced: {error.strerror or error}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        drop_file(part)
 
 
 def new_beside(database_file: Path) -> Path:
     """A name beside the database for its successor; what killed ones have left is taken away."""
     database_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in database_file.parent.glob(f".{database_file.name}.*.new"):
+    for left in database_file.parent.glob(f".{database_file.name}.*.new*"):
         left.unlink(missing_ok=True)
     return database_file.with_name(f".{database_file.name}.{secrets.token_hex(4)}.new")
 

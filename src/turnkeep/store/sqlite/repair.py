@@ -18,7 +18,7 @@ from ...errors import StoreDamaged, UsageError
 from ..ids import conversation_id, make_key, make_tag
 from ..migrations import load_migrations
 from .appends import settle_turns
-from .backups import Told, alone, check_identity, copy_pages, first_problem, new_beside, swap
+from .backups import Told, alone, check_identity, copy_pages, drop_file, first_problem, new_beside, swap
 from .database import Database, explain, open_database
 from .examine import Report, examine, unreadable_bodies
 from .leases import drop_lease, take_lease
@@ -53,7 +53,7 @@ def repair(database_file: Path, told: Told) -> Repaired:
     if not database_file.exists():
         raise UsageError(f"There is no database {database_file}.")
     part = new_beside(database_file)
-    orphans = part.with_suffix(".orphans")
+    orphans = Path(f"{part}.orphans")
     try:
         with alone(database_file) as (connection, rows):
             result = Repaired()
@@ -68,7 +68,7 @@ def repair(database_file: Path, told: Told) -> Repaired:
     except sqlite3.Error as error:
         raise explain(error, str(database_file)) from error
     finally:
-        part.unlink(missing_ok=True)
+        drop_file(part)
         orphans.unlink(missing_ok=True)
 
 
@@ -82,7 +82,7 @@ def _copy_or_salvage(
             copy_pages(connection, part, told)
             return
     except sqlite3.DatabaseError:
-        part.unlink(missing_ok=True)
+        drop_file(part)
     _salvage(connection, database_file, part, result)
 
 
