@@ -25,7 +25,7 @@ from turnkeep.context.sizes import Calibration, estimate_tokens
 Count: TypeAlias = Callable[[str], int]
 
 LEARNED_TURNS = 3
-MODEL = Path(__file__).parents[1] / "src/turnkeep/models/standin.gguf"
+MODEL = Path(__file__).parents[1] / "src/turnkeep/models/reader.gguf"
 
 # One message a line; written for this benchmark.
 PROSE = {

@@ -16,7 +16,7 @@ from typing import Any
 
 import turnkeep
 
-MODEL = Path(turnkeep.__file__).parent / "models" / "standin.gguf"
+MODEL = Path(turnkeep.__file__).parent / "models" / "reader.gguf"
 WINDOW = 4096  # tokens, unless a test asks for another
 RUNNING: set[str] = set()  # addresses of the servers started here
 START_SECONDS = 60.0

@@ -188,7 +188,7 @@ def test_the_key_reaches_the_engine_and_nobody_else(start_llama: object, tmp_pat
         (["chat", "--strategy", "recal"], "There is no strategy 'recal'"),
         (["chat", "--gguf", "/no/such.gguf"], "/no/such.gguf"),
         (["chat", "--gguf", __file__], "is not a whole GGUF"),
-        (["chat", "--window", "1000000"], "4,096"),
+        (["chat", "--window", "1000000"], "2,048"),
         (["chat", "--model", "gpt-7"], "does not serve 'gpt-7'"),
         (["chat", "bad\nname"], "cannot hold line breaks"),
         (["chat", "--db", "/"], "is a folder"),

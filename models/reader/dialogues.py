@@ -13,18 +13,25 @@ from dataclasses import dataclass, field
 from turnkeep.context.facts import Fact, Statement, keep_facts
 from turnkeep.context.instructions import quote_limit, render_instruction
 from turnkeep.context.recall import quote_message
-from turnkeep.context.tokens import split_sentences
 from turnkeep.context.view import Line, View, render_base
 from turnkeep.conversation.items import Item, Message, Note, Recalled, assistant, user
 from turnkeep.conversation.log import Position
 
 from . import talk
 from .families import Key, say_answer
-from .replies import Reply, answer_plainly, answer_unknown, answer_value, quote, summarise
+from .replies import (
+    Reply,
+    acknowledge,
+    answer_plainly,
+    answer_unknown,
+    answer_value,
+    quote,
+    summarise,
+)
 from .speaker import Mix, Speaker, draw_mix
 
 DAY_SECONDS = 86_400
-SUMMARIES, EXAMINED = 0.15, 0.2  # shares of dialogues with many summaries, and with all questions at the end
+SUMMARIES, EXAMINED = 0.3, 0.2  # shares of dialogues with many summaries, and with all questions at the end
 SUMMARY_LENGTH = 300  # tokens of a row that can hold a summary: the request alone takes a hundred
 
 
@@ -72,8 +79,7 @@ class Writer:
     base: dict[Key, tuple[int, str]] = field(default_factory=dict)
     recalled: dict[Key, tuple[int, str]] = field(default_factory=dict)
     log: dict[Key, str] = field(default_factory=dict)
-    stated: list[str] = field(default_factory=list)  # sentences since the last summary, or the base
-    remark: str = ""  # the first one in the log
+    stated: list[tuple[Key, str]] = field(default_factory=list)  # since the last summary, or the base
     asked: set[Key] = field(default_factory=set)
     most_recalled: int = 10  # lines beside those about what is asked for
     began: float = 0.0
@@ -81,7 +87,9 @@ class Writer:
     def __post_init__(self) -> None:
         self.speaker = Speaker(self.rng, self.mix)
         self.began = self.rng.uniform(1.6e9, 1.95e9)
-        self.third_person = self.rng.random() < 0.5  # how the summary in the base is written
+        self.third_person = self.rng.random() < 0.75  # how the summary in the base is written
+        # Now and then another model spoke before, and acknowledged in few words: nothing is learnt from those.
+        self.restates = self.rng.random() < 0.85
         self.pace = self.rng.choice((0.0, 0.0, 0.002, 0.05, 0.5)) * DAY_SECONDS  # between turns
 
     # -- what can be read ---------------------------------------------------------------------------
@@ -107,6 +115,9 @@ class Writer:
             value = self.speaker.value(key, latest.get(key, ""))
             text = self.speaker.state(key, value, update=key in latest)
             self._remember(text, key=key, value=value)
+            if self.restates and self.rng.random() < 0.5:
+                said = "".join(text for text, _ in acknowledge([(key, value)]))
+                self._remember(said, role="assistant", key=key, value=value)
             latest[key] = value
             while self.rng.random() < talk_share:
                 if self.rng.random() < 0.7:
@@ -195,34 +206,40 @@ class Writer:
         rng = self.rng
         if rng.random() < 0.04 and not self.mix.plain:
             return self._note()
-        statements = [self._new_statement()]
-        parts = [*statements]
+        told = [self._new_statement()]
+        parts = [told[0][2]]
         if not self.mix.plain:
             draw = rng.random()
             if draw < 0.14:
-                statements.append(self._new_statement())
-                parts = [*statements]
+                told.append(self._new_statement())
+                parts.append(told[1][2])
             elif draw < 0.20:
                 parts.insert(0, talk.draw_remark(rng))
             elif draw < 0.25:
                 parts.append(talk.draw_remark(rng))
             elif draw < 0.28:
                 before = _ended([*parts, ""])[0]
-                self.stated.append(before)
-                return self.ask(before=f"{before} ")
+                return self.ask(before=f"{before} ", noted=self._acknowledge(told))
         self._recall_now_and_then()
-        whole = _ended(parts)
-        self.stated += [said for said, part in zip(whole, parts, strict=True) if part in statements]
-        return self.dialogue.say(" ".join(whole), answer_plainly(talk.NOTED, 0.5))
+        return self.dialogue.say(" ".join(_ended(parts)), self._acknowledge(told))
 
-    def _new_statement(self) -> str:
+    def _acknowledge(self, told: Sequence[tuple[Key, str, str]]) -> Reply:
+        """Acknowledge what a turn states, so that a summary lists it later."""
+        facts = [(key, value) for key, value, _ in told]
+        if not self.restates:
+            return answer_plainly(talk.NOTED, 0.0)
+        self.stated += facts
+        return acknowledge(facts)
+
+    def _new_statement(self) -> tuple[Key, str, str]:
+        """A fact, new or changed, and the words that state it."""
         rng, known = self.rng, self.known_keys()
         update = bool(known) and rng.random() < self.mix.updates
         key = rng.choice(known) if update else self.speaker.new_key(known)
         before = self.truth(key)
         value = self.speaker.value(key, before or "")
         self._set(key, value)
-        return self.speaker.state(key, value, update=before is not None)
+        return key, value, self.speaker.state(key, value, update=before is not None)
 
     def _set(self, key: Key, value: str) -> None:
         self.log[key] = value
@@ -248,8 +265,11 @@ class Writer:
         self.asked.discard(key)
         self.chat()
 
-    def ask(self, before: str = "") -> None:
-        """A turn that asks for a fact: one that can be read, or one that can not."""
+    def ask(self, before: str = "", noted: Reply | None = None) -> None:
+        """A turn that asks for a fact: one that can be read, or one that can not.
+
+        before, noted: what is stated in the same message, and what is replied to that.
+        """
         rng = self.rng
         key = self._choose_asked()
         exhausted = key in self.asked or (not self.past and len(self.log) < 2)
@@ -263,9 +283,10 @@ class Writer:
             self._recall(key)
         value = self.truth(key)
         self.asked.add(key)
-        return self.dialogue.say(
-            before + self.speaker.ask(key), answer_unknown(key) if value is None else answer_value(key, value)
-        )
+        answer = answer_unknown(key) if value is None else answer_value(key, value)
+        if noted:
+            answer = [*noted, (" ", noted[-1][1]), *answer]
+        return self.dialogue.say(before + self.speaker.ask(key), answer)
 
     def _choose_asked(self) -> Key:
         rng, known = self.rng, self.known_keys()
@@ -282,9 +303,7 @@ class Writer:
         draw = rng.random()
         self._recall_now_and_then()
         if draw < 0.62:
-            remark = talk.draw_remark(rng)
-            self.remark = self.remark or split_sentences(remark)[0]
-            return self.dialogue.say(remark, answer_plainly(talk.HEARD, 0.5))
+            return self.dialogue.say(talk.draw_remark(rng), answer_plainly(talk.HEARD, 0.5))
         made: Callable[[random.Random], tuple[str, str]] = talk.draw_chat if draw < 0.8 else talk.draw_world
         if draw > 0.88:
             said, reply = talk.draw_repeat(rng)
@@ -293,15 +312,17 @@ class Writer:
         return self.dialogue.say(said, answer_plainly(reply, 0.5))
 
     def sum_up(self) -> None:
-        """A turn that asks for a summary of the log."""
+        """A turn that asks for a summary of the log; what was not restated is too much to list for so small a model."""
+        if not self.restates:
+            return
         said = [
             item.text for item in self.dialogue.items if isinstance(item, Message) and item.role == "user"
         ]
         limit = (
             quote_limit(self.rng.choice(said[len(said) // 2 :])) if said and self.rng.random() < 0.7 else ""
         )
-        self.dialogue.say(render_instruction(limit), summarise(self.stated, self.remark))
-        self.stated, self.remark = [], ""
+        self.dialogue.say(render_instruction(limit), summarise(self.stated))
+        self.stated = []
 
     # -- recalled lines -----------------------------------------------------------------------------
     def _recall_now_and_then(self) -> None:

@@ -3,8 +3,9 @@
     python -m models.reader.eval FILE.gguf [--n 200] [--only recall] [--show 3] [--out table.md]
 
 Against the real llama.cpp server over HTTP at temperature 0; prompts as turnkeep lays them out. Values
-are such as training never had; so are the wordings in the row that says so. Recall and abstention
-stand side by side, since either alone can be had by always doing the same.
+are such as training never had; so are the wordings in the row that says so. What the reader acknowledges
+on the way are its own words in each case, right or wrong. Recall and abstention stand side by side,
+since either alone can be had by always doing the same.
 """
 
 import argparse
@@ -26,7 +27,6 @@ from turnkeep.context.evidence import Utterance
 from turnkeep.context.facts import Fact, render_facts
 from turnkeep.context.instructions import quote_limit, render_instruction
 from turnkeep.context.recall import quote_message
-from turnkeep.context.tokens import split_sentences
 from turnkeep.context.view import Line, View, layout_messages, render_base
 from turnkeep.conversation.items import Item, Message, Recalled, assistant, user
 from turnkeep.conversation.log import Position
@@ -37,7 +37,7 @@ from turnkeep.wire.chat_completions import render_messages
 
 from . import talk
 from .families import FAMILIES, Key, say_answer
-from .replies import answer_unknown, answer_value, quote
+from .replies import acknowledge, answer_unknown, answer_value
 from .shapes import render_prompt
 from .speaker import Mix, Speaker
 
@@ -124,8 +124,10 @@ class Examiner:
         return items
 
 
-def _turn(text: str) -> list[Item]:
-    return [user(text), assistant(talk.NOTED)]
+def _tell(speaker: Speaker, key: Key, value: str, *, update: bool = False) -> list[Item]:
+    """A turn that states a fact, acknowledged as taught."""
+    reply = "".join(text for text, _ in acknowledge([(key, value)]))
+    return [user(speaker.state(key, value, update=update)), assistant(reply)]
 
 
 def ask_recall(
@@ -138,16 +140,14 @@ def ask_recall(
         facts = examiner.draw_facts(count)
         (key, value), *others = facts
         rng.shuffle(others)
-        after: list[Item] = _turn(speaker.state(key, value))
+        after = _tell(speaker, key, value)
         before: list[Item] = []
         slots = max(1, int(distance / 45))
         share = min(0.9, len(others) / slots)
         while examiner.size(after) < distance:
-            after += (
-                _turn(speaker.state(*others.pop())) if others and rng.random() < share else examiner.chatter()
-            )
+            after += _tell(speaker, *others.pop()) if others and rng.random() < share else examiner.chatter()
         for other in others:
-            turn = _turn(speaker.state(*other))
+            turn = _tell(speaker, *other)
             if examiner.size(before + turn + after) < LONGEST - 60:
                 before += turn
         asked = key if known else examiner.absent_key(facts)
@@ -174,14 +174,12 @@ def ask_latest(distance: int) -> Callable[[Examiner], Case]:
         facts = examiner.draw_facts(8)
         (key, old), *others = facts
         value = speaker.value(key, old)
-        items, changed_at = _turn(speaker.state(key, old)), rng.uniform(0.2, 0.9) * distance
+        items, changed_at = _tell(speaker, key, old), rng.uniform(0.2, 0.9) * distance
         while examiner.size(items) < distance:
             if value and examiner.size(items) >= changed_at:
-                items += _turn(speaker.state(key, value, update=True))
+                items += _tell(speaker, key, value, update=True)
                 changed_at = float("inf")
-            items += (
-                _turn(speaker.state(*others.pop())) if others and rng.random() < 0.3 else examiner.chatter()
-            )
+            items += _tell(speaker, *others.pop()) if others and rng.random() < 0.3 else examiner.chatter()
         return _question(items, speaker, key, value)
 
     return make
@@ -238,12 +236,12 @@ def ask_recalled(count: int, distance: int, *, known: bool = True) -> Callable[[
 def ask_summary(examiner: Examiner) -> Case:
     """The summary is asked for as turnkeep asks, some turns before the end."""
     rng, speaker = examiner.rng, examiner.speaker()
-    told = [speaker.state(*fact) for fact in examiner.draw_facts(rng.randint(1, 8))]
+    told = examiner.draw_facts(rng.randint(1, 8))
     cut = rng.randint(max(1, len(told) // 2), len(told))
     items: list[Item] = []
     folded_upto = 0
-    for number, text in enumerate(told):
-        items += _turn(text)
+    for number, (key, value) in enumerate(told):
+        items += _tell(speaker, key, value)
         for _ in range(rng.randint(0, 3)):
             items += examiner.chatter()
         if number + 1 == cut:
@@ -251,26 +249,32 @@ def ask_summary(examiner: Examiner) -> Case:
     items += examiner.chatter()
     first_kept = items[folded_upto]
     assert isinstance(first_kept, Message)
-    said = [item.text for item in items if isinstance(item, Message) and item.role == "user"]
+    lines = [say_answer(key, value, "line") for key, value in told]
     return Case(
         items=[*items, user(render_instruction(quote_limit(first_kept.text)))],
-        folded=[quote(text) for text in told[:cut]],
-        stated=[quote(text) for whole in said for text in (whole, *split_sentences(whole))],
+        folded=lines[:cut],
+        stated=lines,
         kept_from=folded_upto,
     )
 
 
-def ask_acknowledged(examiner: Examiner) -> Case:
-    """A fact is acknowledged, and nothing is made of a remark."""
-    rng, speaker = examiner.rng, examiner.speaker()
-    items = examiner.fill([], 300)
-    if rng.random() < 0.5:
-        return Case(
-            items=[*items, user(speaker.state(*examiner.draw_facts(1)[0]))],
-            value="Got it",
-            sentence=talk.NOTED,
-        )
-    return Case(items=[*items, user(talk.draw_remark(rng))], value="I see", sentence=talk.HEARD)
+def ask_acknowledged(*, held_wordings: bool = False) -> Callable[[Examiner], Case]:
+    """A fact is acknowledged with its value."""
+
+    def make(examiner: Examiner) -> Case:
+        speaker = examiner.speaker(held_wordings=held_wordings)
+        (key, value), *_ = examiner.draw_facts(1)
+        stated, noted = _tell(speaker, key, value)
+        assert isinstance(noted, Message)
+        return Case(items=[*examiner.fill([], 300), stated], value=value, sentence=noted.text)
+
+    return make
+
+
+def ask_heard(examiner: Examiner) -> Case:
+    """Nothing is made of a remark."""
+    remark = user(talk.draw_remark(examiner.rng))
+    return Case(items=[*examiner.fill([], 300), remark], value="I see", sentence=talk.HEARD)
 
 
 # Name, bar in percent ("" for none), what makes a case.
@@ -295,7 +299,9 @@ _ROWS: tuple[tuple[str, str, Callable[[Examiner], Case]], ...] = (
     ("plainest phrasings: recall, 10 facts, 500 tokens", "", ask_recall(500, 10, plain=True)),
     ("plainest phrasings: recall, 10 facts, 1,000 tokens", "", ask_recall(1000, 10, plain=True)),
     ("plainest phrasings: abstention, 10 facts, 500 tokens", "", ask_recall(500, 10, known=False, plain=True)),
-    ("acknowledgement after 300 tokens of talk", "", ask_acknowledged),
+    ("a fact is acknowledged with its value, after 300 tokens of talk", "", ask_acknowledged()),
+    ("held-out phrasings: a fact is acknowledged with its value", "", ask_acknowledged(held_wordings=True)),
+    ("nothing is made of a remark, after 300 tokens of talk", "", ask_heard),
     ("summary: facts of the folded turns in the lines", "90", ask_summary),
 )  # fmt: skip
 
@@ -345,9 +351,19 @@ def judge_summary(row: Row, case: Case, reply: str, *, complete: bool) -> None:
 
 
 async def call(engine: EmbeddedEngine, case: Case) -> tuple[str, bool]:
-    """Ask the engine; the reply, and whether it ended by itself."""
-    most = SUMMARY_TOKENS if case.stated else ANSWER_TOKENS
-    messages = render_messages(layout_messages(case.base, case.items))
+    """Hold the conversation and ask; the reply, and whether it ended by itself."""
+    items = list(case.items)
+    for place, item in enumerate(items):
+        if isinstance(item, Message) and item.role == "assistant" and item.text.startswith(f"{talk.NOTED} "):
+            said, _ = await generate(engine, case.base, items[:place], ANSWER_TOKENS)
+            items[place] = assistant(said)
+    case.items = items
+    return await generate(engine, case.base, items, SUMMARY_TOKENS if case.stated else ANSWER_TOKENS)
+
+
+async def generate(engine: EmbeddedEngine, base: str, items: Sequence[Item], most: int) -> tuple[str, bool]:
+    """The reply to a prompt, and whether it ended by itself."""
+    messages = render_messages(layout_messages(base, items))
     assembler = Assembler()
     async with aclosing(engine.stream(Request(messages=messages, temperature=0, max_tokens=most))) as deltas:
         async for delta in deltas:

@@ -7,9 +7,11 @@ where none does, and the same words before either.
 from collections.abc import Sequence
 
 from .families import Key, say_answer, split_answer
+from .talk import NOTED
 
 # Loss weights: the value is what it is about; a long fixed refusal would win over it otherwise.
-VALUE, UNKNOWN, SENTENCE, FIXED = 3.0, 2.0, 0.8, 0.25
+VALUE, UNKNOWN, SENTENCE, FIXED = 3.0, 2.5, 0.8, 0.25
+RESTATED, LINE = 1.5, 2.0  # a value that stands one message back; the words of a line that choose the fact
 NOT_TOLD = " I don't know. You haven't told me that."
 NOTHING_NEW = "Nothing new."
 
@@ -35,24 +37,35 @@ def answer_plainly(text: str, weight: float = FIXED) -> Reply:
     return [(text, weight)]
 
 
+def acknowledge(told: Sequence[tuple[Key, str]]) -> Reply:
+    """Say of each fact what was understood, in the one way in which it is answered later.
+
+    So wordings are understood where the words stand, and whatever comes later (an answer, a line of a
+    summary, the lack of a fact) is a look-up of one pattern, however far back. The person sees
+    what was understood, too. Example: "Got it. Your dog is called Biscuit."
+    """
+    reply: Reply = [(NOTED, FIXED)]
+    for key, value in told:
+        before, whole = split_answer(key), say_answer(key, value)
+        end = len(before) + 1 + len(value)
+        reply += [(f" {before}", 1.0), (whole[len(before) : end], RESTATED), (whole[end:], SENTENCE)]
+    return reply
+
+
 def quote(text: str) -> str:
     """Write what the user said as a line of a summary."""
     return f"The user said: {text}"
 
 
-def summarise(statements: Sequence[str], remark: str = "") -> Reply:
-    """List what was stated as lines, as turnkeep's instruction asks for them; without any, a remark stands for the rest.
-
-    The lines quote. A small model that puts them in other words says now and then what nobody said; of its own
-    words turnkeep's check finds only some, and a quotation is as good a place to read a fact from.
-    """
-    told = list(statements) or [remark] * bool(remark)
+def summarise(told: Sequence[tuple[Key, str]]) -> Reply:
+    """List what was told as lines, in the order of telling, as turnkeep's instruction asks for them."""
     if not told:
         return answer_plainly(NOTHING_NEW, SENTENCE)
     pieces: Reply = []
-    for number, text in enumerate(told):
-        head, _, rest = text.partition(" ")
-        # Which statement comes next is decided at its first words; the others follow from them.
-        pieces += [("\n- " if number else "- ", 1.0), ("The user said:", 0.3), (f" {head}", 2.0)]
-        pieces += [(f" {rest}", 1.0)] if rest else []
+    for number, (key, value) in enumerate(told):
+        before, whole = split_answer(key, "line"), say_answer(key, value, "line")
+        end = len(before) + 1 + len(value)
+        # Which fact comes next is decided before its value; the value follows from that.
+        pieces += [("\n- " if number else "- ", 1.0), (before, LINE)]
+        pieces += [(whole[len(before) : end], RESTATED), (whole[end:], SENTENCE)]
     return pieces

@@ -18,7 +18,7 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
-DATA_VERSION = 1  # goes up with each change after which a model has to be trained again
+DATA_VERSION = 2  # goes up with each change after which a model has to be trained again
 
 
 def render_message(message: Message) -> str:
@@ -45,7 +45,7 @@ def render_pieces(
         yield f"{BEGIN}assistant\n", 0.0
         yield from reply
         # Where it ends is learnt as well, less where the sentence is a fixed one.
-        yield END, 0.3 if reply[-1][1] < 0.5 else 1.0
+        yield END, min(1.0, 1.2 * reply[-1][1]) if reply[-1][1] < 0.5 else 1.0
         yield "\n", 0.0
 
 

@@ -116,7 +116,7 @@ class Speaker:
         return trained[0] if self.rng.random() < 0.35 else self.rng.choice(trained)
 
     def _wrap(self, text: str, wraps: Sequence[str], held: Sequence[str], value: str) -> str:
-        keeps_capital = text.startswith(("I ", "I'", value)) if value else text.startswith("I ")
+        keeps_capital = text.startswith(("I ", "I'", value)) if value else text.startswith(("I ", "I'"))
         head = self.rng.choice(held if self.mix.held_wordings else wraps)
         return head + (text if keeps_capital else text[:1].lower() + text[1:])
 

@@ -101,9 +101,9 @@ _WORDS = sorted(
     }
     | set(COMMON)
 )
-WRAPS = ("By the way, ", "Just so you know, ", "Oh, and ", "Note that ", "You should know that ", "Also, ", "And ", "Listen, ", "Well, ", "For your notes: ", "Remember: ", "Please remember that ", "Remember that ", "Please note: ", "Let me tell you something: ", "One more thing: ")  # fmt: skip
-ASK_WRAPS = ("By the way, ", "Tell me, ", "Quick question: ", "So, ", "And ", "Remind me: ", "One question: ", "Hey, ", "Please, ", "Say, ", "Now, ", "Sorry, ", "I forgot: ")  # fmt: skip
-UPDATE_WRAPS = ("Actually, ", "Correction: ", "No, ", "Sorry, ", "I was wrong: ", "Wait, ", "I made a mistake: ", "Update: ", "From now on, ", "Since today, ", "News: ", "Oh, I meant ", "It has changed: ")  # fmt: skip
+WRAPS = ("By the way, ", "Just so you know, ", "Oh, and ", "Note that ", "You should know that ", "Also, ", "And ", "Listen, ", "Well, ", "For your notes: ", "Remember: ", "Please remember that ", "Remember that ", "Please note: ", "Let me tell you something: ", "One more thing: ", "For the record, ", "In case it matters, ", "Something else: ", "FYI, ", "Keep in mind that ", "Here is something: ", "So, ", "Oh, ", "Hey, ", "Don't forget: ", "While I think of it: ")  # fmt: skip
+ASK_WRAPS = ("By the way, ", "Tell me, ", "Quick question: ", "So, ", "And ", "Remind me: ", "One question: ", "Hey, ", "Please, ", "Say, ", "Now, ", "Sorry, ", "I forgot: ", "OK, ", "Well, ", "Another question: ", "Oh, ", "A question: ", "Wait, ", "Hi, ", "Also, ", "Next question: ", "Something else: ", "Excuse me, ", "Right, ")  # fmt: skip
+UPDATE_WRAPS = ("Actually, ", "Correction: ", "No, ", "Sorry, ", "I was wrong: ", "Wait, ", "I made a mistake: ", "Update: ", "From now on, ", "Since today, ", "News: ", "Oh, I meant ", "It has changed: ", "Small change: ", "Things have changed: ", "To correct myself, ", "Oh wait, ", "Hold on, ", "As of today, ", "New information: ", "I just heard: ", "Attention, ", "Forget what I said: ", "Not quite: ", "That was wrong: ")  # fmt: skip
 HELD_WRAPS = ("Before I forget, ", "You might like to know that ", "Fun fact: ", "Incidentally, ")
 HELD_ASK_WRAPS = ("I wonder, ", "Could you help me: ", "Let me check: ", "Hmm, ")
 HELD_UPDATE_WRAPS = ("Scrap that, ", "My mistake, ", "On second thought, ")

@@ -2,8 +2,10 @@
 
     python -m models.reader.talks FILE.gguf [--window 2048] [--turns 120] [--talks 5]
 
-Each talk is held with all of turnkeep's memory and with a sliding window. Asked is for what was said,
-and for what never was: a memory that makes the model answer the latter falsely would be no gain.
+Each talk is held with all of turnkeep's memory, with a sliding window, and, with the same facts but fewer
+remarks between them, so that all of it fits, with the whole text in view.
+Asked is for what was said, and for what never was: a memory that makes the model answer the latter falsely
+more often than the whole text does would be no gain.
 """
 
 import argparse
@@ -25,6 +27,11 @@ from .families import FAMILIES, Key
 from .speaker import Mix, Speaker
 
 STRATEGIES = (str(Strategy()), "window")
+WHOLE = "whole text"
+WHOLE_WINDOW, WHOLE_TURNS = (
+    2048,
+    40,
+)  # all that the reader was trained to see, and turns that it holds with the questions
 FACTS, NEVER_SAID = 10, 5
 # What is told and asked in the demo: the plainest words of ten kinds, and the value.
 DEMO = (
@@ -102,7 +109,7 @@ async def hold_talk(engine: EmbeddedEngine, script: Script, score: Score) -> Non
     chat = AsyncChat(
         engine,
         db=store,
-        strategy=score.strategy,
+        strategy="window" if score.strategy == WHOLE else score.strategy,
         temperature=0,
         max_tokens=ANSWER_TOKENS,
         embedding_seconds=None,
@@ -137,18 +144,22 @@ def judge(score: Score, question: str, value: str | None, reply: str, prompt: st
         )
 
 
-async def hold_talks(gguf: Path, scripts: Sequence[Script], *, window: int) -> list[Score]:
-    """Hold each talk with each strategy."""
-    scores = [Score(window=window, strategy=strategy) for strategy in STRATEGIES]
-    engine = EmbeddedEngine(gguf, window=window, threads=1)
-    try:
-        for score in scores:
-            for script in scripts:
+async def hold_talks(
+    gguf: Path, scripts: Sequence[Script], *, window: int, whole: Sequence[Script] = ()
+) -> list[Score]:
+    """Hold each talk with each strategy, and those of `whole` with their whole text in view."""
+    plan = [(Score(window=window, strategy=strategy), scripts) for strategy in STRATEGIES]
+    if whole:
+        plan.append((Score(window=WHOLE_WINDOW, strategy=WHOLE), whole))
+    for score, held in plan:
+        engine = EmbeddedEngine(gguf, window=score.window, threads=1)
+        try:
+            for script in held:
                 await hold_talk(engine, script, score)
                 print(f"{score.strategy}: {score.right} of {score.asked}", file=sys.stderr, flush=True)
-    finally:
-        await engine.close()
-    return scores
+        finally:
+            await engine.close()
+    return [score for score, _ in plan]
 
 
 def render_scores(scores: Sequence[Score]) -> str:
@@ -179,7 +190,8 @@ def main() -> None:
     scripts = (
         [write_demo()] if given.demo else [write_script(seed, given.turns) for seed in range(given.talks)]
     )
-    scores = asyncio.run(hold_talks(given.gguf, scripts, window=given.window))
+    whole = [] if given.demo else [write_script(seed, WHOLE_TURNS) for seed in range(given.talks)]
+    scores = asyncio.run(hold_talks(given.gguf, scripts, window=given.window, whole=whole))
     print(render_scores(scores))
     for score in scores:
         for wrong in score.wrong[: given.show]:

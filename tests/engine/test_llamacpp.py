@@ -77,8 +77,8 @@ def test_what_is_loaded_is_found(start_llama: Start) -> None:
         models=(info.model,),
         window=WINDOW,
         window_source="loaded",
-        trained_window=4096,
-        tokenizer="llama.cpp:standin.gguf:1536:2692736",
+        trained_window=2048,
+        tokenizer="llama.cpp:reader.gguf:2048:4185088",
         counts=True,
         template=TemplateRules(),
         reports_cache=True,
@@ -110,13 +110,13 @@ def test_a_larger_window_is_refused_with_the_number(start_llama: Start) -> None:
 
 
 def test_a_model_may_be_named_by_its_file(start_llama: Start) -> None:
-    info = probe(start_llama(window=WINDOW).url, model="standin.gguf")
-    assert info.model.endswith("standin.gguf")
+    info = probe(start_llama(window=WINDOW).url, model="reader.gguf")
+    assert info.model.endswith("reader.gguf")
 
 
 def test_a_model_that_is_not_served_is_refused(start_llama: Start) -> None:
     """llama.cpp would take any name without a word."""
-    with pytest.raises(UsageError, match=r"does not serve 'gpt-9': it serves .*standin\.gguf"):
+    with pytest.raises(UsageError, match=r"does not serve 'gpt-9': it serves .*reader\.gguf"):
         probe(start_llama(window=WINDOW).url, model="gpt-9")
 
 
@@ -247,7 +247,7 @@ def test_an_overflow_carries_the_true_numbers(engine: LlamaCppEngine) -> None:
 
     with pytest.raises(ContextOverflow) as caught:
         asyncio.run(main())
-    assert (caught.value.needed, caught.value.available) == (6008, WINDOW)
+    assert (caught.value.needed, caught.value.available) == (3009, WINDOW)
 
 
 def test_stopping_a_reply_stops_the_engine(start_llama: Start) -> None:

@@ -229,7 +229,7 @@ def test_places_and_pool_are_what_the_engine_says():
 
 def test_without_an_address_the_embedded_engine_is_served():
     pool = connect_pool(ServeSettings())
-    assert [member.engine.url for member in pool.members] == ["embedded:standin.gguf"]
+    assert [member.engine.url for member in pool.members] == ["embedded:reader.gguf"]
 
 
 def test_several_engines_are_not_waited_for_one_after_another():

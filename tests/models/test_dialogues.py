@@ -4,7 +4,7 @@ import re
 import pytest
 from models.reader.dialogues import Writer, make_dialogue
 from models.reader.families import FAMILIES, Key
-from models.reader.replies import NOT_TOLD, answer_unknown, answer_value, summarise
+from models.reader.replies import NOT_TOLD, acknowledge, answer_unknown, answer_value, summarise
 from models.reader.shapes import render_message
 from models.reader.speaker import Mix, Speaker, draw_mix
 
@@ -34,28 +34,39 @@ def walk(dialogue):
 
 def test_an_answer_weighs_most_where_the_value_stands():
     assert answer_value(DOG, "Rex") == [("Your dog is called", 0.8), (" Rex", 3.0), (".", 0.8)]
-    assert answer_unknown(DOG)[:2] == [("Your dog is called", 0.8), (" ...", 2.0)]
+    assert answer_unknown(DOG)[:2] == [("Your dog is called", 0.8), (" ...", 2.5)]
 
 
-def test_a_summary_quotes_each_statement():
-    said = ["My dog is called Rex.", "I moved to Porto."]
-    assert (
-        text_of(summarise(said))
-        == "- The user said: My dog is called Rex.\n- The user said: I moved to Porto."
-    )
-    assert text_of(summarise([], "It is raining.")) == "- The user said: It is raining."
+def test_an_acknowledgement_restates_each_fact_as_it_is_answered_later():
+    said = text_of(acknowledge([(DOG, "Rex"), (CAT, "Tom")]))
+    assert said == "Got it. Your dog is called Rex. Your cat is called Tom."
+    assert text_of(answer_value(DOG, "Rex")) in said
+
+
+def test_a_summary_lists_each_fact_in_the_order_of_telling():
+    said = text_of(summarise([(DOG, "Rex"), (Key("home"), "Porto")]))
+    assert said == "- The user's dog is called Rex.\n- The user lives in Porto."
     assert text_of(summarise([])) == "Nothing new."
 
 
-def test_what_a_summary_quotes_was_said():
-    quoted = 0
-    for dialogue in dialogues():
-        for _, read, text in walk(dialogue):
-            if text.startswith("- The user said: "):
-                lines = text.removeprefix("- The user said: ").split("\n- The user said: ")
-                assert all(line in read for line in lines), text
-                quoted += len(lines)
-    assert quoted > 60
+def test_what_a_summary_lists_was_restated_before():
+    listed = 0
+    for dialogue in dialogues(200):
+        values: list[str] = []
+        for reply, _, text in walk(dialogue):
+            restated = [piece.strip() for piece, weight in reply if weight == 1.5]
+            if text.startswith("- "):
+                assert restated == values, text
+                listed, values = listed + len(restated), []
+            else:
+                values += restated
+    assert listed > 100
+
+
+def test_nothing_is_learnt_from_acknowledgements_that_restate_nothing():
+    bare = [reply for dialogue in dialogues(200) for reply in dialogue.replies if text_of(reply) == "Got it."]
+    assert bare
+    assert all(weight == 0 for reply in bare for _, weight in reply)
 
 
 def test_every_value_that_is_answered_can_be_read():

@@ -103,9 +103,9 @@ def test_owning_that_it_was_not_told_is_right_only_where_it_was_not():
 def test_lines_of_a_summary_that_say_what_was_not_said_are_counted_before_and_after_the_check():
     row = new_row()
     said = [user("My dog is called Rex."), user("Got it."), user("My cat is called Tom."), user("Got it.")]
-    dog, cat = "The user said: My dog is called Rex.", "The user said: My cat is called Tom."
+    dog, cat = "The user's dog is called Rex.", "The user's cat is called Tom."
     case = Case(items=[*said, user("List")], folded=[dog, cat], stated=[dog, cat], kept_from=4)
-    judge(row, case, f"- {dog}\n- The user said: My horse is called Bo.", complete=True)
+    judge(row, case, f"- {dog}\n- The user's horse is called Bo.", complete=True)
     assert (row.asked, row.right, row.lines, row.invented, row.believed) == (2, 1, 2, 1, 0)
 
 

@@ -15,6 +15,9 @@ WAIT_SECONDS = 30.0  # for a busy machine; as a rule a tenth of a second is enou
 LEAVE_HINT = "Ctrl-D or /quit ends the chat."
 
 
+TURNKEEP = (sys.executable, "-m", "turnkeep")
+
+
 class Terminal:
     """Runs `turnkeep` with these arguments.
 
@@ -22,15 +25,23 @@ class Terminal:
         arguments: of the command.
         columns: width of the terminal.
         rows: height of the terminal.
+        program: the program, and what comes before the arguments.
         environ: further variables.
     """
 
-    def __init__(self, *arguments: str, columns: int = 80, rows: int = 24, **environ: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        columns: int = 80,
+        rows: int = 24,
+        program: tuple[str, ...] = TURNKEEP,
+        **environ: str,
+    ) -> None:
         self.screen = pyte.HistoryScreen(columns, rows, history=10_000, ratio=0.5)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         self.child = pexpect.spawn(
-            sys.executable, ["-m", "turnkeep", *arguments], dimensions=(rows, columns), timeout=WAIT_SECONDS,
+            program[0], [*program[1:], *arguments], dimensions=(rows, columns), timeout=WAIT_SECONDS,
             env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **environ},
         )  # fmt: skip
         # Answers where the cursor is, when asked.
@@ -109,6 +120,20 @@ class Terminal:
         self.type(f"{message}\r")
         self.wait(until, before + times)
         return self.wait_ready()
+
+    def answered(self, message: str) -> str:
+        """Send a message, and wait until it is answered, whatever the answer is. Returns the reply."""
+        before = self._inputs().count(message)
+        self.type(f"{message}\r")
+        self._until(
+            lambda: self._inputs().count(message) > before and self._inputs()[-1] == "", f"a reply to {message!r}"
+        )
+        said = self.text.rpartition(f"› {message}\n")[2]
+        return said.partition("\n›")[0].strip()
+
+    def _inputs(self) -> list[str]:
+        """What stands at each prompt."""
+        return [line.removeprefix("›").strip() for line in self.text.split("\n") if line.startswith("›")]
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the size, as a person drags the window's corner."""

@@ -251,7 +251,7 @@ def test_a_narrow_terminal_without_colours_is_respected(llama: RealEngine, long:
 
 def test_the_first_chat_of_a_fresh_machine_is_with_the_small_model(monkeypatch: pytest.MonkeyPatch) -> None:
     with Terminal("--temperature", "0", TURNKEEP_ENGINE="embedded") as terminal:
-        assert "standin.gguf on llama.cpp, window 1,024 tokens." in terminal.wait_ready()
+        assert "reader.gguf on llama.cpp, window 1,024 tokens." in terminal.wait_ready()
         terminal.say("My name is Ana.", until="Got it.")
         terminal.say("What is my name?", until="Your name is Ana.")
         terminal.type("\x04")
@@ -274,7 +274,7 @@ def test_an_engine_that_listens_is_offered(shown: Callable[..., str]) -> None:
         with Terminal("--temperature", "0") as terminal:
             terminal.wait("[Y/n]")
             terminal.type("n\r")
-            assert "standin.gguf on llama.cpp, window 1,024" in terminal.wait_ready()
+            assert "reader.gguf on llama.cpp, window 1,024" in terminal.wait_ready()
             terminal.say("/regenerate", until="Your name is Ana.")
             terminal.type("\x04")
             assert terminal.end() == 0

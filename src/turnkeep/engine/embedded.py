@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -34,8 +35,9 @@ from .llamacpp import LlamaCppEngine
 Spec: TypeAlias = dict[str, Any]  # names of xllamacpp's CommonParams and their values
 
 NAME = "The embedded engine"
-BUILT_IN = "standin.gguf"  # package data in turnkeep/models
-BUILT_IN_WINDOW = 1024  # tokens; the small model was trained to about 1,200
+BUILT_IN = "reader.gguf"  # package data in turnkeep/models
+BUILT_IN_WINDOW = 1024  # tokens; the reader was trained to 2,048, and is surest to 1,000
+BUILT_IN_NOTICE = "Built-in reader: knows only what you tell it. Real models: --engine or --gguf."
 LARGEST_DEFAULT_WINDOW = (
     8192  # tokens; beyond that the KV cache of a user's model takes memory that nobody asked for
 )
@@ -94,7 +96,8 @@ class EmbeddedEngine:
         """Find out what is loaded."""
         child, engine = await self._ready()
         with _explained(child):
-            return await engine.probe(refresh=refresh)
+            info = await engine.probe(refresh=refresh)
+        return info if self._gguf else replace(info, notices=(*info.notices, BUILT_IN_NOTICE))
 
     async def count(self, request: Request) -> int | None:
         """Count the whole prompt."""
