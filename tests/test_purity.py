@@ -28,7 +28,7 @@ CLOCKS = {"now", "utcnow", "today"}  # of datetime, whose arithmetic is pure
 # (terminal, gateway, command line): it may import anything, and nothing below may import it.
 FLOORS: tuple[set[str], ...] = (
     {"_version", "errors"},
-    {"conversation"},
+    {"conversation", "private"},
     {"context", "wire"},
     {"engine", "settings", "store"},
     {"embed"},

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
+from . import private
 from .conversation.items import Item, TurnState, dump_item, load_item
 from .conversation.log import Position
 from .errors import Conflict, ConversationError, ConversationNotFound, UsageError, WireError
@@ -183,7 +184,7 @@ async def save_export(pieces: AsyncIterator[str], path: Path) -> None:
 
 def _create(path: Path) -> IO[str]:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = private.create(path)
     except FileExistsError as error:
         raise UsageError(f"{path} exists already: name another file.") from error
     except OSError as error:

@@ -20,6 +20,7 @@ from prompt_toolkit.search import stop_search
 from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.styles import Style
 
+from .. import private
 from .screen import Signs
 
 STYLE = Style.from_dict({"bottom-toolbar": "noreverse ansibrightblack", "prompt": "bold"})
@@ -184,12 +185,15 @@ class PrivateHistory(FileHistory):
 
 
 def open_history(path: Path) -> History:
-    """Open the file, made with mode 0600; where it cannot be written, what is typed is kept for this run."""
+    """Open the file, made with mode 0600; where it cannot be written, what is typed is kept for this run.
+
+    Raises:
+        StoreError: others can read it.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        if sys.platform != "win32":
-            path.chmod(0o600)
+        private.make_file(path)
+        private.check(path)
+        os.close(os.open(path, os.O_RDWR))
     except OSError:
         return InMemoryHistory()
     return PrivateHistory(str(path))

@@ -3,16 +3,13 @@
 Knows files, modes, pragmas, migrations and SQLite's error codes; nothing of conversations.
 """
 
-import errno
-import os
 import sqlite3
-import stat
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ... import private
 from ...errors import StoreDamaged, StoreError, StoreFull, StoreTooNew
 from ..migrations import Migration
 
@@ -31,11 +28,6 @@ _WRITE_FAILURES = frozenset(
         "SQLITE_IOERR_SHMSIZE",
     }
 )
-
-# Making a file means opening and closing it, and closing any descriptor of a file
-# drops all locks that this process holds on it (POSIX). So it is done for a file
-# that is not there yet only, and by one thread at a time.
-_making_file = threading.Lock()
 
 
 class Database(sqlite3.Connection):
@@ -149,7 +141,7 @@ def open_database(
     where = "The store in memory" if path is None else str(path)
     try:
         if path is not None:
-            _make_private(path)
+            private.make_file(path)
         return _open(path, where, migrations, busy_seconds)
     except sqlite3.Error as error:
         raise explain(error, where) from error
@@ -189,7 +181,7 @@ def _open(path: Path | None, where: str, migrations: Sequence[Migration], busy_s
         )
         database.where = where
         try:
-            _prepare(database, migrations)
+            _prepare(database, path, migrations)
         except sqlite3.OperationalError as error:
             database.close()
             # The switch to WAL and the recovery of a log do not wait for the other
@@ -205,9 +197,12 @@ def _open(path: Path | None, where: str, migrations: Sequence[Migration], busy_s
             return database
 
 
-def _prepare(database: Database, migrations: Sequence[Migration]) -> None:
+def _prepare(database: Database, path: Path | None, migrations: Sequence[Migration]) -> None:
     newest = migrations[-1].number
     _check_identity(database, newest)  # before anything is written to what may be someone else's file
+    if path is not None:
+        for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+            private.check(file)
     # Some network file systems refuse the log; SQLite then goes on with its older journal,
     # which is as safe as long as every commit waits for the disk.
     (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -270,33 +265,6 @@ def _split_statements(sql: str) -> Iterator[str]:
 
 def _pragma(database: Database, name: str) -> int:
     return int(database.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-def _make_private(path: Path) -> None:
-    """Make the file and its folders, readable by their owner only; tighten a file that is not."""
-    missing = [folder for folder in path.parents if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    with _making_file:
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except FileExistsError:
-            pass
-    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-        _tighten(file)
-
-
-def _tighten(file: Path) -> None:
-    if os.name != "posix":
-        return  # elsewhere the folder of the user's data is private by itself
-    try:
-        found = file.stat()
-    except FileNotFoundError:
-        return
-    if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077 and found.st_uid == os.geteuid():
-        file.chmod(0o600)
 
 
 def _damaged(where: str, reason: str) -> str:
