@@ -31,7 +31,7 @@ FLOORS: tuple[set[str], ...] = (
     {"conversation", "private"},
     {"context", "wire"},
     {"engine", "settings", "store"},
-    {"embed"},
+    {"embed", "unlocking"},
     {"markdown", "meter", "vectors"},
     {"indexing", "loading", "search", "statements", "transfer"},
     {"lookup", "recall"},

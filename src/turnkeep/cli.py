@@ -20,6 +20,7 @@ from .errors import ConversationNotFound, TurnkeepError, UsageError
 from .settings import OWNER, Settings, describe_places, load_settings, suggest
 from .store.base import Conversation, Store
 from .terminal.asking import confirm, open_input
+from .terminal.encrypting import encrypt
 from .terminal.flags import with_settings
 from .terminal.screen import plural
 from .terminal.serving import key, serve
@@ -397,6 +398,7 @@ def completions(shell: str) -> None:
 
 cli.add_command(serve)
 cli.add_command(key)
+cli.add_command(encrypt)
 
 
 # -- how commands do their work -----------------------------------------------

@@ -52,10 +52,9 @@ class Equipment:
         given = self.store
         if given is not None and not isinstance(given, str | Path):
             return given
-        from .settings import DATABASE, data_folder
-        from .store.sqlite import SqliteStore
+        from .unlocking import open_database
 
-        return SqliteStore(data_folder() / DATABASE if given is None else Path(given))
+        return open_database(None if given is None else Path(given))
 
     def open_engine(self) -> Engine:
         """The engine that was given, or a connection to the one that was named."""

@@ -9,7 +9,7 @@ from ..settings import SETTINGS
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: a command takes what its options say
 _METAVARS = {
-    "engine": "URL", "gguf": "FILE", "db": "FILE", "embeddings": "NAME", "embedding_seconds": "SECONDS",
+    "engine": "URL", "gguf": "FILE", "db": "FILE", "encryption_key_file": "FILE", "embeddings": "NAME", "embedding_seconds": "SECONDS",
     "recall_everywhere": "on|off", "require_key": "on|off", "store": "on|off", "waiting": "N",
     "allow_origin": "URL", "allow_host": "NAME",
 }  # fmt: skip

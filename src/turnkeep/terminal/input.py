@@ -33,7 +33,7 @@ class Prompt:
     """Reads one message after another.
 
     Args:
-        history: the file that keeps what was typed.
+        history: the file that keeps what was typed; None: it is kept for this run.
         signs: how the prompt is drawn.
         status: the line below for a number of cells.
         commands: names and one-line helps of the commands.
@@ -42,7 +42,7 @@ class Prompt:
 
     def __init__(
         self,
-        history: Path,
+        history: Path | None,
         signs: Signs,
         *,
         status: Callable[[int], str],
@@ -184,12 +184,14 @@ class PrivateHistory(FileHistory):
             pass
 
 
-def open_history(path: Path) -> History:
+def open_history(path: Path | None) -> History:
     """Open the file, made with mode 0600; where it cannot be written, what is typed is kept for this run.
 
     Raises:
         StoreError: others can read it.
     """
+    if path is None:
+        return InMemoryHistory()
     try:
         private.make_file(path)
         private.check(path)

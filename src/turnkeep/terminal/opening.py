@@ -9,8 +9,8 @@ from ..errors import TurnkeepError
 from ..settings import OWNER, Settings
 from ..store.base import Conversation, Store
 from ..store.ephemeral import EphemeralStore
-from ..store.sqlite import SqliteStore
 from ..transfer import check_name, sweep_unfinished
+from .asking import open_settings_database
 
 if TYPE_CHECKING:
     from ..library import AsyncChat, Opened
@@ -33,7 +33,7 @@ async def open_store(settings: Settings, *, make: bool = True) -> AsyncIterator[
         make: False works on an empty one in memory where there is no file yet.
     """
     there = make or settings.database.exists()
-    store: Store = SqliteStore(settings.database) if there else EphemeralStore()
+    store: Store = open_settings_database(settings) if there else EphemeralStore()
     try:
         await sweep_unfinished(store, OWNER)
         yield store

@@ -5,13 +5,14 @@ Knows files, modes, pragmas, migrations and SQLite's error codes; nothing of con
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ... import private
-from ...errors import StoreDamaged, StoreError, StoreFull, StoreTooNew
+from ...errors import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreTooNew
 from ..migrations import Migration
+from ..secret import Secret
 
 APPLICATION_ID = 0x746B6570  # "tkep", in the file's header: this is a turnkeep database
 OLDEST_SQLITE = (3, 35, 0)  # RETURNING, and what else the statements use
@@ -35,8 +36,18 @@ class Database(sqlite3.Connection):
 
     where: str  # for messages: the path, or what stands for it
     relaxed = "FULL"  # how `noting` synchronises: "NORMAL" where that cannot harm the file
+    sealed = False  # whether what was said is encrypted (sealed.py)
+    named = "c.name = ?"  # finds a conversation `c` of an owner `o` by its name
     _synchronous = "FULL"
     _grouped = False  # transactions are parts of one that is open
+
+    def digest_alias(self, text: str) -> str | bytes:
+        """What stands for an alias in its table."""
+        return text
+
+    def term_digests(self, owner: int, conversation: int) -> Callable[[int], int]:  # noqa: ARG002 - of encrypted ones
+        """What turns the numbers of terms into those that stand in a conversation's index."""
+        return int
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -80,6 +91,19 @@ class Database(sqlite3.Connection):
             self.execute(f"PRAGMA synchronous = {level}")
             self._synchronous = level
 
+    def unlock(self, secret: Secret | None) -> None:
+        """See that the texts can be read; an encrypted database cannot without its secret.
+
+        Raises:
+            StoreLocked: it is encrypted.
+        """
+        assert secret is None
+        known = self.execute("SELECT 1 FROM sqlite_master WHERE name = 'encryption'").fetchone()
+        if known and self.execute("SELECT 1 FROM encryption").fetchone():
+            raise StoreLocked(
+                f"{self.where} is encrypted: set TURNKEEP_PASSPHRASE, or encryption_key_file, to what opens it."
+            )
+
     @contextmanager
     def group(self, *, write: bool) -> Iterator[None]:
         """Make one transaction of all that are made within; each is still all or nothing.
@@ -121,7 +145,11 @@ class Database(sqlite3.Connection):
 
 
 def open_database(
-    path: Path | None, migrations: Sequence[Migration], *, busy_seconds: float = BUSY_SECONDS
+    path: Path | None,
+    migrations: Sequence[Migration],
+    *,
+    busy_seconds: float = BUSY_SECONDS,
+    secret: Secret | None = None,
 ) -> Database:
     """Open the database, made and brought up to date where it must be.
 
@@ -129,6 +157,7 @@ def open_database(
         path: its file; None: one in memory.
         migrations: all steps, in order.
         busy_seconds: how long to wait for other processes.
+        secret: what opens it where it is encrypted; an empty one becomes so.
 
     Raises:
         StoreError: or the subclass that says what is wrong, in one sentence.
@@ -142,7 +171,7 @@ def open_database(
     try:
         if path is not None:
             private.make_file(path)
-        return _open(path, where, migrations, busy_seconds)
+        return _open(path, where, migrations, busy_seconds, secret)
     except sqlite3.Error as error:
         raise explain(error, where) from error
     except OSError as error:
@@ -158,6 +187,10 @@ def explain(error: sqlite3.Error, where: str) -> StoreError:
             return StoreDamaged(
                 f"{where} is not a turnkeep database, or damaged: name another file, or put back a copy."
             )
+        case sqlite3.SQLITE_ERROR if "user-defined function" in str(
+            error
+        ):  # of sealed.py: it could not open a value
+            return StoreDamaged(_damaged(where, "an encrypted value is not what was written in its place"))
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_ERROR:  # ERROR: a table is not what it should be
             return StoreDamaged(_damaged(where, str(error)))
         case sqlite3.SQLITE_FULL:
@@ -173,21 +206,31 @@ def explain(error: sqlite3.Error, where: str) -> StoreError:
     return StoreError(f"{where} failed ({error}): check the disk, then try again.")
 
 
-def _open(path: Path | None, where: str, migrations: Sequence[Migration], busy_seconds: float) -> Database:
+def _open(
+    path: Path | None,
+    where: str,
+    migrations: Sequence[Migration],
+    busy_seconds: float,
+    secret: Secret | None,
+) -> Database:
     deadline = time.monotonic() + busy_seconds
+    factory = _factory(secret)
     while True:
+        file = _file_number(path)
         database = sqlite3.connect(
-            path or ":memory:", timeout=busy_seconds, isolation_level=None, factory=Database
+            path or ":memory:", timeout=busy_seconds, isolation_level=None, factory=factory
         )
         database.where = where
         try:
             _prepare(database, path, migrations)
-        except sqlite3.OperationalError as error:
+            database.unlock(secret)
+        except sqlite3.DatabaseError as error:
             database.close()
             # The switch to WAL and the recovery of a log do not wait for the other
             # process that does the same at this moment, whatever the timeout says.
+            # Another file may be there since: the encrypted one in place of the plain one.
             busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-            if not busy or time.monotonic() > deadline:
+            if not (busy or _file_number(path) != file) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)  # this is the store's own thread
         except BaseException:
@@ -195,6 +238,19 @@ def _open(path: Path | None, where: str, migrations: Sequence[Migration], busy_s
             raise
         else:
             return database
+
+
+def _file_number(path: Path | None) -> int | None:
+    """What tells a file from another that takes its name."""
+    return None if path is None or not path.exists() else path.stat().st_ino
+
+
+def _factory(secret: Secret | None) -> type[Database]:
+    if secret is None:
+        return Database
+    from .sealed import SealedDatabase  # with all that encrypts, which most databases do without
+
+    return SealedDatabase
 
 
 def _prepare(database: Database, path: Path | None, migrations: Sequence[Migration]) -> None:

@@ -6,7 +6,7 @@ that has caught up, new turns wait for it, so the index always covers a conversa
 first turns without a gap.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...context.ranking import Found, Postings, choose_terms
@@ -84,6 +84,7 @@ def _indexed_turns(database: Database, place: Place) -> int:
 
 def _index_rows(database: Database, place: Place, turn: int, rows: _Rows) -> None:
     items, words = 0, 0
+    digest = database.term_digests(*place)
     postings: list[tuple[int, ...]] = []
     for branch, seq, kind, body, created in rows:
         item = load_body(kind, body) if kind in INDEXED_ROLES else None
@@ -92,7 +93,7 @@ def _index_rows(database: Database, place: Place, turn: int, rows: _Rows) -> Non
         items, words = items + bool(terms), words + length
         counts: dict[int, int] = {}
         for term, count in terms.items():
-            number = term_key(term)
+            number = digest(term_key(term))
             counts[number] = counts.get(number, 0) + count
         postings += [(*place, key, seq, branch, count, length) for key, count in counts.items()]
     postings.sort()  # neighbours in the tree are written one after another
@@ -124,22 +125,27 @@ class PathIndex:
     def __init__(self, database: Database, owner: str, conversation: str, tip: Position) -> None:
         self._database = database
         self._place, self._key = find_place(database, owner, conversation)
+        self._digest = database.term_digests(*self._place)
         self._path = _load_path(database, self._place, tip)
 
     def postings(self, keys: Sequence[int], *, upto: int) -> Postings:
         """Load the postings of the rarest of these terms, of items up to seq `upto`."""
         items, words = _totals(self._database, self._place)
-        keys, holding = _padded(keys), {}
+        terms, holding = {self._digest(key): key for key in keys}, dict[int, int]()
+        marked = _padded(list(terms))
         if items:  # or there is no index, or one of other terms
-            select = f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(keys)})"  # noqa: S608 - marks only
-            holding = dict(self._database.execute(select, (*self._place, *keys)))
+            select = f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(marked)})"  # noqa: S608 - marks only
+            rows = self._database.execute(select, (*self._place, *marked))
+            holding = {terms[term]: items for term, items in rows}
         path = _cut_path(self._path, upto)
         rare, others = choose_terms(holding, items)
         return Postings(
             items=items,
             words=words,
             found={
-                key: Found(items=holding[key], rows=_load_rows(self._database, self._place, key, path))
+                key: Found(
+                    items=holding[key], rows=_load_rows(self._database, self._place, self._digest(key), path)
+                )
                 for key in rare
             },
             left={key: holding[key] for key in others},
@@ -156,7 +162,9 @@ class PathIndex:
         return {
             key: Found(
                 items=items,
-                rows=_on_path(self._database.execute(select, (*self._place, key, *places)), self._path),
+                rows=_on_path(
+                    self._database.execute(select, (*self._place, self._digest(key), *places)), self._path
+                ),
             )
             for key, items in holding.items()
         }
@@ -216,12 +224,8 @@ def load_elsewhere(database: Database, owner: str, keys: Sequence[int], apart: s
         (number, VERSION),
     ).fetchone()
     by_term: dict[int, list[tuple[int, int]]] = {}
-    for term, conversation, count in database.execute(
-        "SELECT term, conversation, items FROM word INDEXED BY word_owner "  # noqa: S608 - marks only
-        f"WHERE owner = ? AND term IN ({_marks(keys)}) AND conversation IS NOT ? "
-        "AND conversation IN (SELECT conversation FROM indexed WHERE owner = ? AND version = ?)",
-        (number, *keys, without, number, VERSION),
-    ):
+    find = _find_sealed_words if database.sealed else _find_words
+    for term, conversation, count in find(database, number, keys, without):
         by_term.setdefault(term, []).append((conversation, count))
     holding = {term: sum(count for _, count in pairs) for term, pairs in by_term.items()}
     rare, others = choose_terms(holding, items)
@@ -238,6 +242,36 @@ def load_elsewhere(database: Database, owner: str, keys: Sequence[int], apart: s
     ]
 
 
+def _find_words(
+    database: Database, owner: int, keys: Sequence[int], without: int | None
+) -> Iterable[tuple[int, int, int]]:
+    """Term, conversation and count of these terms in an owner's conversations but one."""
+    return database.execute(
+        "SELECT term, conversation, items FROM word INDEXED BY word_owner "  # noqa: S608 - marks only
+        f"WHERE owner = ? AND term IN ({_marks(keys)}) AND conversation IS NOT ? "
+        "AND conversation IN (SELECT conversation FROM indexed WHERE owner = ? AND version = ?)",
+        (owner, *keys, without, owner, VERSION),
+    )
+
+
+def _find_sealed_words(
+    database: Database, owner: int, keys: Sequence[int], without: int | None
+) -> Iterable[tuple[int, int, int]]:
+    """The same where each conversation's terms are digests of its own."""
+    conversations = database.execute(
+        "SELECT conversation FROM indexed WHERE owner = ? AND version = ? AND conversation IS NOT ?",
+        (owner, VERSION, without),
+    ).fetchall()
+    for (conversation,) in conversations:
+        digest = database.term_digests(owner, conversation)
+        terms = {digest(key): key for key in keys}
+        rows = database.execute(
+            f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(terms)})",  # noqa: S608 - marks only
+            (owner, conversation, *terms),
+        )
+        yield from ((terms[term], conversation, items) for term, items in rows)
+
+
 def _load_one(
     database: Database, place: Place, holding: Mapping[int, int], items: int, words: int
 ) -> Elsewhere:
@@ -246,8 +280,9 @@ def _load_one(
     ).fetchone()
     tip = Position(branch, seq)
     path = _load_path(database, place, tip)
+    digest = database.term_digests(*place)
     found = {
-        term: Found(items=count, rows=_load_rows(database, place, term, path))
+        term: Found(items=count, rows=_load_rows(database, place, digest(term), path))
         for term, count in holding.items()
     }
     return Elsewhere(
@@ -311,5 +346,5 @@ def _padded(values: Sequence[int]) -> list[int]:
     return [*values, *list(values[-1:]) * (-len(values) % ROUND)]
 
 
-def _marks(values: Sequence[Any]) -> str:  # Any: only their number counts
+def _marks(values: Collection[Any]) -> str:  # Any: only their number counts
     return ", ".join("?" * len(values))
