@@ -16,7 +16,6 @@ from .engine.client import Retries
 from .engine.connect import connect, find_listening
 from .errors import TurnkeepError
 from .settings import EMBEDDED, OWNER, Settings
-
 from .terminal.screen import plural
 from .unlocking import open_database
 
