@@ -91,12 +91,12 @@ async def say_everywhere(store: SqliteStore) -> Writer:
     items = [each for each in stored if isinstance(each.item, Message)][:1]
     batch = Unembedded(after=0, upto=turn.number, items=items)
     assert await store.save_vectors(OWNER, row.id, "model", batch, [VECTOR])
-    response = completion_id(parse_key(row.id), make_tag())
+    response = completion_id(str(parse_key(row.id)), make_tag())
     await store.save_response(
         OWNER, response, now=3, kind="chat_completion", turn=turn.number, model=f"{CANARY} model",
         metadata={"topic": CANARY}, head={"user": CANARY}, idempotency=None,
     )  # fmt: skip
-    queued = response_id(parse_key(row.id), make_tag())
+    queued = response_id(str(parse_key(row.id)), make_tag())
     await store.save_response(OWNER, queued, now=3, status="queued", keeper="nobody")
     await store.mark_response(OWNER, queued, "failed", error=f"{CANARY} failed")
     await store.save_events(OWNER, response, [(0, json.dumps({"delta": CANARY}))])

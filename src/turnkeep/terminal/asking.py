@@ -1,6 +1,7 @@
 """What a command takes from standard input: a yes, a passphrase, or the file that it reads."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,7 +68,8 @@ def ask_passphrase(question: str) -> str:
 
 def open_settings_database(settings: Settings) -> "SqliteStore":
     """Make the store of the database that the settings name; asks for its passphrase where that is needed."""
-    ask = ask_passphrase if sys.stdin.isatty() else None
+    completing = "_TURNKEEP_COMPLETE" in os.environ  # a shell that completes is no place for questions
+    ask = ask_passphrase if sys.stdin.isatty() and not completing else None
     return open_database(settings.database, key_file=settings.encryption_key_file, ask=ask)
 
 
