@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.chats import run_chat
 from tests.store.test_encryption import CANARY, needles, say_everywhere, search_files
 from tests.store.writer import OWNER, Writer
+from turnkeep import AsyncChat
 from turnkeep.cli import run
 from turnkeep.errors import StoreError, StoreLocked
 from turnkeep.settings import load_settings
@@ -21,6 +23,7 @@ from turnkeep.store.sqlite import encrypt as encrypting
 from turnkeep.store.sqlite.encrypt import encrypt, encryption_method
 from turnkeep.store.sqlite.wiping import OLD
 from turnkeep.terminal.asking import find_history
+from turnkeep.testing import ScriptedEngine
 
 STEPS_APART = 3  # of the lines of these functions, between two kills
 KILLED_IN = {"encrypt", "_opened_alone", "_index", "_swap", "overwrite", "sync"}
@@ -280,3 +283,27 @@ def test_the_library_and_the_gateway_open_by_the_environment(
 
     asyncio.run(scenario())
     assert not any(needle in (home / "turnkeep.db").read_bytes() for needle in needles())
+
+
+# -- a whole chat -----------------------------------------------------------------------------------
+def test_the_model_reads_the_same_and_no_file_holds_it(tmp_path: Path) -> None:
+    async def script(chat: AsyncChat) -> list[str]:
+        for number in range(40):
+            await chat.ask(f"Number {number}: the {CANARY} eats {'fish and berries ' * 6}")
+        await chat.ask("What does the wolverine number 3 eat?")
+        await chat.remember(f"{CANARY} is shy.")
+        await chat.forget(2)
+        await chat.ask("And what is it like?")
+        found = await chat.search("wolverine", limit=3)
+        return [hit.text for hit in found]
+
+    def talk(store: SqliteStore) -> tuple[list[str], list[object]]:
+        engine = ScriptedEngine(lambda request: f"Reply to {len(str(request.messages))}", window=1_024)
+        return run_chat(script, engine, store), [request.messages for request in engine.requests]
+
+    plain = talk(SqliteStore(tmp_path / "plain.db"))
+    folder = tmp_path / "sealed"
+    sealed = talk(SqliteStore(folder / "turnkeep.db", secret=make_key_file(tmp_path / "key")))
+    assert plain[1]
+    assert sealed == plain
+    assert search_files(folder) == []

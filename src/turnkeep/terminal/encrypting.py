@@ -29,7 +29,7 @@ COPIES = (
 @click.option(
     "--key-file", metavar="FILE", help="A key file in place of a passphrase; made if it is not there."
 )
-@with_settings("db", "encryption_key_file")
+@with_settings("db")
 def encrypt(change: bool, key_file: str | None, **flags: str | None) -> None:
     """Encrypt what was said, where it is kept.
 

@@ -9,15 +9,17 @@ from ..settings import SETTINGS
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: a command takes what its options say
 _METAVARS = {
-    "engine": "URL", "gguf": "FILE", "db": "FILE", "encryption_key_file": "FILE", "embeddings": "NAME", "embedding_seconds": "SECONDS",
+    "engine": "URL", "gguf": "FILE", "db": "FILE", "embeddings": "NAME", "embedding_seconds": "SECONDS",
     "recall_everywhere": "on|off", "require_key": "on|off", "store": "on|off", "waiting": "N",
-    "allow_origin": "URL", "allow_host": "NAME",
+    "allow_origin": "URL", "allow_host": "NAME", "encryption_key_file": "FILE",
 }  # fmt: skip
 _HELP = {setting.name: setting.help for setting in SETTINGS}
 
 
 def with_settings(*names: str) -> Callable[[F], F]:
-    """Give a command the options of these settings, and --config."""
+    """Give a command the options of these settings, and --config; with the database, what opens it."""
+    if "db" in names:
+        names = (*names, "encryption_key_file")
 
     def decorate(command: F) -> F:
         command = click.option("--config", metavar="FILE", help="Settings file in place of the usual one.")(
