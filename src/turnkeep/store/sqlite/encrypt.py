@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import StoreError, StoreLocked, UsageError
+from ...errors import StoreError, StoreLocked
 from ..ids import conversation_id
 from ..migrations import load_migrations
 from ..secret import Secret
 from .database import Database, explain, open_database
 from .postings import index_slice
-from .sealed import DIGESTS, PLAIN, SEALED, SealedDatabase, save_header
+from .sealed import DIGESTS, SealedDatabase, check_columns, list_tables, save_header
 from .wiping import OLD, kept_open, overwrite, sync
 
 NEW = ".encrypting"  # what the new file is called until it is whole
@@ -129,8 +129,8 @@ def _in_use(path: Path) -> StoreError:
 
 # -- copying --------------------------------------------------------------------------------------------
 def _copy(old: Database, new: SealedDatabase) -> None:
-    tables = _tables(old)
-    check_columns(old, tables)
+    check_columns(old)
+    tables = list_tables(old)
     new.execute("PRAGMA foreign_keys = OFF")  # tables come in any order; checked at the end
     new.execute("PRAGMA journal_mode = MEMORY").fetchone()  # nobody knows of the file yet
     new.execute("PRAGMA synchronous = OFF")  # it is put on the disk whole, before it is named
@@ -174,28 +174,6 @@ def _index(new: SealedDatabase, owner: str, conversation: str) -> None:
         pass
 
 
-def _tables(database: Database) -> list[str]:
-    rows = database.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
-    )
-    return [name for (name,) in rows]
-
-
-def check_columns(database: Database, tables: list[str]) -> None:
-    """Refuse a database with a text of which it is not known whether it is to be encrypted."""
-    for table in tables:
-        known = {
-            *PLAIN.get(table, ()),
-            *DIGESTS.get(table, ()),
-            *(SEALED[table].columns if table in SEALED else ()),
-        }
-        for _, name, kind, *_ in database.execute(f"PRAGMA table_info({table})"):
-            if kind not in ("INTEGER", "REAL") and name not in known:
-                raise UsageError(
-                    f"{database.where} cannot be encrypted: {table}.{name} is unknown; upgrade turnkeep."
-                )
-
-
 # -- one for the other ----------------------------------------------------------------------------------
 def _swap(path: Path, made: Path) -> int:
     """Put the new file in the old one's place and overwrite the old one; returns the bytes overwritten."""
@@ -223,5 +201,9 @@ def _remove_leftovers(path: Path) -> None:
     kept = path.with_name(path.name + OLD)
     if kept.exists() and kept.samefile(path):
         kept.unlink()
+    _remove_made(path)
+
+
+def _remove_made(path: Path) -> None:
     for end in ("", "-wal", "-shm", "-journal"):
         Path(f"{path}{NEW}{end}").unlink(missing_ok=True)

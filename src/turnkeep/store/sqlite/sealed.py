@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ...errors import StoreLocked
+from ...errors import StoreError, StoreLocked
 from ..sealing import HIGHEST_DIGEST, MARK, Header, Sealer, make_sealer, open_sealer
 from ..secret import Secret
 from .database import Database
@@ -111,6 +111,7 @@ class SealedDatabase(Database):
             StoreLocked: the secret is another one, or the store is full of plain text.
         """
         assert secret is not None
+        check_columns(self)  # before anything is written that says it is encrypted
         header = load_header(self) or self._encrypt_empty(secret)
         self.seal_with(header if isinstance(header, Sealer) else open_sealer(header, secret, self.where))
 
@@ -209,6 +210,28 @@ def save_header(database: Database, header: Header) -> None:
         "INSERT OR REPLACE INTO encryption (number, method, parameters, wrapped) VALUES (1, ?, ?, ?)",
         (header.method, header.parameters, header.wrapped),
     )
+
+
+# -- what is known --------------------------------------------------------------------------------------
+def list_tables(database: Database) -> list[str]:
+    """List the tables, but SQLite's own."""
+    rows = database.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+        "ORDER BY name"
+    )
+    return [name for (name,) in rows]
+
+
+def check_columns(database: Database) -> None:
+    """Refuse a database with a text of which it is not known whether it is to be encrypted."""
+    for table in list_tables(database):
+        sealed = SEALED[table].columns if table in SEALED else ()
+        known = {*PLAIN.get(table, ()), *DIGESTS.get(table, ()), *sealed}
+        for _, name, kind, *_ in database.execute(f"PRAGMA main.table_info({table})"):
+            if kind not in ("INTEGER", "REAL") and name not in known:
+                raise StoreError(
+                    f"{database.where} cannot be encrypted: {table}.{name} is unknown; upgrade turnkeep."
+                )
 
 
 # -- views and triggers ---------------------------------------------------------------------------------
