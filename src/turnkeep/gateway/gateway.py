@@ -33,7 +33,7 @@ class ServeSettings:
     engines: Sequence[str] = ()  # addresses of identical engines; none: the embedded one
     gguf: Path | None = None  # what the embedded one serves; None: the small model that comes with turnkeep
     db: Path | None = None  # None: the user's own
-    encryption_key_file: Path | None = None  # what opens it where it is encrypted; None: as the environment says
+    encryption_key_file: Path | None = None  # what opens it; None: what the environment says
     model: str | None = None
     api_key: str | None = field(default=None, repr=False)  # the engines'; never logged or answered
     window: int | None = None  # tokens; None: what the engine has loaded
