@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import hypothesis
 import pytest
 
+from tests.canary import CanaryWatch
 from tests.engines import RealEngine
 from tests.prefixes import PrefixWatch
 
@@ -55,6 +56,21 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("TURNKEEP_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def canary_watch() -> Iterator[CanaryWatch]:
+    """Listen to every log line of the run, at debug level, for values of somebody who is nobody."""
+    watch = CanaryWatch()
+    with watch.listening():
+        yield watch
+
+
+@pytest.fixture(autouse=True)
+def no_canary_in_logs(canary_watch: CanaryWatch) -> Iterator[None]:
+    """Fail a test in which a log line held personal data."""
+    yield
+    assert canary_watch.take() == [], "personal data stands in a log line"
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from turnkeep.store.ephemeral import EphemeralStore
 
 T = TypeVar("T")
 
-SERVED = ("models", "chats")  # modules of routes
+SERVED = ("models", "chats", "responses")  # modules of routes
 
 
 @dataclass(slots=True)

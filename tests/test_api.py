@@ -9,10 +9,10 @@ import pytest
 import turnkeep
 
 PUBLIC = {
-    "AsyncChat", "Calling", "Chat", "Conflict", "ContextOverflow", "ConversationError", "ConversationNotFound", "EngineBusy",
+    "AsyncChat", "AuditFailed", "AuditRules", "Calling", "Chat", "Conflict", "ContextOverflow", "ConversationError", "ConversationNotFound", "EngineBusy",
     "EngineError", "EngineProtocolError", "EngineRefused", "EngineTimeout", "EngineUnreachable", "Exchange",
     "Fact",
-    "Finished", "Image", "LeaseLost", "Message", "MissingExtra", "NothingToDo", "Notice", "Opened", "Picture",
+    "Finished", "ForgetReceipt", "Image", "LeaseLost", "Message", "MissingExtra", "NothingToDo", "Notice", "Opened", "Picture",
     "Piece", "Prepared", "Reading", "Receipt", "Reply", "StoreDamaged", "StoreError", "StoreFull", "StoreLocked", "StoreTooNew",
     "Streaming", "SummaryVersion", "Text", "Thought", "ToolCall", "ToolResult", "TurnkeepError", "Usage", "UsageError", "Verdict",
     "WireError", "__version__", "check",

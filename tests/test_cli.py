@@ -383,7 +383,9 @@ def test_a_damaged_import_names_the_line_and_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bad.jsonl"
-    path.write_bytes(os.urandom(300))
+    path.write_bytes(b"\x00" + os.urandom(300))
+    assert "is of no form" in refused(capsys, "import", str(path))
+    path.write_bytes(b'{"kind":"conversation","turnkeep":1}')
     assert "Line 1" in refused(capsys, "import", str(path))
     assert nothing_kept(capsys)
 
@@ -495,7 +497,7 @@ def test_without_the_extra_the_line_that_installs_it_is_printed(tmp_path: Path) 
 def test_importing_the_library_imports_no_terminal() -> None:
     code = (
         "import sys, turnkeep; turnkeep.Chat\n"
-        "print([name for name in ('click', 'rich', 'prompt_toolkit', 'aiohttp', 'platformdirs') if name in sys.modules])"
+        "print([name for name in ('click', 'rich', 'prompt_toolkit', 'httptools', 'platformdirs') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout == b"[]\n"

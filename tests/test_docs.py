@@ -99,7 +99,7 @@ def test_every_public_name_verb_argument_and_receipt_field_is_in_the_reference()
 
 def test_scripts_and_benchmarks_that_are_named_exist() -> None:
     text = "\n".join(path.read_text("utf-8") for path in DOCUMENTS)
-    named = set(re.findall(r"(?:scripts|bench)/\w+(?:\.py)?", text))
+    named = set(re.findall(r"(?:scripts|bench)/\w[\w-]*(?:\.py)?", text))
     assert {
         name for name in named if not (ROOT / name).exists() and not (ROOT / f"{name}.py").exists()
     } == set()

@@ -26,7 +26,7 @@ print(json.dumps([milliseconds, peak, sorted(sys.modules)]))
 
 # Imported at first use only: the HTTP client, the database, the terminal, the embedded engine.
 LATE = {
-    "aiohttp", "click", "prompt_toolkit", "rich", "sqlite3", "xllamacpp", "yarl",
+    "click", "httptools", "prompt_toolkit", "rich", "sqlite3", "xllamacpp",
     "turnkeep.engine.client", "turnkeep.store.sqlite", "turnkeep.terminal",
 }  # fmt: skip
 # Imported when the first `Chat` is made.

@@ -144,10 +144,16 @@ def test_what_a_machine_lacks_is_said(checkout: Path, cannot: str, sentence: str
     assert not list(checkout.glob(".venv/.installed-*"))
 
 
-@pytest.mark.parametrize("name", ["chat", "check", "docs", "install", "test"])
+@pytest.mark.parametrize("name", ["chat", "check", "docs", "install", "openai-suite", "test", "train-model"])
 def test_a_script_can_be_run(name: str) -> None:
     assert os.access(ROOT / "scripts" / name, os.X_OK)
     subprocess.run(["bash", "-n", str(ROOT / "scripts" / name)], check=True)
+
+
+def test_every_script_is_looked_at_and_named_for_contributors() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    scripts = {path.name for path in (ROOT / "scripts").iterdir() if path.is_file()}
+    assert {name for name in scripts if f"scripts/{name}" not in readme} == set()
 
 
 def test_continuous_integration_runs_the_checks_and_the_tests_with_nothing_missing() -> None:

@@ -60,6 +60,10 @@ def test_how_turns_are_found_is_read_as_its_kind(tmp_path: Path) -> None:
     for word, meant in (("ON", True), ("yes", True), ("1", True), ("Off", False), ("false", False)):
         assert load(tmp_path, TURNKEEP_RECALL_EVERYWHERE=word).recall_everywhere is meant
     assert load(tmp_path, flags={"embedding_seconds": "2.5"}).embedding_seconds == 2.5
+    for size, most in (("65536", 65_536), ("64k", 65_536), ("8MiB", 8 << 20), ("1G", 1 << 30)):
+        assert load(tmp_path, TURNKEEP_SERVE_MAX_BODY=size).max_body == most
+    assert load(tmp_path, flags={"stall_seconds": "1.5"}).stall_seconds == 1.5
+    assert load(tmp_path, flags={"grace_seconds": "0"}).grace_seconds == 0.0
 
 
 @pytest.mark.parametrize(
@@ -79,6 +83,12 @@ def test_how_turns_are_found_is_read_as_its_kind(tmp_path: Path) -> None:
         ("window", "255", "--window must be a whole number of tokens, 256 or more, not '255'."),
         ("engine", "", "--engine must be a text that is not empty"),
         ("gguf", "a\0b", "--gguf must be the path of a file"),
+        ("max_body", "much", "--max-body must be a size, 1K or more, such as 64M, not 'much'."),
+        ("max_body", "1023", "--max-body must be a size, 1K or more"),
+        ("max_body", "-5M", "--max-body must be a size, 1K or more"),
+        ("stall_seconds", "0", "--stall-seconds must be a number of seconds, more than 0, not '0'."),
+        ("stall_seconds", "inf", "--stall-seconds must be a number of seconds, more than 0"),
+        ("grace_seconds", "-1", "--grace-seconds must be a number of seconds, 0 or more, not '-1'."),
         ("strategy", "factoids", "There is no strategy 'factoids'"),
     ],
 )

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .audit.base import AuditRules
     from .context.check import Verdict, check
     from .context.facts import Fact
     from .context.picture import Picture
     from .context.receipt import Receipt
     from .conversation.items import Image, Message, Text, ToolCall, ToolResult, Usage
     from .errors import (
+        AuditFailed,
         Conflict,
         ContextOverflow,
         ConversationError,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         UsageError,
         WireError,
     )
+    from .forgetting.receipt import ForgetReceipt
     from .library import AsyncChat, Opened
     from .prepared import Prepared
     from .record import Exchange, SummaryVersion
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncChat",
+    "AuditFailed",
+    "AuditRules",
     "Calling",
     "Chat",
     "Conflict",
@@ -61,6 +66,7 @@ __all__ = [
     "Exchange",
     "Fact",
     "Finished",
+    "ForgetReceipt",
     "Image",
     "LeaseLost",
     "Message",
@@ -96,6 +102,7 @@ __all__ = [
 
 # Module -> its names that are public: the imports above once more, for run time (tests/test_api.py).
 _HOMES = {
+    "audit.base": ("AuditRules",),
     "context.check": ("Verdict", "check"),
     "context.facts": ("Fact",),
     "context.picture": ("Picture",),
@@ -109,6 +116,7 @@ _HOMES = {
         "Usage",
     ),
     "errors": (
+        "AuditFailed",
         "Conflict",
         "ContextOverflow",
         "ConversationError",
@@ -131,6 +139,7 @@ _HOMES = {
         "UsageError",
         "WireError",
     ),
+    "forgetting.receipt": ("ForgetReceipt",),
     "library": (
         "AsyncChat",
         "Opened",

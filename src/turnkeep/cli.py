@@ -13,15 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
-from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
+from click.shell_completion import ShellComplete, get_completion_class
 
 from ._version import __version__
-from .errors import ConversationNotFound, TurnkeepError, UsageError
+from .errors import TurnkeepError, UsageError
 from .settings import OWNER, Settings, describe_places, load_settings, suggest
-from .store.base import Conversation, Store
-from .terminal.asking import confirm, open_input
+from .store.base import Store
+from .terminal.asking import confirm
+from .terminal.auditing import audit
+from .terminal.carrying import export, import_
 from .terminal.encrypting import encrypt
+from .terminal.finding import complete_names, find_conversation
 from .terminal.flags import with_settings
+from .terminal.forgetting import delete_conversation, forget, retain
+from .terminal.keeping_safe import backup, db, restore
+from .terminal.scanning import make_scan
 from .terminal.screen import plural
 from .terminal.serving import key, serve
 from .terminal.slips import Count, OneOf, describe_slip
@@ -55,16 +61,6 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def complete_names(_ctx: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Complete names of conversations; where there is no database, nothing."""
-    try:
-        settings = load_settings()
-        rows = asyncio.run(_with_store(settings, lambda store: store.list_conversations(OWNER), make=False))
-    except TurnkeepError:
-        return []  # a shell that completes is no place for sentences
-    return [CompletionItem(row.name or row.id) for row in rows if (row.name or row.id).startswith(typed)]
-
-
 NAME = click.argument("name", metavar="NAME", shell_complete=complete_names)
 
 
@@ -79,7 +75,7 @@ def cli() -> None:
 @click.option("--new", is_flag=True, help="Begin another conversation.")
 @with_settings(
     "engine", "gguf", "system", "model", "temperature", "max_tokens", "window", "strategy", "embeddings",
-    "embedding_seconds", "recall_everywhere", "db", "api_key",
+    "embedding_seconds", "recall_everywhere", "db", "api_key", "mask_prompt", "audit_level", "audit_required",
 )  # fmt: skip
 def chat(name: str | None, new: bool, **flags: str | None) -> int:
     """Talk to a model. NAME resumes a conversation, or begins one of that name.
@@ -120,7 +116,7 @@ def show(name: str, last: int | None, **flags: str | None) -> None:
     from .terminal.records import nothing_shown, show_lines
 
     async def work(store: Store) -> None:
-        row = await _find(store, name)
+        row = await find_conversation(store, name)
         if not await _print_all(show_lines(store, row, last)):
             _tell(nothing_shown(row))
 
@@ -165,7 +161,7 @@ def search(
     settings, limits = load_settings(flags), make_limits(since, until, speaker)
 
     async def work(store: Store) -> int:
-        where = await _find(store, within) if within is not None else None
+        where = await find_conversation(store, within) if within is not None else None
         async with open_searcher(settings, store) as searcher:
             hits = await look_up(
                 searcher, OWNER, text, within=where, by=by, limits=limits, limit=limit, now=time.time()
@@ -207,52 +203,6 @@ def embed_index(**flags: str | None) -> None:
     _print_lines(flags, lambda store: index_lines(settings, store))
 
 
-@cli.command(name="export")
-@NAME
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path), metavar="FILE", help="A new file to write to."
-)
-@click.option("--markdown", is_flag=True, help="To read, not to import: Markdown of the turns that count.")
-@with_settings("db")
-def export(name: str, output: Path | None, markdown: bool, **flags: str | None) -> None:
-    """Write a conversation to standard output as JSON Lines.
-
-    All of it: branches, states, receipts and times.
-    """
-    from .markdown import export_markdown
-    from .terminal.records import count_path, saved_line
-    from .transfer import export_jsonl, save_export
-
-    async def work(store: Store) -> None:
-        row = await _find(store, name)
-        pieces = (export_markdown if markdown else export_jsonl)(store, row)
-        if output is not None:
-            await save_export(pieces, output)
-            count = await count_path(store, row) if markdown else row.turns
-            click.echo(saved_line(count, output), err=True)
-            return
-        async for piece in pieces:
-            click.echo(piece.encode("utf-8", "backslashreplace"), nl=False)
-
-    _with_flags(flags, work)
-
-
-@cli.command(name="import")
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--name", metavar="NAME", help="Its name here, in place of the one it had.")
-@with_settings("db")
-def import_(file: Path, name: str | None, **flags: str | None) -> None:
-    """Read an export into a new conversation. FILE may be - for standard input."""
-    from .transfer import import_jsonl, read_lines
-
-    async def work(store: Store) -> None:
-        with open_input(file) as source:
-            row = await import_jsonl(store, OWNER, read_lines(source), name=name)
-        click.echo(f"Imported {row.name or row.id}: {plural(row.turns, 'turn')}.")
-
-    _with_flags(flags, work, make=True)
-
-
 @cli.command()
 @NAME
 @click.argument("new_name", metavar="NEW_NAME")
@@ -262,7 +212,7 @@ def rename(name: str, new_name: str, **flags: str | None) -> None:
     from .transfer import check_new_name
 
     async def work(store: Store) -> None:
-        row = await _find(store, name)
+        row = await find_conversation(store, name)
         await store.rename_conversation(OWNER, row.id, check_new_name(new_name))
 
     _with_flags(flags, work)
@@ -274,35 +224,13 @@ def rename(name: str, new_name: str, **flags: str | None) -> None:
 @with_settings("db")
 def delete(name: str, yes: bool, **flags: str | None) -> int:
     """Delete a conversation, with everything that belongs to it."""
-    row = _with_flags(flags, lambda store: _find(store, name))
+    row = _with_flags(flags, lambda store: find_conversation(store, name))
     # Asked while no event loop runs: there Ctrl-C would wait until the question is answered.
     if not yes and not confirm(f"Delete {row.name or row.id} with its {plural(row.turns, 'turn')}?"):
         _tell("Nothing was deleted.")
         return 1
-    _with_flags(flags, lambda store: store.delete_conversation(OWNER, row.id))
-    return 0
-
-
-@cli.command()
-@NAME
-@click.argument("turn", type=Count())
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@with_settings("db")
-def forget(name: str, turn: int, yes: bool, **flags: str | None) -> int:
-    """Forget a turn, with all that was made of it."""
-    from .library import AsyncChat
-    from .terminal.memory import forgotten_line
-
-    row = _with_flags(flags, lambda store: _find(store, name))
-    if not yes and not confirm(f"Forget turn {turn} of {row.name or row.id}?"):
-        _tell("Nothing was forgotten.")
-        return 1
-
-    async def work(store: Store) -> None:
-        async with AsyncChat("none", conversation=row.id, db=store, embeddings="off", upkeep=False) as chat:
-            click.echo(forgotten_line(await chat.forget(turn)))
-
-    _with_flags(flags, work)
+    settings = load_settings(flags)
+    asyncio.run(_with_store(settings, lambda store: delete_conversation(settings, store, row.id), make=False))
     return 0
 
 
@@ -396,9 +324,18 @@ def completions(shell: str) -> None:
     click.echo(ShellComplete.source(script))  # not bash's own, which runs bash to learn its version
 
 
+cli.add_command(audit)
+cli.add_command(export)
+cli.add_command(import_)
+cli.add_command(db)
+cli.add_command(backup)
+cli.add_command(restore)
+cli.add_command(forget)
+cli.add_command(retain)
 cli.add_command(serve)
 cli.add_command(key)
 cli.add_command(encrypt)
+cli.add_command(make_scan(complete_names))
 
 
 # -- how commands do their work -----------------------------------------------
@@ -430,16 +367,6 @@ async def _print_all(lines: AsyncIterator[str]) -> int:
         click.echo(line)
         count += 1
     return count
-
-
-async def _find(store: Store, name: str) -> Conversation:
-    """Find a conversation by name or id; `ConversationNotFound` names the nearest one."""
-    found = await store.find_conversation(OWNER, name)
-    if found is None:
-        names = [row.name for row in await store.list_conversations(OWNER) if row.name]
-        near = suggest(name, names) or "."
-        raise ConversationNotFound(f"There is no conversation {name!r}{near} turnkeep list shows them.")
-    return found
 
 
 # -- the end ------------------------------------------------------------------

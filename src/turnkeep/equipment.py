@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from .audit.base import AuditRules
+from .audit.opening import open_recorder
+from .audit.recorder import Recorder
 from .context.budget import SMALLEST_WINDOW
 from .embed.base import Embedder
 from .engine.absent import AbsentEngine
@@ -11,6 +15,9 @@ from .engine.base import Engine, EngineInfo
 from .errors import TurnkeepError, UsageError
 from .search import Searcher
 from .store.base import Store
+
+if TYPE_CHECKING:
+    from .store.sqlite import SqliteStore
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +39,9 @@ class Equipment:
     window: int | None
     gguf: str | Path | None
     on_wait: Callable[[str], None]
+    audit: AuditRules
+    _recorder: Recorder | None = None
+    _recording: bool = False  # whether to record was decided
     _engine: Engine | None = None
     _store: Store | None = None
     _searcher: Searcher | None = None
@@ -55,6 +65,12 @@ class Equipment:
         from .unlocking import open_database
 
         return open_database(None if given is None else Path(given))
+
+    def open_copy(self, path: Path) -> "SqliteStore":
+        """Open a copy of the database file, such as a backup's; whoever asked closes it."""
+        from .unlocking import open_copy
+
+        return open_copy(self.open_store(), path)
 
     def open_engine(self) -> Engine:
         """The engine that was given, or a connection to the one that was named."""
@@ -102,6 +118,12 @@ class Equipment:
         self._engine = other
         return info
 
+    def open_recorder(self) -> Recorder | None:
+        """What keeps the audit journal of the store; None: nothing does."""
+        if not self._recording:
+            self._recorder, self._recording = open_recorder(self.open_store(), self.audit), True
+        return self._recorder
+
     def open_searcher(self) -> Searcher:
         """What finds earlier turns, with the embedder that was given or named."""
         if self._searcher is None:
@@ -121,10 +143,13 @@ class Equipment:
 
     async def close(self) -> None:
         """Close what was made here, not what was given."""
+        if self._recorder is not None:
+            await self._recorder.close()
         if self._engine is not None and self._engine is not self.engine:
             await self._engine.close()
         if self._searcher is not None:
             await self._searcher.close(embedder=self._searcher.embedder is not self.embeddings)
         if self._store is not None and self._store is not self.store:
             await self._store.close()
-        self._engine = self._store = self._searcher = None
+        self._engine = self._store = self._searcher = self._recorder = None
+        self._recording = False

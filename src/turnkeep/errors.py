@@ -22,6 +22,7 @@
         ├── StoreTooNew        made by a newer turnkeep
         ├── StoreLocked        encrypted, and the passphrase or key file is missing or another one
         ├── StoreFull          no space left, or not writable
+        ├── AuditFailed        the audit journal cannot be written, and must be
         └── LeaseLost          another process took the conversation over
 
 Each message is one sentence that says what to do. `status` is the HTTP status
@@ -34,6 +35,7 @@ class TurnkeepError(Exception):
 
     status: int = 500
     begun: bool = False  # an engine had begun a stored turn: asking again would be a second turn
+    taken: bool = False  # the engine had taken the request, and may have worked on it
     retry_after: float | None = None  # seconds after which asking again may help
 
 
@@ -178,6 +180,12 @@ class StoreLocked(StoreError):
 
 class StoreFull(StoreError):
     """The disk is full, or the place cannot be written to."""
+
+    status = 507
+
+
+class AuditFailed(StoreError):
+    """The audit journal cannot be written or read."""
 
     status = 507
 

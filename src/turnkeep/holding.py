@@ -21,6 +21,7 @@ from .conversation.items import Item
 from .conversation.log import Position
 from .errors import Conflict, LeaseLost
 from .prompt import Desk
+from .randomness import draw_bytes
 from .store.base import ConversationKind, Lease, Store
 from .store.writing import Begun
 
@@ -181,7 +182,7 @@ async def _take(
 ) -> T:
     """Attempt to take a lease, as a holder and at a time, until it is given."""
     # A name of its own for each holding: two turns of one process exclude each other too.
-    holder = f"{desk.holder}/{secrets.token_hex(4)}"
+    holder = f"{desk.holder}/{draw_bytes(4).hex()}"
     deadline, pause = time.monotonic() + patience, 0.01
     while True:
         now = time.time()

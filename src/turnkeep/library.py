@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
+from .audit.base import AuditRules, Level
 from .context.strategy import NAMES, parse_strategy
 from .conversation.items import Item, Part, say_items
 from .conversation.log import Position
@@ -21,8 +22,11 @@ from .embed.base import Embedder
 from .engine.base import Engine, EngineInfo
 from .equipment import Equipment
 from .errors import Conflict, ConversationNotFound, UsageError
+from .forgetting.courses import Forgetter
+from .forgetting.opening import open_forgetter
 from .holding import hold_conversation, name_holder
 from .indexing import Indexer
+from .masking import make_masking, mask_engine
 from .minding import Minding
 from .notes import append_notes, load_carried
 from .prepared import Prepared, prepare_turn
@@ -34,6 +38,7 @@ from .record import (
     load_turn_on_path,
 )
 from .store.base import Conversation, Store, Turn
+from .store.erasing import Eraser
 from .streaming import Streaming
 from .transfer import check_name, check_new_name, check_owner
 from .turn import Emit, Reply, Said, Say, run_turn
@@ -54,7 +59,7 @@ class Opened:
 
 
 class AsyncChat(Minding):
-    """One conversation with one engine, remembered across context windows and restarts.
+    r"""One conversation with one engine, remembered across context windows and restarts.
 
     Args:
         engine: address of an OpenAI-style engine, such as "http://localhost:8080/v1"; an `Engine`
@@ -82,6 +87,10 @@ class AsyncChat(Minding):
             Late means that this turn is found by words alone.
         recall_everywhere: recall from the owner's other conversations too.
         on_wait: is told in a sentence why a call has to wait, and how long at most: the engine is loading or busy.
+        mask_prompt: the model reads marks, such as [EMAIL_1], in place of personal data; replies have the values.
+        patterns: personal data with a form of your own, as {"EMPLOYEE": r"E-\d{6}"}; for `mask_prompt`.
+        audit: what the audit journal beside the database file keeps of each turn: "off", "sizes", "masked" or "full",
+            or `AuditRules`; None is "masked" where personal data can be found here, else "sizes".
     """
 
     def __init__(
@@ -106,6 +115,9 @@ class AsyncChat(Minding):
         embedding_seconds: float | None = EMBEDDING_SECONDS,
         recall_everywhere: bool = False,
         on_wait: Callable[[str], None] | None = None,
+        mask_prompt: bool = False,
+        patterns: Mapping[str, str] | None = None,
+        audit: Level | AuditRules | None = None,
     ) -> None:
         self._options = Options(
             temperature=temperature,
@@ -123,11 +135,13 @@ class AsyncChat(Minding):
             window=window,
             gguf=gguf,
             on_wait=self._tell_wait,
+            audit=audit if isinstance(audit, AuditRules) else AuditRules(level=audit),
         )
         self._owner, self._new, self._system = check_owner(owner), new, system
         self._name = None if conversation is None else check_name(conversation)
         self._upkeep_wanted, self._on_wait = upkeep, on_wait
         self._recall_everywhere = recall_everywhere
+        self._masking = make_masking(patterns or {}) if mask_prompt else None
         self._holder = name_holder()
         self._desk: Desk | None = None
         self._upkeep: Upkeep | None = None
@@ -164,7 +178,10 @@ class AsyncChat(Minding):
             if self._desk is not None:
                 return self._desk, True
             row, resumed = await self._open_conversation(self._name, new=self._new)
-            return self._seat(row), resumed
+            desk = self._seat(row)
+            if isinstance(desk.store, Eraser) and await desk.store.load_unfinished():
+                await self._forgetter().finish()  # of a process that was killed
+            return desk, resumed
 
     async def _open_conversation(self, name: str | None, *, new: bool) -> tuple[Conversation, bool]:
         store = self._equipment.open_store()
@@ -194,14 +211,15 @@ class AsyncChat(Minding):
             return row
 
     def _seat(self, row: Conversation) -> Desk:
+        store, engine = self._equipment.open_store(), self._equipment.open_engine()
         self._desk = Desk(
-            store=self._equipment.open_store(),
-            engine=self._equipment.open_engine(),
+            store=store,
+            engine=mask_engine(self._masking, engine, store, self._owner, row.id),
             owner=self._owner,
             conversation=row.id,
             holder=self._holder,
         )
-        self._desk.options = self._options
+        self._desk.options, self._desk.audit = self._options, self._equipment.open_recorder()
         searcher = self._equipment.open_searcher()
         self._desk.recaller = Recaller(
             searcher, self._desk.meter, self._owner, row.id, everywhere=self._recall_everywhere
@@ -343,6 +361,23 @@ class AsyncChat(Minding):
     async def _make_way(self) -> None:
         if self._upkeep is not None:
             await self._upkeep.pause()
+
+    def _forgetter(self) -> Forgetter:
+        desk = self._desk
+        assert desk is not None, "the conversation was opened first"
+        return open_forgetter(
+            desk.store,
+            desk.engine,
+            holder=self._holder,
+            open_store=self._equipment.open_copy,
+            audit=desk.audit,
+        )
+
+    async def _leave_forgotten(self) -> None:
+        """Begin another conversation with the next verb: of the same name, if it had one."""
+        if self._name is not None and self._name.startswith("conv_"):
+            self._name = None
+        self._desk = self._upkeep = None
 
     @property
     def _has_upkeep(self) -> bool:

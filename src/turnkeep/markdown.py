@@ -1,18 +1,28 @@
 """A conversation as Markdown, to read: the turns that lead to the tip, piece by piece.
 
-The whole of it, for another turnkeep to take up, is in transfer.py.
+The whole of it, for another turnkeep to take up, is in exporting.py.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from .context.view import render_note
 from .conversation.items import Forgotten, Image, Message, Note, Reasoning, Text, ToolCall, ToolResult
 from .store.base import Conversation, Store
 
 
-async def export_markdown(store: Store, conversation: Conversation) -> AsyncIterator[str]:
-    """Yield the path to the tip as Markdown, piece by piece; failed turns and siblings are left out."""
+async def export_markdown(
+    store: Store, conversation: Conversation, change: Callable[[str], str] | None = None
+) -> AsyncIterator[str]:
+    """Yield the path to the tip as Markdown, piece by piece; failed turns and siblings are left out.
+
+    `change` is applied to every text.
+    """
+    async for piece in _markdown(store, conversation):
+        yield piece if change is None else change(piece)
+
+
+async def _markdown(store: Store, conversation: Conversation) -> AsyncIterator[str]:
     owner, key = conversation.owner, conversation.id
     yield f"# {conversation.name or conversation.id}\n"
     async for turn, items in store.export_items(owner, key):

@@ -10,13 +10,16 @@ from collections.abc import Callable, Sequence
 from .context.notes import make_corrections, make_note
 from .context.view import View
 from .conversation.items import Message, Note
-from .forgetting import forget_turn
+from .errors import UsageError
+from .forgetting.courses import Forgetter
+from .forgetting.receipt import ForgetReceipt
 from .holding import hold_conversation
 from .looking import Looking
 from .notes import append_notes, check_room, find_room, load_told
 from .record import load_last_turn, load_said, load_turn_on_path
 from .restoring import restore_summary
 from .store.base import Turn
+from .store.erasing import EveryMention, OlderThan, OneConversation, OneItem, OneTurn, What
 
 
 class Minding(Looking):
@@ -34,6 +37,14 @@ class Minding(Looking):
     @abstractmethod
     def _wake(self) -> None:
         """Have upkeep go on."""
+
+    @abstractmethod
+    def _forgetter(self) -> Forgetter:
+        """What forgets in this chat's store."""
+
+    @abstractmethod
+    async def _leave_forgotten(self) -> None:
+        """The conversation is gone: the next verb begins another."""
 
     async def remember(self, text: str) -> Turn:
         """Have something remembered word for word, whatever becomes of the turns; no reply is asked for.
@@ -122,28 +133,72 @@ class Minding(Looking):
         finally:
             self._wake()
 
-    async def forget(self, turn: int | None = None) -> tuple[int, ...]:
-        """Forget a turn, the last one by default: its text, and all that was made of it here.
+    async def forget(
+        self,
+        turn: int | None = None,
+        *,
+        message: str | None = None,
+        conversation: bool = False,
+        older_than_days: float | None = None,
+        value: str | None = None,
+        everywhere: bool = False,
+        dry_run: bool = False,
+        prove: bool = True,
+    ) -> ForgetReceipt:
+        """Forget a turn, the last one by default, or what else is named: its text, and all that was made of it.
 
         Its place and the ids of its items stay. Gone are the words and vectors of its items, copies that were
         recalled later, pins of it, and lines of summaries that rest on it. What the model said
-        elsewhere of the same thing stays.
+        elsewhere of the same thing stays; forget the value for that.
+
+        Args:
+            turn: its number.
+            message: the id of one item, in place of a turn.
+            conversation: all of this conversation; the chat goes on in a new one.
+            older_than_days: what was said before so many days.
+            value: every mention of a value; messages that hold it stay, with "[forgotten]" in its place.
+            everywhere: with `older_than_days` or `value`: in all of the owner's conversations.
+            dry_run: only say what would be forgotten.
+            prove: search the files for what was forgotten.
 
         Returns:
-            The turns forgotten: this one, and those that were asked with the same words in its place.
+            The turns forgotten, this one and those that were asked with the same words in its place; and
+            what went where, with the proof.
 
         Raises:
             NothingToDo, ConversationNotFound: there is no such turn.
-            Conflict: it is still being answered.
+            UsageError: more than one thing is named, or a value too short to be found for certain.
+            Conflict: another program holds the conversation.
         """
+        named = [turn, message, conversation or None, older_than_days, value]
+        if sum(each is not None for each in named) > 1:
+            raise UsageError(
+                "Name one thing to forget: a turn, a message, the conversation, days, or a value."
+            )
         desk, _ = await self._open_desk()
         await self._make_way()
         try:
-            number = (await load_last_turn(desk, failed=True)).number if turn is None else turn
-            turns = await forget_turn(desk, number)
-            desk.learned.read_views.clear()  # what the engine has read begins otherwise now
-            desk.forget()
-            self._equipment.open_searcher().forget(self._owner, desk.conversation)
+            what: What
+            where = None if everywhere else desk.conversation
+            if value is not None:
+                what = EveryMention(value=value, conversation=where)
+            elif older_than_days is not None:
+                what = OlderThan(before=time.time() - older_than_days * 86_400, conversation=where)
+            elif conversation:
+                what = OneConversation(conversation=desk.conversation)
+            elif message is not None:
+                what = OneItem(conversation=desk.conversation, item=message)
+            else:
+                number = (await load_last_turn(desk, failed=True)).number if turn is None else turn
+                what = OneTurn(conversation=desk.conversation, turn=number)
+            receipt = await self._forgetter().forget(self._owner, what, dry_run=dry_run, prove=prove)
+            if not dry_run:
+                desk.learned.read_views.clear()  # what the engine has read begins otherwise now
+                desk.forget()
+                for each in (*receipt.turns, *receipt.conversations):
+                    self._equipment.open_searcher().forget(self._owner, each)
+            if desk.conversation in receipt.conversations:
+                await self._leave_forgotten()
         finally:
             self._wake()
-        return turns
+        return receipt

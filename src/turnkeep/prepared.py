@@ -7,6 +7,7 @@ on meanwhile, and keeps the turn beside it when it has.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from .context.receipt import Receipt, dump_receipt
@@ -15,11 +16,12 @@ from .conversation.log import Position
 from .engine.base import EngineInfo
 from .errors import Conflict, UsageError
 from .holding import hold_conversation
+from .keeping import check_audit, keep_audit, save_view
+from .masking import mask_to_send, put_back
 from .prompt import Desk, Options, Plan
 from .recall import without_forgotten
 from .receipts import draft_receipt, load_forgotten, why_moved, with_usage
 from .store.base import Turn
-from .turn import save_view
 from .wire.chat_completions import parse_reply, parse_usage
 
 
@@ -59,10 +61,12 @@ class Prepared:
         Raises:
             Conflict: the conversation moved on since `prepare()`; the turn is kept beside it.
             WireError: the reply is not a message.
+            AuditFailed: its record in the audit journal is required, and cannot be written; the turn is not done.
         """
-        message = _read_reply(reply)
+        message = await put_back(self._desk.engine, _read_reply(reply))
         counted = usage if isinstance(usage, Usage) else parse_usage(usage or {})
         desk = self._desk
+        await check_audit(desk.audit)
         await desk.meter.learn(self._info, self._plan.request, counted.prompt_tokens)
         async with hold_conversation(desk) as lease:
             row = await desk.load()
@@ -73,13 +77,16 @@ class Prepared:
             since = await load_forgotten(desk, row.turns, first=self._turns) - self._forgotten
             receipt = replace(self.receipt, forgotten=tuple(sorted({*gone, *since})))
             state: TurnState = "cut_off" if finish_reason in ("length", "cancelled") else "done"
+            receipt = with_usage(receipt, counted, finish_reason)
+            record = partial(keep_audit, desk, turn.number, self._items, message, state, receipt)
+            await record(required=True)
             turn = await desk.store.finish_turn(
                 desk.owner,
                 desk.conversation,
                 turn.number,
                 state=state,
                 items=[*recalled, message] if message.parts else [],
-                receipt=dump_receipt(with_usage(receipt, counted, finish_reason)),
+                receipt=dump_receipt(receipt),
                 lease=lease,
                 now=time.time(),
             )
@@ -87,6 +94,7 @@ class Prepared:
                 await desk.store.move_tip(
                     desk.owner, desk.conversation, row.tip, lease=lease, now=time.time()
                 )
+        await record(required=False)
         if row.tip != self._after:
             raise Conflict(
                 f"The conversation moved on meanwhile: this reply is kept beside it, as turn {turn.number}."
@@ -125,7 +133,7 @@ async def prepare_turn(
     wanted = options.max_tokens
     room = max(1, info.window - plan.size.tokens)
     return Prepared(
-        messages=[dict(message) for message in plan.request.messages],
+        messages=[dict(message) for message in (await mask_to_send(desk.engine, plan.request)).messages],
         max_tokens=None if wanted is None else room if wanted < 0 else min(wanted, room),
         receipt=draft_receipt(plan, row, options, moved),
         _desk=desk,

@@ -58,6 +58,11 @@ def create(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)
 
 
+def open_own(path: Path) -> int:
+    """Open a file to read and write, made for its owner only where it is not there; returns the descriptor."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), FILE_MODE)
+
+
 def check(path: Path) -> None:
     """Refuse a file or folder that others can read; one that is not there is private.
 

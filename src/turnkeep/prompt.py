@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .context.budget import SMALLEST_WINDOW, Budget, share_window
 from .context.cutting import Material, check_base, cut_now
@@ -42,8 +42,10 @@ from .store.reading import Record
 from .wire.chat_completions import render_messages
 from .wire.exchange import WireMessage
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from .audit.base import Audit
 
+T = TypeVar("T")
 FEWEST_TOKENS_AN_ITEM = 4  # no message takes less with its template tokens: bounds how many items can fit
 
 
@@ -141,15 +143,13 @@ class Desk:
         holder: str,
         calibrations: Calibrations | None = None,
     ) -> None:
-        self.store, self.engine = store, engine
-        self.owner, self.conversation = owner, conversation
+        self.store, self.engine, self.owner, self.conversation = store, engine, owner, conversation
         self.holder = holder  # name under which leases are taken
-        self.options = Options()
-        self.learned = Learned()
+        self.options, self.learned = Options(), Learned()
         self.meter = Meter(store, engine, owner, conversation, calibrations=calibrations)
         self.standing: Standing | None = None  # what the last turn left behind, for the next one
-        self.at_rest = False  # the last turn left nothing for upkeep to do, indexing aside
-        self._layout = Layout()
+        self._layout, self.at_rest = Layout(), False  # at rest: nothing is left for upkeep, indexing aside
+        self.audit: Audit | None = None  # None: nothing is recorded beside the store
         self.recaller: Recaller | None = None  # None: nothing is recalled, whatever the strategy
 
     def expected_options(self) -> Options:

@@ -13,6 +13,7 @@ from .context.view import Entry, Line, View, load_view, render_note
 from .conversation.items import Forgotten, Item, Message, Note
 from .engine.base import WireMessage
 from .errors import NothingToDo
+from .masking import mask_as_sent
 from .notes import find_talk_before, find_talk_tip, holds_talk
 from .prompt import Desk
 from .store.base import StoredItem, StoredView, Turn
@@ -238,7 +239,7 @@ async def rebuild_prompt(desk: Desk, number: int | None) -> list[WireMessage]:
     await desk.meter.prepare(info)
     material = await desk.gather(info, instructions, view, turn.after)
     request = desk.request(info, material, await _load_asked(desk, turn), desk.options)
-    return [dict(message) for message in request.messages]
+    return [dict(message) for message in (await mask_as_sent(desk.engine, request)).messages]
 
 
 async def load_picture(desk: Desk) -> Picture:

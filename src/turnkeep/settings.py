@@ -12,14 +12,21 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from .audit.base import ROTATE_BYTES, ROTATE_DAYS, AuditRules, Level
+from .audit.rules import read_days, read_file_bytes, read_keep_days, read_level
 from .context.budget import SMALLEST_WINDOW
 from .context.strategy import parse_strategy
 from .errors import UsageError
 
+if TYPE_CHECKING:
+    from .privacy import Pattern
+
 OWNER = "local"  # who owns the conversations of this machine's user
 DATABASE = "turnkeep.db"
 INPUT_HISTORY = "input-history"
+MOST_DAYS = 36_500  # of retention: a century
 EMBEDDED = "embedded"  # the engine that comes with turnkeep, as `--engine` names it
 
 # Fields of a request that are settings of their own, or turnkeep's to write.
@@ -27,6 +34,10 @@ RESERVED_FIELDS = frozenset(
     {"messages", "model", "stream", "stream_options", "temperature", "max_tokens", "tools"}
 )
 
+SMALLEST_BODY = 1024  # bytes; less holds no request
+
+_SIZE = re.compile(r"([0-9]{1,15})([KMG]?)(?:i?B)?", re.IGNORECASE)
+_SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s@]+/?", re.IGNORECASE)
 # A service called "turnkeep" makes Kubernetes put such variables into every container beside it.
 _NOT_OURS = re.compile(r"TURNKEEP_(SERVICE_|PORT($|_))")
@@ -58,9 +69,20 @@ class Settings:
     require_key: bool = False  # of turnkeep serve on loopback, too
     store: bool = True  # what turnkeep serve takes an absent `store` for
     waiting: int = 1_000  # turns that may wait at an engine
+    retention_days: int = 0  # after which turns are forgotten; 0: never
     allow_origin: tuple[str, ...] = ()  # web pages that may call turnkeep serve
     allow_host: tuple[str, ...] = ()  # further names it may be called by
+    max_body: int = 32 * 1024 * 1024  # bytes of a request to turnkeep serve
+    stall_seconds: float = 30.0  # after which it drops a client that neither reads nor sends
+    grace_seconds: float = 5.0  # that replies under way get when it stops
+    audit_level: Level | None = None  # None: "masked" where personal data can be found here, else "sizes"
+    audit_required: bool = False
+    audit_rotate_bytes: int = ROTATE_BYTES
+    audit_rotate_days: float = ROTATE_DAYS
+    audit_keep_days: float = 0.0  # 0: for ever
     api_key: str | None = field(default=None, repr=False)  # never shown
+    mask_prompt: bool = False  # the model reads marks in place of personal data
+    patterns: "tuple[Pattern, ...]" = ()  # what is personal data besides what is found anyway
     sampling: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -72,6 +94,17 @@ class Settings:
     def input_history(self) -> Path:
         """The file that keeps what was typed."""
         return self.home / INPUT_HISTORY
+
+    @property
+    def audit(self) -> AuditRules:
+        """What the audit journal keeps, and for how long."""
+        return AuditRules(
+            level=self.audit_level,
+            required=self.audit_required,
+            rotate_bytes=self.audit_rotate_bytes,
+            rotate_days=self.audit_rotate_days,
+            keep_days=self.audit_keep_days,
+        )
 
     @property
     def engine_named(self) -> bool:
@@ -177,6 +210,29 @@ def _read_count(value: object) -> int:
     return number
 
 
+def _read_size(value: object) -> int:
+    """Read a number of bytes; K, M and G are powers of 1,024."""
+    found = _SIZE.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
+    number = int(found[1]) << _SHIFTS[found[2].upper()] if found else 0
+    if number < SMALLEST_BODY:
+        raise ValueError(f"a size, {SMALLEST_BODY // 1024}K or more, such as 64M")
+    return number
+
+
+def _read_wait(value: object) -> float:
+    number = _number(value)
+    if number is None or not math.isfinite(number) or number <= 0:
+        raise ValueError("a number of seconds, more than 0")
+    return number
+
+
+def _read_days(value: object) -> int:
+    number = _whole(value)
+    if number is None or not 0 <= number <= MOST_DAYS:
+        raise ValueError(f"a whole number of days, 1 to {MOST_DAYS}, or 0 to keep for ever")
+    return number
+
+
 def _read_names(value: object) -> tuple[str, ...]:
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
@@ -198,6 +254,14 @@ def _read_sampling(value: object) -> Mapping[str, object]:
         if name in RESERVED_FIELDS:
             raise ValueError(f"without {name}, which is not a sampling field")
     return value
+
+
+def _read_patterns(value: object) -> "tuple[Pattern, ...]":
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("a table of regular expressions, such as EMPLOYEE = 'E-\\d{6}'")
+    from .privacy import parse_patterns  # 40 ms of regular expressions, and most people add none
+
+    return parse_patterns(value)
 
 
 def _number(value: object) -> float | None:
@@ -263,9 +327,40 @@ SETTINGS = (
         "allow_origin", "TURNKEEP_SERVE_ALLOW_ORIGIN", _read_origins, "Web pages elsewhere that may call."
     ),
     Setting("allow_host", "TURNKEEP_SERVE_ALLOW_HOST", _read_names, "Further names it may be called by."),
+    Setting("max_body", "TURNKEEP_SERVE_MAX_BODY", _read_size, "Largest body of a request, such as 64M."),
+    Setting("stall_seconds", "TURNKEEP_SERVE_STALL_SECONDS", _read_wait, "How long a client may stall."),
+    Setting(
+        "grace_seconds",
+        "TURNKEEP_SERVE_GRACE_SECONDS",
+        _read_seconds,
+        "How long replies under way may go on when it stops.",
+    ),
+    Setting("audit_level", "TURNKEEP_AUDIT_LEVEL", read_level, "What the audit journal keeps of a turn."),
+    Setting(
+        "audit_required", "TURNKEEP_AUDIT_REQUIRED", _read_switch, "No turn is done without its audit record."
+    ),
+    Setting(
+        "audit_rotate_bytes", "TURNKEEP_AUDIT_ROTATE_BYTES", read_file_bytes, "Largest file of the audit."
+    ),
+    Setting("audit_rotate_days", "TURNKEEP_AUDIT_ROTATE_DAYS", read_days, "Oldest file that is written."),
+    Setting(
+        "audit_keep_days", "TURNKEEP_AUDIT_KEEP_DAYS", read_keep_days, "When the audit's files are deleted."
+    ),
+    Setting(
+        "retention_days", "TURNKEEP_RETENTION_DAYS", _read_days, "Days that turns are kept; 0: for ever."
+    ),
     Setting("api_key", "TURNKEEP_API_KEY", _read_text, "Key that the engine asks for; never shown."),
+    Setting(
+        "mask_prompt",
+        "TURNKEEP_MASK_PROMPT",
+        _read_switch,
+        "Let the model read marks in place of personal data: on or off.",
+    ),
+    Setting("patterns", "", _read_patterns, "Personal data that has a form of your own."),
     Setting("sampling", "", _read_sampling, "Further fields that are sent to the engine as given."),
 )
+# Settings that stand in a table of the file: [privacy].
+TABLES = {"privacy": ("mask_prompt", "patterns")}
 # Read beside the settings, not settings of the file: where the file and the data are.
 PLACES = {
     "TURNKEEP_HOME": "Folder of the database and the input history.",
@@ -327,6 +422,7 @@ def describe_places(settings: Settings) -> list[tuple[str, Path]]:
         ("data", settings.home),
         ("database", settings.database),
         ("input history", settings.input_history),
+        ("audit journal", Path(f"{settings.database}-audit")),
     ]
 
 
@@ -389,7 +485,7 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
         raise UsageError(f"The settings file {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"The settings file {path} is not UTF-8 text; save it as UTF-8.") from error
-    values = _parse_file(text, path)
+    values = _flatten(_take_out_of_tables(_parse_file(text, path), path))
     for name in values:
         if name not in _SETTINGS:
             raise UsageError(
@@ -400,6 +496,24 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
     return _beside(found, path.parent)
 
 
+def _take_out_of_tables(values: dict[str, object], path: Path) -> dict[str, object]:
+    """Put the settings of a table beside the others; each stands in its own table only."""
+    found = dict(values)
+    for table, names in TABLES.items():
+        inner = found.pop(table, {})
+        if not isinstance(inner, dict):
+            raise UsageError(f"{table} in {path} must be a table: [{table}], with its settings below.")
+        for name in names:
+            if name in found:
+                raise UsageError(f"{name} in {path} belongs into the table [{table}].")
+        for name in inner:
+            if name not in names:
+                known = suggest(name, list(names)) or "."
+                raise UsageError(f"There is no setting {f'{table}.{name}'!r} (in {path}){known}")
+        found |= inner
+    return found
+
+
 def _parse_file(text: str, path: Path) -> dict[str, object]:
     import tomllib  # about 10 ms, and most people have no file
 
@@ -407,6 +521,21 @@ def _parse_file(text: str, path: Path) -> dict[str, object]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"The settings file {path} is not TOML: {str(error).rstrip('.')}.") from error
+
+
+def _flatten(values: dict[str, object]) -> dict[str, object]:
+    """Read `audit.level`, in a table or not, as `audit_level`; tables that are a setting stay."""
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        if (
+            isinstance(value, dict)
+            and name not in _SETTINGS
+            and any(one.startswith(f"{name}_") for one in _SETTINGS)
+        ):
+            flat |= {f"{name}_{key}": each for key, each in value.items()}
+        else:
+            flat[name] = value
+    return flat
 
 
 def _beside(found: dict[str, object], folder: Path) -> dict[str, object]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .context.receipt import Receipt
     from .context.view import Line
     from .conversation.items import FinishReason, Message, Part, Usage
+    from .forgetting.receipt import ForgetReceipt
     from .library import Opened
     from .prepared import Prepared
     from .record import Exchange, SummaryVersion
@@ -166,9 +167,9 @@ class Chat:
         """See `AsyncChat.restore`."""
         self._loop.run(self._chat.restore(version))
 
-    def forget(self, turn: int | None = None) -> tuple[int, ...]:
+    def forget(self, turn: int | None = None, **what: Any) -> ForgetReceipt:  # Any: exactly AsyncChat's
         """See `AsyncChat.forget`."""
-        return self._loop.run(self._chat.forget(turn))
+        return self._loop.run(self._chat.forget(turn, **what))
 
     def prepare(self, content: str | Sequence[Part], **options: Any) -> PreparedTurn:
         """See `AsyncChat.prepare`."""

@@ -1,27 +1,24 @@
-"""Conversations in and out of the store, whole, as JSON Lines.
+"""Exports read back into the store, whole, and the names that conversations may have.
 
-A JSONL export is one conversation: a line of its own, its turns in the order of asking on all
-branches, the views its prompts were built from, and a last line that says how many lines there are,
-so that a file cut short is noticed. Exporting what was imported gives the same bytes: the lines
-hold no ids. Both directions hold one line in memory at a time.
+What an export holds is said in exporting.py. Exporting what was imported gives the same bytes.
+One line is in memory at a time. Each conversation of a file is imported whole or not at all.
 """
 
 import json
-import os
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
-from . import private
-from .conversation.items import Item, TurnState, dump_item, load_item
+from .conversation.items import Item, TurnState, load_item
 from .conversation.log import Position
 from .errors import Conflict, ConversationError, ConversationNotFound, UsageError, WireError
-from .store.base import Conversation, Lease, Store, StoredItem, Turn
+from .exporting import FORMAT
+from .exporting import export_jsonl as export_jsonl
+from .exporting import save_export as save_export
+from .store.base import Conversation, ConversationKind, Lease, Store
 
-FORMAT: Final = 1
 MAX_LINE_BYTES = 256 * 1024 * 1024  # a turn with its images; beyond it a line is taken for damage
 MAX_NAME = 200  # characters
 ID_MARK: Final = "conv_"  # begins every id; names are looked for before ids
@@ -70,130 +67,6 @@ def check_owner(owner: str) -> str:
     return owner
 
 
-# -- out ----------------------------------------------------------------------
-async def export_jsonl(store: Store, conversation: Conversation) -> AsyncIterator[str]:
-    """Yield the lines of an export, with their ends."""
-    owner, key = conversation.owner, conversation.id
-    yield _line(await _dump_head(store, conversation))
-    count = 1
-    async for turn, items in store.export_items(owner, key):
-        receipt = await store.load_receipt(owner, key, turn.number)
-        died = turn.state in ("open", "failed")  # other turns have their whole reply as items
-        partial = await store.load_partial(owner, key, turn.number) if died else ""
-        yield _line(_dump_turn(turn, items, receipt, partial))
-        count += 1
-    async for view in _dump_views(store, conversation):
-        yield _line(view)
-        count += 1
-    yield _line({"kind": "end", "lines": count + 1})
-
-
-async def _dump_head(store: Store, conversation: Conversation) -> Row:
-    return {
-        "kind": "conversation",
-        "turnkeep": FORMAT,
-        "name": conversation.name,
-        "created": conversation.created,
-        "updated": conversation.updated,
-        "tip": _dump_position(conversation.tip),
-        "instructions": await _dump_instructions(store, conversation),
-        "current_instructions": conversation.instructions,
-        "view": conversation.view,
-        "pending_view": conversation.pending_view,
-    }
-
-
-async def _dump_instructions(store: Store, conversation: Conversation) -> list[str]:
-    """All instructions there were: receipts name them by number."""
-    texts: list[str] = []
-    while True:
-        try:
-            texts.append(await store.load_instructions(conversation.owner, conversation.id, len(texts) + 1))
-        except ConversationNotFound:
-            return texts
-
-
-async def _dump_views(store: Store, conversation: Conversation) -> AsyncIterator[Row]:
-    number = 1
-    while True:
-        try:
-            view = await store.load_view(conversation.owner, conversation.id, number)
-        except ConversationNotFound:
-            return
-        yield {
-            "kind": "view",
-            "number": view.number,
-            "at": _dump_position(view.at),
-            "key": view.key,
-            "body": dict(view.body),
-            "created": view.created,
-        }
-        number += 1
-
-
-def _dump_turn(
-    turn: Turn, items: Sequence[StoredItem], receipt: Mapping[str, Any] | None, partial: str
-) -> Row:
-    if partial and turn.state != "open":
-        items = items[:-1]  # the last one is what is kept of the reply, and goes out as `partial`
-    return {
-        "kind": "turn",
-        "turn": turn.number,
-        "after": _dump_position(turn.after),
-        "at": _dump_position(Position(turn.branch, turn.first)),
-        "state": turn.state,
-        "error": turn.error,
-        "created": turn.created,
-        "finished": turn.finished,
-        "items": [_dump_stored(item) for item in items],
-        "receipt": None if receipt is None else dict(receipt),
-        "partial": partial,
-    }
-
-
-def _dump_stored(item: StoredItem) -> list[Any]:  # Any: JSON values
-    kind, body = dump_item(item.item)
-    return [kind, json.loads(body), item.created]
-
-
-def _dump_position(position: Position) -> list[int]:
-    return [position.branch, position.seq]
-
-
-def _line(row: Row) -> str:
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
-
-
-async def save_export(pieces: AsyncIterator[str], path: Path) -> None:
-    """Write an export, of whatever form, to a new file that only its owner can read.
-
-    Raises:
-        UsageError: the file exists already, or cannot be written; nothing half is left.
-    """
-    file = _create(path)
-    try:
-        with file:
-            async for piece in pieces:
-                file.write(piece)
-    except BaseException as error:
-        os.unlink(path)
-        if isinstance(error, OSError):
-            raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
-        raise
-
-
-def _create(path: Path) -> IO[str]:
-    try:
-        descriptor = private.create(path)
-    except FileExistsError as error:
-        raise UsageError(f"{path} exists already: name another file.") from error
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
-    # Half a surrogate pair, as a model may make it, becomes the escape that JSON has for it.
-    return open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n")
-
-
-# -- in -----------------------------------------------------------------------
 @dataclass(slots=True, kw_only=True)
 class _Import:
     """An import in its course."""
@@ -207,10 +80,11 @@ class _Import:
     turns: int = 0
     views: int = 0
     ended: bool = False
+    before: int = 0  # lines of the file before its own
 
     def refuse(self, why: str) -> NoReturn:
         """Say which line is wrong."""
-        raise UsageError(f"Line {self.number} {why}; nothing was imported.")
+        raise UsageError(f"Line {self.before + self.number} {why}; nothing was imported.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,12 +97,14 @@ class _Head:
     current_instructions: int | None
     view: int | None
     pending_view: int | None
+    made: ConversationKind
+    metadata: Mapping[str, str]
 
 
 async def import_jsonl(
     store: Store, owner: str, lines: Iterable[bytes], *, name: str | None = None
 ) -> Conversation:
-    """Read an export into a new conversation.
+    """Read an export of one conversation into a new one.
 
     Args:
         store: where to.
@@ -241,27 +117,71 @@ async def import_jsonl(
         Conflict: the owner has a conversation of that name.
     """
     source = iter(lines)
-    head = _load_head(_parse(next(source, b""), 1))
-    name = head.name if name is None else name
+    head = parse_line(next(source, b""), 1)
+    wanted = load_name(head) if name is None else name
+    return await import_one(store, owner, head, source, name=wanted, alone=True)
+
+
+async def import_one(
+    store: Store,
+    owner: str,
+    first: Row,
+    source: Iterator[bytes],
+    *,
+    name: str | None,
+    alone: bool,
+    before: int = 0,
+    at_end: Callable[[str], Awaitable[None]] | None = None,
+) -> Conversation:
+    """Read the next conversation of a file.
+
+    Args:
+        store: where to.
+        owner: whose conversation it becomes.
+        first: its first line, read already.
+        source: the lines behind it; they are read up to its end.
+        name: its name here; None: it has none.
+        alone: nothing stands behind it in the file.
+        before: lines of the file before it.
+        at_end: called with its id when all of it is there, and before it is called whole.
+
+    Raises:
+        UsageError: as `import_jsonl`.
+        Conflict: as `import_jsonl`.
+    """
+    head = _load_head(first)
     name = None if name is None else check_new_name(name)
     if name is not None and await store.find_conversation(owner, name):
         raise Conflict(f"There is a conversation {name!r} already: give this one another name with --name.")
     async with _new_conversation(store, owner, head) as course:
+        course.before = before
         for line in source:
             course.number += 1
-            await _import_line(course, _parse(line, course.number))
+            await _import_line(course, parse_line(line, before + course.number))
+            if course.ended and not alone:
+                break
         if not course.ended:
             course.refuse("is the last one, but the export goes on: the file was cut short")
         await _finish(course)
         if name is not None:
             await store.rename_conversation(owner, course.id, name)
+        if at_end is not None:
+            await at_end(course.id)
     return await store.load_conversation(owner, course.id)
+
+
+def load_name(head: Row) -> str | None:
+    """The name in an export's first line; one that cannot be read is complained of later, with the rest."""
+    name = head.get("name")
+    return check_name(name) if isinstance(name, str) and name.strip() else None
 
 
 @asynccontextmanager
 async def _new_conversation(store: Store, owner: str, head: _Head) -> AsyncIterator[_Import]:
     """Make the conversation and hold it; take it away again if anything goes wrong."""
-    made = await store.create_conversation(owner, None, now=head.created)
+    made = await store.create_conversation(
+        owner, None, now=head.created, kind=head.made, metadata=head.metadata
+    )
     await store.save_value(UNFINISHED + owner, made.id)  # so that a killed import is swept away later
     lease = await store.take_lease(
         f"conversation:{made.id}", f"import:{made.id}", now=time.time(), seconds=LEASE_SECONDS
@@ -324,7 +244,9 @@ async def _import_line(course: _Import, row: Row) -> None:
             case kind:
                 course.refuse(f"is of a kind that turnkeep does not know: {kind[:40]!r}")
     except (KeyError, TypeError, ValueError, WireError, ConversationError) as error:
-        raise UsageError(f"Line {course.number} is damaged: {error}; nothing was imported.") from error
+        raise UsageError(
+            f"Line {course.before + course.number} is damaged: {error}; nothing was imported."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -403,7 +325,12 @@ async def _finish(course: _Import) -> None:
         raise UsageError("Line 1 names a tip that the export does not hold; nothing was imported.") from error
 
 
-def _parse(line: bytes, number: int) -> Row:
+def parse_line(line: bytes, number: int) -> Row:
+    """Read a line of an export.
+
+    Raises:
+        UsageError: it is not a JSON object.
+    """
     if len(line) > MAX_LINE_BYTES:
         raise UsageError(f"Line {number} is longer than any turn; nothing was imported.")
     try:
@@ -433,12 +360,27 @@ def _load_head(row: Row) -> _Head:
             current_instructions=_optional_int(row, "current_instructions"),
             view=_optional_int(row, "view"),
             pending_view=_optional_int(row, "pending_view"),
+            made=_load_made(row.get("made", "named")),
+            metadata=_load_metadata(row.get("metadata", {})),
         )
         if head.current_instructions is not None and not 1 <= head.current_instructions <= len(texts):
             raise ValueError("current_instructions names no instructions")
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"Line 1 is damaged: {error}; nothing was imported.") from error
     return head
+
+
+def _load_made(made: object) -> ConversationKind:
+    match made:
+        case "named" | "chain" | "history" | "chat":
+            return made
+    raise ValueError(f"made is {made!r}, which no conversation is")
+
+
+def _load_metadata(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("metadata is no object of texts")
+    return value
 
 
 def _load_turn(row: Row) -> _TurnLine:

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from .context.receipt import Receipt, dump_receipt
-from .context.view import View, dump_view
 from .conversation.items import FinishReason, Item, Message, TurnState, Usage
 from .conversation.log import Position
 from .engine.base import End, EngineInfo, Progress, ReasoningDelta, TextDelta, ToolCallDelta
-from .errors import ContextOverflow, LeaseLost, TurnkeepError
+from .errors import AuditFailed, ContextOverflow, LeaseLost, TurnkeepError
 from .holding import Held, hold_and_begin
+from .keeping import check_audit, keep_audit, save_view
 from .prompt import Desk, Options, Plan, day_of
 from .recall import without_forgotten
 from .receipts import describe_usage, draft_receipt, why_moved
@@ -206,26 +206,32 @@ async def run_turn(
             turn = await desk.store.begin_turn(
                 desk.owner, desk.conversation, items, after=tip, lease=held.begun.lease, now=time.time()
             )
-        course = _Course(
+        reply = await _run_course(_Course(
             desk=desk, items=items, options=options, emit=emit, held=held, row=row, turn=turn, began=began,
             instructions=instructions, keep_beside=keep_beside,
-        )  # fmt: skip
-        try:
-            if on_begun is not None:
-                await on_begun(turn)
-            await run_until(stop, _answer(course))
-        except TurnkeepError as error:
-            await _fail(course, str(error))
-            raise
-        except Exception as error:  # not ours: it is raised on, but what was said is kept first
-            await _fail(course, f"{type(error).__name__}: {error}")
-            raise
-        except asyncio.CancelledError:
-            await asyncio.shield(_keep_reply(course))
-            raise
-        reply = await _keep_reply(course)
+        ), stop, on_begun)  # fmt: skip
     emit(Finished(reply))
     return reply
+
+
+async def _run_course(course: _Course, stop: asyncio.Event, on_begun: OnBegun | None) -> Reply:
+    """Have a turn answered that is in the record, and keep what came of it, however it ends."""
+    try:
+        if on_begun is not None:
+            await on_begun(course.turn)
+        if (problem := await check_audit(course.desk.audit)) is not None:
+            course.notice(problem)
+        await run_until(stop, _answer(course))
+    except TurnkeepError as error:
+        await _fail(course, str(error))
+        raise
+    except Exception as error:  # not ours: it is raised on, but what was said is kept first
+        await _fail(course, f"{type(error).__name__}: {error}")
+        raise
+    except asyncio.CancelledError:
+        await asyncio.shield(_keep_reply(course))
+        raise
+    return await _keep_reply(course)
 
 
 async def _answer(course: _Course) -> None:
@@ -271,27 +277,6 @@ async def _plan(course: _Course, limit: int | None) -> None:
         course.notice(plan.budget.notice)
     course.plan = plan
     course.moved = why_moved(scene.past, row, plan, course.options)
-
-
-async def save_view(desk: Desk, info: EngineInfo, view: View, row: Conversation) -> View:
-    """Store a view made while a person waits, and make it the current one."""
-    stored = await desk.store.save_view(
-        desk.owner,
-        desk.conversation,
-        at=view.at,
-        key=view_key(info, row),
-        body=dump_view(view),
-        now=time.time(),
-    )
-    await desk.store.point_view(
-        desk.owner, desk.conversation, expected=row.view, current=stored.number, pending=None
-    )
-    return replace(view, number=stored.number)
-
-
-def view_key(info: EngineInfo, row: Conversation) -> str:
-    """For which engine, model, window and instructions a view was made."""
-    return f"{info.kind}:{info.model}:{info.window}:{row.instructions or 0}"
 
 
 def _limit_after(course: _Course, error: ContextOverflow) -> int:
@@ -382,6 +367,11 @@ async def _keep_reply(course: _Course) -> Reply:
     if course.plan is not None:
         for entry in list_entries(course.turn, [*course.items, *items]):
             desk.meter.note_size(course.plan.info, entry.item, entry.at)
+    try:
+        await keep_audit(desk, course.turn.number, course.items, message, state, receipt, required=True)
+    except AuditFailed as error:
+        await _fail(course, str(error))
+        raise
     turn = await desk.store.finish_turn(
         desk.owner,
         desk.conversation,
@@ -398,6 +388,7 @@ async def _keep_reply(course: _Course) -> Reply:
     course.held.released = True
     if items and course.plan is not None:
         desk.leave(course.row, turn, [*course.items, *items], course.plan, receipt)
+    await keep_audit(desk, course.turn.number, course.items, message, state, receipt, required=False)
     return Reply(
         text=message.text,
         reasoning=message.reasoning,
@@ -415,6 +406,7 @@ async def _fail(course: _Course, why: str) -> None:
     desk, message = course.desk, course.assembler.message
     receipt = _receipt(course, None) if course.plan is not None else None
     recalled, _ = await _recalled(course)
+    said = message.text or message.reasoning or message.tool_calls
     with contextlib.suppress(
         LeaseLost
     ):  # then it is kept beside the other writer's, and the first error tells more
@@ -423,10 +415,7 @@ async def _fail(course: _Course, why: str) -> None:
             desk.conversation,
             course.turn.number,
             state="failed",
-            items=[
-                *recalled,
-                *([message] if message.text or message.reasoning or message.tool_calls else []),
-            ],
+            items=[*recalled, *([message] if said else [])],
             receipt=dump_receipt(receipt) if receipt else None,
             error=why,
             learnt=desk.meter.take_learnt(),
@@ -435,6 +424,9 @@ async def _fail(course: _Course, why: str) -> None:
             now=time.time(),
         )
         course.held.released = True
+    await keep_audit(
+        desk, course.turn.number, course.items, message, "failed", receipt, required=False, error=why
+    )
 
 
 async def _recalled(course: _Course) -> tuple[tuple[Item, ...], tuple[int, ...]]:

@@ -14,6 +14,7 @@ from .errors import UsageError
 from .settings import DATABASE, data_folder
 
 if TYPE_CHECKING:
+    from .store.base import Store
     from .store.secret import Secret
     from .store.sqlite import SqliteStore
 
@@ -47,6 +48,13 @@ def open_database(
     if path.parent.absolute() == folder.absolute():
         private.check(folder)
     return SqliteStore(path, secret=find_secret(path, key_file=key_file, ask=ask, environ=environ))
+
+
+def open_copy(store: "Store", path: Path) -> "SqliteStore":
+    """Make the store of a backup, opened by what opens the store that was backed up."""
+    from .store.sqlite import SqliteStore
+
+    return SqliteStore(path, secret=store.secret_of(path) if isinstance(store, SqliteStore) else None)
 
 
 def find_secret(

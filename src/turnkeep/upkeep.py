@@ -26,11 +26,11 @@ from .engine.base import EngineInfo
 from .errors import Conflict, ConversationNotFound, EngineError, TurnkeepError
 from .holding import hold_lease
 from .indexing import Indexer
+from .keeping import view_key
 from .prompt import Desk, day_of
 from .recall import share_log
 from .store.base import Conversation
 from .summarising import Summariser, compute
-from .turn import view_key
 
 YIELD_SECONDS = 0.2  # how often upkeep looks whether somebody else's turn wants the engine
 RETRY_QUIET_SECONDS = 30.0  # an unsummarised span is tried again when nobody has spoken for this long

@@ -110,3 +110,25 @@ def test_models_are_listed_and_refusals_are_the_clients_own(client: openai.OpenA
         client.models.retrieve("another")
     with pytest.raises(openai.BadRequestError, match="hosted"):
         client.responses.create(model="any", input="x", tools=[{"type": "web_search"}])
+
+
+def test_embeddings_are_near_where_the_meaning_is(embedding_url: str) -> None:
+    texts = ["My dog is ill.", "The puppy needs a vet.", "Interest rates rose again."]
+    with openai.OpenAI(base_url=embedding_url, api_key="none", max_retries=0) as client:
+        # Asked for no form, the client asks for base64 and unpacks it; strict, it would refuse its own request's answer.
+        made = client.embeddings.create(model="any", input=texts)
+        strict = client.with_options(_extra_kwargs={"_strict_response_validation": True})
+        plain = strict.embeddings.create(model="any", input=texts[0], encoding_format="float")
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.embeddings.create(model="any", input=texts, dimensions=7)
+    assert [row.index for row in made.data] == [0, 1, 2]
+    assert {len(row.embedding) for row in made.data} == {384}
+    assert plain.data[0].embedding == pytest.approx(made.data[0].embedding, abs=1e-6)
+    dog, puppy, rates = (row.embedding for row in made.data)
+    assert _cosine(dog, puppy) > _cosine(dog, rates) + 0.2
+    assert made.usage.total_tokens > 0
+    assert refused.value.param == "dimensions"
+
+
+def _cosine(one: list[float], other: list[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))  # both are of length 1

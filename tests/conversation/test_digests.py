@@ -1,5 +1,6 @@
 """Digests of histories: what counts as the same, and what does not."""
 
+import hmac
 import time
 
 import pytest
@@ -169,3 +170,9 @@ def test_any_messages_have_digests_and_a_change_changes_all_that_follow(messages
         after = chain_digests(KEY, ROOT, [*messages[:place], other, *messages[place + 1 :]])
         assert after[:place] == before[:place]
         assert not set(after[place:]) & set(before[place:])
+
+
+@pytest.mark.parametrize("length", [0, 32, 64, 100])
+def test_a_digest_is_the_beginning_of_an_hmac(length: int) -> None:
+    key = bytes(range(length))
+    assert begin_chain(key, "a") == hmac.digest(key, b"turnkeep history\x1fa", "sha256")[:16]

@@ -164,10 +164,98 @@ def test_what_does_not_fit_fails_before_its_turn_begins() -> None:
 
 def test_events_that_were_not_kept_are_told_from_what_was_said() -> None:
     async def script(site: Site) -> None:
-        done = await settle(site, (await begin(site))["id"])
+        done = await ask(site, "Hi.")
         assert await site.store.load_events("local", done["id"]) == []
         again = await site.get(f"/v1/responses/{done['id']}?stream=true")
         assert read_stream(again)["output"] == done["output"]
+
+    run(script)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_replay_is_what_a_watcher_was_told_from_any_number_on(stream: bool, watched: bool) -> None:
+    async def script(site: Site) -> None:
+        live = b""
+        if stream:
+            body = {"input": "Hi.", "background": True, "stream": True}
+            exchange = site.begin("POST", "/v1/responses", body)
+            live = await exchange.piece()
+            response = live.split(b'"id":"')[1].split(b'"')[0].decode()
+            if not watched:
+                await exchange.hang_up()
+        else:
+            response = (await begin(site))["id"]
+            exchange = site.begin("GET", f"/v1/responses/{response}?stream=true")
+            if watched:
+                await wait_for_engine(site)
+                live = await exchange.piece()
+            else:
+                await exchange.hang_up()
+        go_on.set()
+        if watched:
+            live += await rest_of(exchange)
+        done = await settle(site, response)
+        whole = (await site.get(f"/v1/responses/{response}?stream=true")).body
+        events = parse_stream(whole)
+        assert check_events(events)["output"] == done["output"]
+        assert sum(name == "response.output_text.delta" for name, _ in events) == 3
+        assert whole == live or not watched
+        for number in range(len(events)):
+            after = await site.get(f"/v1/responses/{response}?stream=true&starting_after={number}")
+            assert whole.endswith(after.body)
+            assert parse_stream(after.body) == events[number + 1 :]
+
+    go_on = asyncio.Event()
+    run(script, [["Hel", go_on, "lo", "."]])
+
+
+def test_a_number_beyond_the_end_gets_the_end_of_the_stream_alone() -> None:
+    async def script(site: Site) -> None:
+        made = await begin(site)
+        await wait_for_engine(site)
+        path = f"/v1/responses/{made['id']}?stream=true&starting_after=999999"
+        exchange = site.begin("GET", path)
+        go_on.set()
+        live = await rest_of(exchange)
+        await settle(site, made["id"])
+        assert live == (await site.get(path)).body == b"data: [DONE]\n\n"
+
+    go_on = asyncio.Event()
+    run(script, [["Hel", go_on, "lo."]])
+
+
+def test_what_a_watcher_was_told_is_kept_when_it_is_told() -> None:
+    async def script(site: Site) -> None:
+        made = await begin(site)
+        follower = site.begin("GET", f"/v1/responses/{made['id']}?stream=true")
+        said = b""
+        while b"Hel" not in said:
+            said += await follower.piece()
+        told = parse_stream(said + b"data: [DONE]")
+        kept = await site.store.load_events("local", made["id"])
+        assert [data for _, data in kept][: len(told)] == [data for _, data in told]
+        await follower.hang_up()
+
+    run(script, [["Hel", asyncio.Event(), "lo."]])
+
+
+def test_the_end_of_a_stream_that_broke_off_is_told_alike_ever_after() -> None:
+    async def script(site: Site) -> None:
+        made = await begin(site)
+        done = await settle(site, made["id"])
+        key = parse_key(done["id"])
+        assert key is not None
+        left = response_id(key, make_tag())
+        head = {"echo": {"background": True}}
+        await site.store.save_response(
+            "local", left, now=1.0, status="queued", keeper="background:dead", model="first", head=head
+        )
+        told = (await site.get(f"/v1/responses/{left}?stream=true")).body
+        assert [name for name, _ in parse_stream(told)][-1] == "response.failed"
+        kept = [data for _, data in await site.store.load_events("local", left)]
+        assert kept == [data for _, data in parse_stream(told)]
+        assert (await site.get(f"/v1/responses/{left}?stream=true")).body == told
 
     run(script)
 

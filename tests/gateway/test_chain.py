@@ -76,6 +76,29 @@ def test_two_continuations_of_one_response_do_not_see_each_other() -> None:
     run(script, lambda request: "Noted.")
 
 
+@pytest.mark.parametrize("word", ["kestrel", "walnut"])
+def test_a_question_asked_again_on_a_branch_recalls_what_it_did_at_first(word: str) -> None:
+    """It, and its answer, stand beside the branch by then, and weigh nothing there."""
+    question = "What is the secret word?"
+
+    async def script(site: Site) -> None:
+        trunk = await ask(site, "We need a word for the door.")
+        ends = {}
+        for each in ("kestrel", "walnut"):
+            said = await ask(site, f"The secret word is {each}.", previous_response_id=trunk["id"])
+            for topic in TOPICS:
+                said = await ask(site, talk_about(topic), previous_response_id=said["id"])
+            ends[each] = said["id"]
+        recalled = []
+        for _ in range(2):
+            response = await ask(site, question, previous_response_id=ends[word])
+            recalled.append(response["turnkeep"]["recalled"])
+            assert word in prompt_that_ends_with(site, question)
+        assert recalled[0] == recalled[1]
+
+    run(script, lambda request: "Noted.")
+
+
 @pytest.mark.real_engine
 def test_the_real_engine_reads_a_fact_that_has_left_its_window(
     start_llama: Callable[..., RealEngine], tmp_path: Path

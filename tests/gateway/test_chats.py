@@ -8,7 +8,7 @@ import pytest
 from openai.types import chat
 
 from tests.gateways import Answered, Caller, run_gateway
-from turnkeep.conversation.items import Usage
+from turnkeep.conversation.items import Message, Usage
 from turnkeep.engine.base import Delta, End, ReasoningDelta, TextDelta, ToolCallDelta
 from turnkeep.errors import EngineRefused
 from turnkeep.store.ephemeral import EphemeralStore
@@ -392,6 +392,38 @@ def test_a_message_that_does_not_fit_is_refused_and_makes_no_conversation():
     answered, kept = run_gateway(script, ScriptedEngine(window=1_024), store=store)
     assert (answered.status, answered.body["error"]["code"]) == (400, "context_length_exceeded")
     assert kept == 0
+
+
+def test_a_reply_that_the_client_begins_is_continued_where_nothing_is_kept():
+    engine = ScriptedEngine(["are red."])
+    messages = [{"role": "user", "content": "A poem."}, {"role": "assistant", "content": "Roses "}]
+
+    async def script(caller: Caller) -> list[Answered]:
+        body = {"messages": messages}
+        return [await caller.post(PATH, {**body, "store": False}), await caller.post(PATH, body)]
+
+    continued, refused = run_gateway(script, engine)
+    assert continued.body["choices"][0]["message"]["content"] == "are red."
+    assert texts(engine)[-1].strip() == "assistant: Roses"
+    assert (refused.status, refused.body["error"]["param"]) == (400, "messages")
+    assert "store false" in refused.body["error"]["message"]
+    assert len(engine.requests) == 1
+
+
+def test_messages_that_were_never_answered_are_kept_though_they_do_not_fit():
+    engine, store = ScriptedEngine(window=1_024), EphemeralStore()
+    messages = [{"role": "user", "content": f"message {n} " + "word " * 400} for n in range(4)]
+
+    async def script(caller: Caller) -> tuple[Answered, list[str]]:
+        answered = await caller.post(PATH, {"messages": messages, "truncation": "auto"})
+        (row,) = await store.list_conversations("local")
+        log = await store.load_log("local", row.id, tip=row.tip, limit=9)
+        return answered, [stored.item.text for stored in log if isinstance(stored.item, Message)]
+
+    answered, kept = run_gateway(script, engine, store=store)
+    assert answered.status == 200, answered.raw
+    assert answered.body["turnkeep"]["input_items_left_out"] > 1
+    assert kept[:4] == [message["content"] for message in messages]
 
 
 def test_a_long_history_that_is_not_stored_loses_its_oldest_part():

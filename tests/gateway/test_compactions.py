@@ -8,8 +8,9 @@ import pytest
 from openai.types.responses import CompactedResponse
 
 from tests.gateway.asgi import Site
-from tests.gateway.replying import ask, kinds, open_site, sent, text_of
+from tests.gateway.replying import ask, kinds, open_site, read_response, read_stream, sent, text_of
 from turnkeep.engine.base import Request
+from turnkeep.errors import QueueFull
 from turnkeep.store.ephemeral import EphemeralStore
 from turnkeep.wire.compactions import HEADER, unseal
 
@@ -47,6 +48,11 @@ def test_an_input_is_compacted_and_stands_for_itself() -> None:
         got = await site.post("/v1/responses/compact", {"model": "m", "input": SAID})
         assert got.status == 200, got.text
         CompactedResponse.model_validate(got.json, strict=True)
+        usage = got.json["usage"]  # what the scripted engine reported of all its requests
+        read = [await site.engine.count(request) or 0 for request in site.engine.requests]
+        written = await site.engine.count_texts([answer(request) for request in site.engine.requests])
+        assert usage["input_tokens"] == sum(read) > 0
+        assert usage["output_tokens"] == sum(written or ()) > 0
         (item,) = got.json["output"]
         assert "Ann" in await opened(site, item)
         assert "Oslo" in await opened(site, item)
@@ -98,6 +104,13 @@ def test_a_reply_whose_prompt_has_grown_past_the_threshold_brings_a_compaction(
         assert kinds(made["output"]) == ["message", "compaction"]
         assert text_of(made) == "Noted."
         assert "Oslo" in await opened(site, made["output"][1])
+        if store:  # it is shown again as it was told, and what was said is listed without it
+            again = read_response(await site.get(f"/v1/responses/{made['id']}"))
+            assert again["output"] == made["output"]
+            replayed = read_stream(await site.get(f"/v1/responses/{made['id']}?stream=true"))
+            assert replayed["output"] == made["output"]
+            listed = (await site.get(f"/v1/responses/{made['id']}/input_items?order=asc")).json["data"]
+            assert [item["content"][0]["text"] for item in listed] == [item["content"] for item in SAID]
         small = [{"type": "compaction", "compact_threshold": 4_000}]
         made = await ask(site, SAID, context_management=small, store=store, stream=stream)
         assert kinds(made["output"]) == ["message"]
@@ -110,6 +123,43 @@ def test_a_trigger_asks_for_a_compaction_in_place_of_a_reply(stream: bool) -> No
     async def script(site: Site) -> None:
         made = await ask(site, [*SAID, {"type": "compaction_trigger"}], stream=stream)
         assert kinds(made["output"]) == ["compaction"]
+        assert made["usage"]["total_tokens"] > 0
         assert "Oslo" in await opened(site, made["output"][0])
+
+    run(script)
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_a_kept_compaction_goes_when_anything_of_its_conversation_is_forgotten(background: bool) -> None:
+    async def script(site: Site) -> None:
+        conversation = (await site.post("/v1/conversations")).json["id"]
+        wanted = {"context_management": [{"type": "compaction", "compact_threshold": 1}]}
+        first = await ask(site, "I live in Oslo.", conversation=conversation)
+        body = {"input": "And my name is Ann.", "conversation": conversation, "background": background}
+        made = (await site.post("/v1/responses", {**body, **wanted})).json
+        while made["status"] in ("queued", "in_progress"):
+            made = (await site.get(f"/v1/responses/{made['id']}")).json
+        assert kinds(made["output"]) == ["message", "compaction"]
+        (said,) = (await site.get(f"/v1/responses/{first['id']}/input_items")).json["data"]
+        assert (await site.delete(f"/v1/conversations/{conversation}/items/{said['id']}")).status == 200
+        again = read_response(await site.get(f"/v1/responses/{made['id']}"))
+        assert again["output"] == made["output"][:1]
+        replayed = (await site.get(f"/v1/responses/{made['id']}?stream=true")).text
+        assert "encrypted_content" not in replayed
+        assert made["output"][1]["encrypted_content"] not in replayed
+
+    run(script)
+
+
+def test_a_reply_stands_though_no_compaction_can_be_made() -> None:
+    async def script(site: Site) -> None:
+        async def refuse(*_: Any, **__: Any) -> None:
+            raise QueueFull("Too many wait.", retry_after=1)
+
+        site.gateway.turns.compact = refuse  # type: ignore[method-assign, assignment]  # a forced fault
+        wanted = [{"type": "compaction", "compact_threshold": 1}]
+        made = await ask(site, SAID, context_management=wanted)
+        assert (made["status"], kinds(made["output"])) == ("completed", ["message"])
+        assert (await site.get(f"/v1/responses/{made['id']}")).json["output"] == made["output"]
 
     run(script)

@@ -1,6 +1,7 @@
 """What goes wrong around a gateway costs no words: engines that die, dawdle or babble, a full disk, kills, hang-ups."""
 
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -166,8 +167,7 @@ def test_an_engine_that_breaks_off_or_babbles_costs_one_turn_at_every_door(
         status, _ = await caller.chat("Whole or not?")
         assert status == 502
         status, data, headers = await caller.post(RESPONSES, {"input": "Whole or not?"})
-        begun = fault in (close_in_the_middle, babble_in_the_middle)
-        assert (status, headers.get("x-should-retry")) == (502, "false" if begun else None), data
+        assert (status, headers.get("x-should-retry")) == (502, "false"), data
         status, data, _ = await caller.post(RESPONSES, {"input": "Whole or not?", "stream": True})
         if status == 200:
             assert check_events(parse_stream(data))["status"] == "failed"
@@ -218,6 +218,54 @@ def test_a_slow_engine_holds_up_nobody_else_and_is_left_when_its_client_leaves(t
     assert left == [True]
 
 
+async def close_before_the_first_piece(exchange: Exchange) -> None:
+    await exchange.open_stream()
+    await exchange.raw(b": reading\n\n")
+
+
+async def turn_away(exchange: Exchange) -> None:
+    await exchange.json({"error": {"message": "Loading model", "type": "unavailable_error"}}, 503)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("fault", "status", "retry"),
+    [
+        (close_at_once, 502, "false"),
+        (close_before_the_first_piece, 502, "false"),
+        (fail, 502, "false"),
+        (turn_away, 503, None),
+    ],
+)
+def test_an_engine_that_had_taken_a_stored_turn_is_not_to_be_asked_again(
+    fault: Callable[[Exchange], Awaitable[None]], status: int, retry: str | None, stream: bool
+) -> None:
+    async def main() -> None:
+        async with FakeServer(Faulty(*[fault] * 4)) as server:
+            client = EngineClient(server.url, retries=Retries(unreachable=0, not_ready=0))
+            async with Site(engines=[GenericEngine(client)]) as site:
+                got = await site.post(RESPONSES, {"input": "Hi.", "stream": stream})
+                assert (got.status, got.headers.get("x-should-retry")) == (status, retry), got.text
+                # Where nothing is stored, asking again does no harm.
+                got = await site.post(RESPONSES, {"input": "Hi.", "stream": stream, "store": False})
+                assert (got.status, got.headers.get("x-should-retry")) == (status, None)
+
+    asyncio.run(asyncio.wait_for(main(), LIMIT_SECONDS))
+
+
+def test_an_engine_that_is_not_there_has_begun_nothing() -> None:
+    async def main() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            async with FakeServer(Faulty()) as server:
+                client = EngineClient(server.url, retries=Retries(unreachable=0, not_ready=0))
+                site = await stack.enter_async_context(Site(engines=[GenericEngine(client)]))
+                assert (await site.post(RESPONSES, {"input": "Hi."})).status == 200
+            got = await site.post(RESPONSES, {"input": "Hi."})
+            assert (got.status, got.headers.get("x-should-retry")) == (502, None), got.text
+
+    asyncio.run(asyncio.wait_for(main(), LIMIT_SECONDS))
+
+
 def test_an_engine_that_says_nothing_for_too_long_is_given_up() -> None:
     async def dawdle(exchange: Exchange) -> None:
         assert await exchange.gone()
@@ -233,9 +281,9 @@ def test_an_engine_that_says_nothing_for_too_long_is_given_up() -> None:
         async with FakeServer(fake) as server:
             client = EngineClient(server.url, timeouts=timeouts, retries=Retries(unreachable=0, not_ready=0))
             async with Site(engines=[GenericEngine(client)]) as site:
-                for begun in (None, "false"):
+                for _ in ("before its first piece", "after it"):
                     got = await site.post(RESPONSES, {"input": "Hi."})
-                    assert (got.status, got.headers.get("x-should-retry")) == (504, begun)
+                    assert (got.status, got.headers.get("x-should-retry")) == (504, "false")
                 got = await site.post(RESPONSES, {"input": "Hi.", "stream": True})
                 assert got.status == 504
                 got = await site.post(RESPONSES, {"input": "Hi."})

@@ -1,12 +1,13 @@
 """For every route: what belongs to one key is, to another, not there."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from tests.gateway.asgi import Got, Site
+from tests.gateway.test_sockets import Line
 from turnkeep.gateway.app import collect_routes
 from turnkeep.gateway.gateway import ServeSettings
 from turnkeep.gateway.http import Route
@@ -124,6 +125,56 @@ def test_ids_in_other_places_are_looked_up_for_the_caller_alone() -> None:
             assert refused_without_a_word(got), f"{path} {body} {headers}: {got.status} {got.text}"
 
     asyncio.run(with_two_keys(check))
+
+
+NAMED: dict[
+    str, Callable[[Any], dict[str, Any]]
+] = {  # what a request may name, and how, of things that another key made
+    "previous_response_id": lambda things: {"previous_response_id": things["responses"]["id"]},
+    "conversation": lambda things: {"conversation": things["conversations"]["id"]},
+    "conversation.id": lambda things: {"conversation": {"id": things["conversations"]["id"]}},
+    "item_reference": lambda things: {
+        "input": [{"type": "item_reference", "id": things["conversations"]["item"]}]
+    },
+}
+ASKED: dict[str, dict[str, Any]] = {  # how the WebSocket may be asked
+    "stored": {},
+    "not stored": {"store": False},
+    "prepared": {"generate": False},
+    "compacted": {"input": [{"type": "compaction_trigger"}]},
+}
+
+
+@pytest.mark.parametrize("way", ASKED)
+@pytest.mark.parametrize("name", NAMED)
+def test_over_a_web_socket_somebody_elses_id_is_not_there(name: str, way: str) -> None:
+    async def check(site: Site, ana: Any, ben: Any, things: Any) -> None:
+        body = {"input": "hi", **NAMED[name](things)}
+        asked = ASKED[way] if "input" not in ASKED[way] else {"input": [*_items(body), *ASKED[way]["input"]]}
+        before = len(site.engine.requests)
+        line = Line(site, ben)
+        assert (await line.message())["type"] == "websocket.accept"
+        line.send({"type": "response.create", **body, **asked})
+        told = await line.event()
+        assert (told["type"], told["status"]) == ("error", 404), told
+        assert SECRET not in str(told)
+        assert len(site.engine.requests) == before
+        # The connection serves its own key on, and what was asked for is there for its owner.
+        assert SECRET not in str((await line.ask("hi again"))["turnkeep"])
+        assert [SECRET in str(request.messages) for request in site.engine.requests[before:]] == [False]
+        await line.hang_up()
+        line = Line(site, ana)
+        assert (await line.message())["type"] == "websocket.accept"
+        line.send({"type": "response.create", **body, **asked})
+        assert (await line.event())["type"] == "response.created"
+        await line.hang_up()
+
+    asyncio.run(with_two_keys(check))
+
+
+def _items(body: Mapping[str, Any]) -> list[Any]:
+    said = body["input"]
+    return [{"type": "message", "role": "user", "content": said}] if isinstance(said, str) else list(said)
 
 
 def test_a_retrys_key_is_its_owners() -> None:

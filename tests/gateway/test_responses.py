@@ -419,7 +419,17 @@ def test_input_that_does_not_fit_is_refused_or_cut_as_asked() -> None:
         assert (got.status, got.error["code"]) == (400, "context_length_exceeded")
         made = await ask(site, said, truncation="auto")
         assert made["turnkeep"]["input_items_left_out"] == 1
-        assert sent(site) == ["Hi."]
+        assert sent(site)[-1].endswith("Hi.")
+        assert "word " * 300 not in "".join(sent(site))
+        # Nothing that was said is lost: it is shown, and goes with its response alone.
+        path = f"/v1/responses/{made['id']}"
+        listed = (await site.get(f"{path}/input_items?order=asc")).json["data"]
+        assert [item["content"][0]["text"] for item in listed] == ["word " * 600, "Hi."]
+        assert read_response(await site.get(path))["output"] == made["output"]
+        again = await ask(site, "And?", previous_response_id=made["id"])
+        for response in (again, made):
+            assert (await site.delete(f"/v1/responses/{response['id']}")).status == 200
+        assert (await site.store.stats()).conversations == 0
 
     engine = ScriptedEngine(["Hello."], window=512)
 

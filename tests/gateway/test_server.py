@@ -24,7 +24,9 @@ from turnkeep.gateway.app import HEADERS_BYTES
 from turnkeep.gateway.gateway import ServeSettings
 from turnkeep.gateway.http import Answer, Call, Route, Socket, SocketRoute, Streamed
 from turnkeep.gateway.server import Listener, bind, check_keys
+from turnkeep.settings import load_settings
 from turnkeep.store.keys import digest_secret, make_secret
+from turnkeep.terminal.serving import make_serve_settings
 
 QUICK = ServeSettings(embeddings="off", port=0, stall_seconds=0.2, grace_seconds=0.0)
 
@@ -175,7 +177,8 @@ def test_a_client_that_hangs_up_stops_what_is_said_to_it() -> None:
             async with connected(here) as (reader, writer):
                 writer.write(get("/talk"))
                 await reader.readuntil(b"data: 1\n\n")
-            await asyncio.wait_for(talker.closed.wait(), LIMIT_SECONDS)
+                assert not talker.closed.is_set()
+            assert await asyncio.wait_for(talker.closed.wait(), LIMIT_SECONDS)
 
     asyncio.run(run())
 
@@ -432,6 +435,28 @@ def test_what_cannot_be_served_is_refused_in_a_sentence(
     assert out == ""
     assert re.fullmatch(r"turnkeep: [^\n]+\n", err), err
     assert says in err
+
+
+def test_limits_are_options(start: Any) -> None:
+    limits = ("--max-body", "2K", "--stall-seconds", "0.2", "--grace-seconds", "0")
+    program = start("--engine", "http://127.0.0.1:1", *limits)
+    url = program.line().removeprefix("Listening on ").removesuffix("/v1")
+    assert b"larger than 2,048 bytes" in post(url, 3_000, b"x" * 3_000)
+    assert b"for 0.2 seconds" in post(url, 100, b"x")
+    program.line()
+    assert program.end()[0] == 0
+    flags = dict(zip((name.strip("-").replace("-", "_") for name in limits[::2]), limits[1::2], strict=True))
+    asked = make_serve_settings(load_settings(flags, {}, with_file=False), ())
+    assert (asked.body_bytes, asked.stall_seconds, asked.grace_seconds) == (2_048, 0.2, 0.0)
+
+
+def post(url: str, length: int, sent: bytes) -> bytes:
+    """Send a body that is as long as it says, or not; returns the whole answer."""
+    with socket.create_connection(url.removeprefix("http://").split(":"), timeout=LIMIT_SECONDS) as line:  # type: ignore[arg-type]  # a name and a port
+        head = f"POST /v1/responses HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        line.sendall(head.encode() + sent)
+        file: IO[bytes] = line.makefile("rb")
+        return file.read()
 
 
 # -- what it takes ------------------------------------------------------------------------------------

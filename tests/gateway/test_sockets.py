@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -22,9 +22,9 @@ CALL = ToolCallDelta(index=0, call_id="c1", name="add", arguments="{}")
 
 
 class Line:
-    """A client of a WebSocket."""
+    """A client of a WebSocket; `headers` are sent with its request."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, headers: Mapping[str, str] | None = None) -> None:
         self._to: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._from: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         scope = {
@@ -32,7 +32,10 @@ class Line:
             "path": "/v1/responses",
             "raw_path": b"/v1/responses",
             "query_string": b"",
-            "headers": [(b"host", b"127.0.0.1")],
+            "headers": [
+                (name.encode(), value.encode())
+                for name, value in {"host": "127.0.0.1", **(headers or {})}.items()
+            ],
         }
         self._to.put_nowait({"type": "websocket.connect"})
         self.task = asyncio.create_task(site.app(scope, self._to.get, self._take))

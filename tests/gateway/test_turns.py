@@ -561,11 +561,15 @@ def test_with_truncation_the_oldest_items_of_the_input_are_left_out_and_the_rece
             return [user(LONG), assistant("I see."), user("What did I say?")], row.tip
 
         running = room.turns.start(room.ask("", say=say, truncation="auto"))
-        return running.receipt(await running.reply())
+        receipt = running.receipt(await running.reply())
+        row = await room.store.load_conversation("local", room.conversation)
+        log = await room.store.load_log("local", room.conversation, tip=row.tip, limit=9)
+        return receipt, [stored.item.text for stored in log]
 
-    receipt = run(engine, script)
+    receipt, kept = run(engine, script)
     assert receipt["input_items_left_out"] == 2
-    assert "word" not in str(engine.requests[0].messages)
+    assert LONG not in str(engine.requests[0].messages)
+    assert kept[:3] == [LONG, "I see.", "What did I say?"]  # nothing that was said is lost
 
 
 def test_a_last_item_that_does_not_fit_is_refused_with_truncation_too():

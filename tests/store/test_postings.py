@@ -27,7 +27,7 @@ from turnkeep.store.sqlite.postings import MOST_ROWS, SLICE_TURNS
 OnStore = Callable[[Callable[[Writer], Awaitable[None]]], None]
 ROOT = Path(__file__).parents[2]
 FAR = 1 << 30  # a place that no conversation reaches
-RECALL_TABLES = ("posting", "word", "indexed", "vector", "embedded", "embedder")
+RECALL_TABLES = ("posting", "word", "extent", "indexed", "vector", "embedded", "embedder")
 
 
 def keys_of(text: str) -> list[int]:
@@ -69,8 +69,8 @@ def expected_rows(items: Iterable[StoredItem]) -> dict[int, set[tuple[int, int, 
     return rows
 
 
-async def agrees_with_its_log(writer: Writer, tip: Position) -> None:
-    """The index of the path to `tip` says what is said on it, and nothing else."""
+async def check_agrees_with_its_log(writer: Writer, tip: Position) -> set[int]:
+    """The index of the path to `tip` says what is said on it, and nothing else; returns the places it knows."""
     items = await writer.store.load_log(OWNER, writer.id, tip=tip)
     expected = expected_rows(items)
     everything = set(expected)
@@ -90,6 +90,7 @@ async def agrees_with_its_log(writer: Writer, tip: Position) -> None:
         key: rows for key, rows in expected.items() if key in both
     }
     assert set(found.found) >= {key for key, rows in expected.items() if len(rows) == 1 and key in both}
+    return {place for each in both.values() for place, _, _ in each.rows}
 
 
 # -- what is indexed --------------------------------------------------------------------------------
@@ -231,18 +232,19 @@ WORDS = ["walrus", "heron", "lisbon", "biscuit", "violin"]
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 30), st.sampled_from(WORDS), st.sampled_from(WORDS)), max_size=14))
 def test_the_index_of_any_path_says_what_is_said_on_it(steps: list[tuple[int, str, str]]) -> None:
-    async def main() -> None:
+    async def main() -> list[tuple[Position, set[int]]]:
         store = EphemeralStore()
         writer = await Writer.begin(store)
         tips = [START]
         for where, said, answered in steps:
             after = tips[where % len(tips)]
             tips.append((await writer.say(f"{said} {said}", answered, after=after)).tip)
-        for tip in tips:
-            await agrees_with_its_log(writer, tip)
+        known = [(tip, await check_agrees_with_its_log(writer, tip)) for tip in tips]
         await store.close()
+        return known
 
-    asyncio.run(main())
+    for tip, places_known in asyncio.run(main()):
+        assert places_known == set(range(1, tip.seq + 1))
 
 
 # -- owners, other conversations, the end -----------------------------------------------------------
@@ -270,16 +272,20 @@ def test_other_conversations_of_an_owner_are_found_each_on_the_path_to_its_tip(o
     async def _(writer: Writer) -> None:
         other = await Writer.begin(writer.store, "harbour")
         trunk = await other.say("The walrus sleeps.", "It does.")
-        await other.say("The walrus wakes.", "It does.")
+        wakes = await other.say("The walrus wakes.", "It does.")
         await other.move(trunk.tip)
         await writer.say("A walrus here too.")
         keys = keys_of("walrus")
         (found,) = await writer.store.load_elsewhere(OWNER, keys, apart=writer.id)
         assert (found.conversation, found.name, found.tip) == (other.id, "harbour", trunk.tip)
         assert [[place for place, _, _ in each.rows] for each in found.postings.found.values()] == [[1]]
+        assert found.postings.items == (await load(other, "walrus", tip=wakes.tip)).items  # not what is apart
         both = await writer.store.load_elsewhere(OWNER, keys, apart=None)
         assert {each.conversation for each in both} == {writer.id, other.id}
-        alone = [(await load(each, "walrus")).items for each in (writer, other)]
+        alone = [
+            (await load(writer, "walrus")).items,
+            (await load(other, "walrus", tip=wakes.tip)).items,  # all of it counts
+        ]
         assert {each.postings.items for each in both} == {sum(alone)}  # weighed over all of them
         assert await writer.store.load_elsewhere(OWNER, [], apart=None) == []
         assert await writer.store.load_elsewhere(OWNER, keys_of("heron"), apart=None) == []
@@ -318,7 +324,7 @@ def test_a_deleted_conversation_leaves_nothing_in_the_index(tmp_path: Path) -> N
 
 
 # -- together with the items, or not at all ---------------------------------------------------------
-@pytest.mark.parametrize("table", ["posting", "word", "indexed"])
+@pytest.mark.parametrize("table", ["posting", "word", "extent", "indexed"])
 def test_an_item_whose_words_cannot_be_indexed_is_not_kept(table: str, tmp_path: Path) -> None:
     path = tmp_path / "turnkeep.db"
 
@@ -375,7 +381,7 @@ def test_a_process_killed_while_it_writes_leaves_no_item_without_its_words(tmp_p
         await writer.settle()
         turns = (await writer.row()).turns
         if turns:
-            await agrees_with_its_log(writer, (await store.load_turn(OWNER, conversation, turns)).tip)
+            await check_agrees_with_its_log(writer, (await store.load_turn(OWNER, conversation, turns)).tip)
             assert await store.index_words(OWNER, conversation) == await store.index_words(
                 OWNER, conversation
             )
@@ -428,10 +434,10 @@ def test_a_conversation_of_an_older_turnkeep_is_indexed_in_slices_that_can_stop(
         assert max(step.done for step in steps) == turns + 1 == steps[0].turns
         await other.close()
         writer = writer.on(one)
-        await agrees_with_its_log(writer, (await writer.row()).tip)
+        await check_agrees_with_its_log(writer, (await writer.row()).tip)
         await writer.say("A violin.")
         assert await places(writer, "violin") == [2 * turns + 3]
-        await agrees_with_its_log(writer, (await writer.row()).tip)
+        await check_agrees_with_its_log(writer, (await writer.row()).tip)
         await one.close()
 
     conversation = asyncio.run(say_much())
@@ -455,7 +461,7 @@ def test_a_turn_that_was_open_while_its_slice_was_indexed_is_found_whole(tmp_pat
         turn = await store.load_turn(OWNER, writer.id, 1)
         await store.index_words(OWNER, writer.id)
         await writer.finish(turn, "The heron does not.")
-        await agrees_with_its_log(writer, (await writer.row()).tip)
+        await check_agrees_with_its_log(writer, (await writer.row()).tip)
         assert await places(writer, "heron") == [2]
         await store.close()
 
@@ -502,7 +508,7 @@ def test_a_turn_that_ends_after_a_later_one_is_indexed_once(on_store: OnStore) -
         progress = await writer.store.index_words(OWNER, writer.id)
         assert (progress.done, progress.turns) == (2, 2)
         await writer.say("The duck sleeps.", after=first.tip)
-        await agrees_with_its_log(writer, (await writer.row()).tip)
+        await check_agrees_with_its_log(writer, (await writer.row()).tip)
 
 
 def test_an_index_of_other_terms_is_not_used_and_made_anew(
@@ -518,7 +524,7 @@ def test_an_index_of_other_terms_is_not_used_and_made_anew(
         assert (await load(writer, "heron")).found == {}
         progress = await writer.store.index_words(OWNER, writer.id)
         assert (progress.done, progress.turns) == (2, 2)
-        await agrees_with_its_log(writer, (await writer.row()).tip)
+        await check_agrees_with_its_log(writer, (await writer.row()).tip)
         assert await places(writer, "walrus") == [1]
         assert len(await writer.store.load_elsewhere(OWNER, keys_of("walrus"), apart=None)) == 1
         monkeypatch.undo()

@@ -99,8 +99,8 @@ async def take(step: Step, number: int, writer: Writer, naive: Naive) -> Writer:
     return writer
 
 
-async def compare(writer: Writer, naive: Naive) -> None:
-    """Ask both everything."""
+async def check_alike(writer: Writer, naive: Naive) -> dict[Position, list[str]]:
+    """Ask both everything; returns what the store says was said up to each place."""
     store, ours = writer.store, writer.id
     assert (await writer.row()).tip == naive.tip
     for tip in naive.paths:
@@ -119,26 +119,33 @@ async def compare(writer: Writer, naive: Naive) -> None:
     for number, (first, last) in naive.turns.items():
         expected = [naive.said[at] for at in naive.paths[last] if at.seq >= first.seq]
         assert texts(await writer.items(number)) == expected
+    return {tip: await writer.log(tip) for tip in naive.paths}
+
+
+def every_log(naive: Naive) -> dict[Position, list[str]]:
+    return {tip: naive.log(tip, 0) for tip in naive.paths}
 
 
 @settings(max_examples=40)
 @given(STEPS)
 def test_a_random_tree_in_memory_is_as_the_naive_model_says(steps: list[Step]) -> None:
-    async def main() -> None:
+    async def main() -> tuple[dict[Position, list[str]], Naive]:
         store = EphemeralStore()
         writer, naive = await Writer.begin(store), Naive()
         for number, step in enumerate(steps, 1):
             writer = await take(step, number, writer, naive)
-        await compare(writer, naive)
+        logs = await check_alike(writer, naive)
         await store.close()
+        return logs, naive
 
-    asyncio.run(main())
+    logs, naive = asyncio.run(main())
+    assert logs == every_log(naive)
 
 
 @settings(max_examples=15)
 @given(STEPS)
 def test_a_random_tree_in_a_file_survives_restarts(steps: list[Step]) -> None:
-    async def main(path: Path) -> None:
+    async def main(path: Path) -> tuple[dict[Position, list[str]], Naive]:
         store = SqliteStore(path)
         writer, naive = await Writer.begin(store), Naive()
         for number, step in enumerate(steps, 1):
@@ -147,8 +154,10 @@ def test_a_random_tree_in_a_file_survives_restarts(steps: list[Step]) -> None:
                 await store.close()
                 store = SqliteStore(path)
                 writer = writer.on(store)
-        await compare(writer, naive)
+        logs = await check_alike(writer, naive)
         await store.close()
+        return logs, naive
 
     with TemporaryDirectory() as folder:
-        asyncio.run(main(Path(folder) / "turnkeep.db"))
+        logs, naive = asyncio.run(main(Path(folder) / "turnkeep.db"))
+    assert logs == every_log(naive)

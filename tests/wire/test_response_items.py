@@ -180,10 +180,13 @@ ITEMS: list[Message] = [
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: str(item.role))
 def test_a_shown_item_is_one_that_the_official_client_knows(item: Message) -> None:
     for shown in show_message(item, name):
-        TypeAdapter(ResponseItem).validate_python(shown, strict=True)
-        TypeAdapter(ConversationItem).validate_python(shown, strict=True)
+        found: list[Any] = [
+            TypeAdapter(ResponseItem).validate_python(shown, strict=True),
+            TypeAdapter(ConversationItem).validate_python(shown, strict=True),
+        ]
         if item.role == "assistant":
-            TypeAdapter(ResponseOutputItem).validate_python(shown, strict=True)
+            found.append(TypeAdapter(ResponseOutputItem).validate_python(shown, strict=True))
+        assert {(each.id, each.type) for each in found} == {(shown["id"], shown["type"])}
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: str(item.role))
@@ -207,4 +210,5 @@ def test_an_empty_reply_is_shown_as_an_empty_text() -> None:
 
 
 def test_a_compaction_is_shown_as_the_official_client_knows_it() -> None:
-    TypeAdapter(ResponseOutputItem).validate_python(show_compaction("s", "cmp_1"), strict=True)
+    found: Any = TypeAdapter(ResponseOutputItem).validate_python(show_compaction("s", "cmp_1"), strict=True)
+    assert (found.type, found.id, found.encrypted_content) == ("compaction", "cmp_1", "s")

@@ -184,6 +184,9 @@ def test_a_page_behind_an_unknown_item_begins_at_the_first() -> None:
 
 
 def test_lists_are_shown_as_the_official_client_knows_them() -> None:
-    ResponseItemList.model_validate(cut_page(SHOWN, limit=2, order="asc"), strict=True)
-    ResponseItemList.model_validate(make_list([], more=False), strict=True)
-    TypeAdapter(SyncCursorPage[ResponseItem]).validate_python(cut_page(SHOWN, limit=2, order="asc"))
+    page = cut_page(SHOWN, limit=2, order="asc")
+    found = ResponseItemList.model_validate(page, strict=True)
+    assert ([item.id for item in found.data], found.has_more) == (["msg_0", "msg_1"], True)
+    assert ResponseItemList.model_validate(make_list([], more=False), strict=True).data == []
+    walked = TypeAdapter(SyncCursorPage[ResponseItem]).validate_python(page)
+    assert [item.id for item in walked.data] == ["msg_0", "msg_1"]

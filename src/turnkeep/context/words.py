@@ -14,6 +14,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import chain, repeat
 
 from .dates import day_terms
 from .stopwords import CHATTER, LATIN, STOP_CHARACTERS, STOP_WORDS
@@ -30,7 +31,8 @@ _MARKS = (
     "\u102b-\u103e\u17b4-\u17d3\u200c"
 )
 _WORD = re.compile(rf"(?:[^\W_]|[{_MARKS}])+")
-_ASCII_WORD = re.compile(r"[A-Za-z0-9]+")  # the same in plain ASCII, five times as fast
+# In plain ASCII, cutting at what is no word is the same, forty times as fast: all but letters and digits to spaces.
+_ASCII_WORDS = bytes(byte if chr(byte).isalnum() and byte < 0x80 else 0x20 for byte in range(256))
 # Each begins where a word begins and gives back nothing that it took: a pasted file of one long word is
 # read once, not once from each of its characters on.
 _COMPOUND = re.compile(r"(?<!\w)(?:\w++(?:[.\-/:@+#&']\w++)+|\w*[^\W_]_\w++)")
@@ -46,6 +48,10 @@ _PAIRED = re.compile(
     "|(?P<thai>[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+)"
 )
 _LATIN_MARKS = re.compile("[\u0300-\u036f]")
+_STOPPED_IN = {  # function word -> the languages in Latin letters that it is one of
+    word: tuple(name for name in LATIN if word in STOP_WORDS[name])
+    for word in frozenset().union(*(STOP_WORDS[name] for name in LATIN))
+}
 
 
 def index_terms(text: str, said: float) -> Counter[str]:
@@ -68,25 +74,29 @@ def split_terms(text: str) -> Iterator[str]:
     """
     text = unicodedata.normalize("NFKC", text[:MOST_CHARACTERS])[:MOST_CHARACTERS]  # one may become eighteen
     language = guess_language(text)
-    for word in _words(text):
-        yield from _word_terms(word, language)
-    for word in _COMPOUND.findall(text):
+    yield from chain.from_iterable(map(_word_terms, _words(text), repeat(language)))
+    mixed = " ".join([piece for piece in text.split() if not piece.isalnum()])  # others are one word each
+    for word in _COMPOUND.findall(mixed):
         yield from _compound_terms(word)
-    for number in _NUMBER.findall(text):
+    for number in _NUMBER.findall(mixed):
         if len(number) <= LONGEST_TERM:
             yield re.sub(r",(?=\d{3}(?:\D|$))", "", number)  # 2,500 is 2500; 2.5 stays
 
 
 def guess_language(text: str) -> str:
     """Guess which language a text in Latin letters is in, by its function words; English when nothing tells."""
-    words = set(_words(text.casefold()))
-    hits = {name: len(words & STOP_WORDS[name]) for name in LATIN}
+    hits = dict.fromkeys(LATIN, 0)
+    for word in set(_words(text.casefold())):
+        for name in _STOPPED_IN.get(word, ()):
+            hits[name] += 1
     best = max(LATIN, key=lambda name: hits[name])  # the first of equals, English before all
     return best if hits[best] >= 2 else "english"
 
 
 def _words(text: str) -> list[str]:
-    return (_ASCII_WORD if text.isascii() else _WORD).findall(text)
+    if text.isascii():
+        return text.encode().translate(_ASCII_WORDS).decode().split()
+    return _WORD.findall(text)
 
 
 def is_chatter(term: str) -> bool:

@@ -10,13 +10,16 @@ stands for everything up to there.
 Pure: the key is given; what is known under a digest is the store's business.
 """
 
-import hmac
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from .items import Image, Message, Text, ToolCall, ToolResult
 
 DIGEST_BYTES = 16  # half of SHA-256: nobody finds two histories of one digest without the key
+_BLOCK_BYTES = 64  # of SHA-256
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 _APART = "\x1f"  # str.split() takes it for a space, so that no normal text holds it
 # What the model thought aloud, as engines and chat pages leave it inside the text: (begin, end).
 _THOUGHTS = (
@@ -36,9 +39,7 @@ def begin_chain(key: bytes, label: str = "") -> bytes:
         key: the owner's.
         label: what else tells conversations apart, such as a chat id that came with the request.
     """
-    return hmac.digest(key, f"turnkeep history{_APART}{label}".encode(errors="surrogatepass"), "sha256")[
-        :DIGEST_BYTES
-    ]
+    return _digest(key, f"turnkeep history{_APART}{label}".encode(errors="surrogatepass"))
 
 
 def chain_digests(key: bytes, before: bytes, messages: Iterable[Message]) -> list[bytes]:
@@ -49,9 +50,24 @@ def chain_digests(key: bytes, before: bytes, messages: Iterable[Message]) -> lis
     digests = []
     for message in messages:
         for form in _normal_forms(message):
-            before = hmac.digest(key, before + form, "sha256")[:DIGEST_BYTES]
+            before = _digest(key, before + form)
         digests.append(before)
     return digests
+
+
+def _digest(key: bytes, data: bytes) -> bytes:
+    """The beginning of HMAC-SHA256, as RFC 2104 defines it; `hmac.digest` sets up the key anew each time."""
+    inner, outer = (begun.copy() for begun in _begin_hmac(key))
+    inner.update(data)
+    outer.update(inner.digest())
+    return outer.digest()[:DIGEST_BYTES]
+
+
+@lru_cache(maxsize=64)
+def _begin_hmac(key: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
+    short = key if len(key) <= _BLOCK_BYTES else hashlib.sha256(key).digest()
+    padded = short.ljust(_BLOCK_BYTES, b"\0")
+    return hashlib.sha256(padded.translate(_INNER)), hashlib.sha256(padded.translate(_OUTER))
 
 
 def without_thoughts(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from ..errors import EngineBusy, EngineUnreachable
+from ..errors import ContextOverflow, EngineBusy, EngineRefused, EngineUnreachable, TurnkeepError
 from ..wire.assemble import read_response
 from ..wire.exchange import Delta
 from .address import parse_url
@@ -18,7 +18,7 @@ from .pieces import Pieces
 from .transport import Clock, Json, Timeouts, Transport, Wait
 
 if TYPE_CHECKING:
-    import aiohttp
+    from .connection import Response
 
 __all__ = ["EngineClient", "Json", "OnWait", "Retries", "Tap", "Timeouts"]
 
@@ -110,9 +110,12 @@ class EngineClient:
         """POST a chat request and yield its deltas, `End` last.
 
         Repeated only while nothing was yielded. Closing the generator closes the connection.
+
+        Raises:
+            TurnkeepError: of the last try; `taken` says whether the engine had taken the request in any.
         """
         patience = _Patience(self.retries, self.on_wait)
-        clock = Clock(self.timeouts)
+        clock, taken = Clock(self.timeouts), False
         while True:
             begun, pieces = False, None
             try:
@@ -122,7 +125,10 @@ class EngineClient:
                         begun = True
                         yield delta
                 return
-            except (EngineUnreachable, EngineBusy) as error:
+            except TurnkeepError as error:
+                taken = error.taken = taken or pieces is not None or _was_taken(error)
+                if not isinstance(error, EngineUnreachable | EngineBusy):
+                    raise
                 self.outages += 1
                 if begun or not await patience.wait(error):
                     raise
@@ -132,7 +138,7 @@ class EngineClient:
 
     async def _open(self, path: str, body: Mapping[str, Any], clock: Clock) -> "Pieces":
         """Send the request; what comes back is read as it comes, or whole from an engine that does not stream."""
-        await self._transport.open()
+        self._transport.open()
         wait = clock.until(self.timeouts.first_token, "a first token")
         with self._transport.translated(wait):
             async with asyncio.timeout_at(wait.at):
@@ -160,7 +166,7 @@ class EngineClient:
         self, path: str, bodies: Sequence[Mapping[str, Any] | None], limit: float | None
     ) -> list[Json]:
         answers = []
-        await self._transport.open()
+        self._transport.open()
         for body in bodies:
             wait = Clock(self.timeouts).until(limit, "an answer")
             with self._transport.translated(wait):
@@ -172,15 +178,25 @@ class EngineClient:
                         response.close()  # kept, if it was read to its end
         return answers
 
-    async def _send(self, path: str, body: Mapping[str, Any] | None) -> "aiohttp.ClientResponse":
+    async def _send(self, path: str, body: Mapping[str, Any] | None) -> "Response":
         if self.tap is not None:
             self.tap(path, {} if body is None else body)
         return await self._transport.send(path, body)
 
-    async def _read_whole(self, response: "aiohttp.ClientResponse", wait: Wait) -> list[Delta]:
+    async def _read_whole(self, response: "Response", wait: Wait) -> list[Delta]:
         with self._transport.translated(wait):
             async with asyncio.timeout_at(wait.at):
                 return read_response(await self._transport.read_json(response), self.name)
+
+
+def _was_taken(error: TurnkeepError) -> bool:
+    """Whether an engine that sent no reply may have worked on the request all the same: not when it turned it away."""
+    import aiohttp
+
+    if isinstance(error, EngineRefused):
+        return (error.http_status or 0) >= 500
+    unconnected = isinstance(error.__cause__, aiohttp.ClientConnectorError | aiohttp.ServerTimeoutError)
+    return not unconnected and not isinstance(error, EngineBusy | ContextOverflow)
 
 
 class _Patience:
@@ -194,9 +210,9 @@ class _Patience:
 
     async def wait(self, error: EngineUnreachable | EngineBusy) -> bool:
         """Pause and return True, or return False when the deadline would pass meanwhile."""
-        import aiohttp
+        from .connection import HostUnknown, TlsFailed
 
-        if isinstance(error.__cause__, aiohttp.ClientConnectorDNSError | aiohttp.ClientSSLError):
+        if isinstance(error.__cause__, HostUnknown | TlsFailed):
             return False  # a wrong name does not become right
         limit = self._retries.not_ready if isinstance(error, EngineBusy) else self._retries.unreachable
         pause = self._pause * random.uniform(0.5, 1)  # noqa: S311  # jitter, not a secret

@@ -246,7 +246,7 @@ class _Child:
                 self._process = process = _start_process(self._spec)
             errors = threading.Thread(target=self._keep_lines, args=(process,), daemon=True)
             errors.start()
-            import aiohttp  # noqa: F401  # meanwhile: the first call would hold its event loop up with it
+            from . import pool  # noqa: F401  # meanwhile: the first call would hold its event loop up with it
 
             address = _read_address(process)
             if address is None:
@@ -317,4 +317,6 @@ def _explained(child: _Child) -> Iterator[None]:
     except EngineError as error:
         if child.alive:
             raise
-        raise EngineUnreachable(f"{NAME} stopped: {child.last_words()}") from error
+        stopped = EngineUnreachable(f"{NAME} stopped: {child.last_words()}")
+        stopped.taken = error.taken
+        raise stopped from error

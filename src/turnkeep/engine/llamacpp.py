@@ -123,6 +123,17 @@ class LlamaCppEngine(GenericEngine):
         }
         return await self._read_only("/v1/completions", body)
 
+    async def erase_cache(self) -> int:
+        """Erase all slots; 0 where the server has no leave to (it was started without --slot-save-path)."""
+        props = await self.client.get("/props")
+        slots = int(props.get("total_slots") or 1)
+        try:
+            for slot in range(slots):
+                await self.client.post(f"/slots/{slot}?action=erase", {})
+        except EngineRefused:
+            return 0
+        return slots
+
     async def _render_front(self, request: Request, info: EngineInfo) -> str | None:
         body = render_body(replace(request, messages=_add_placeholder(request.messages)), info.model)
         try:

@@ -14,7 +14,7 @@ from ..wire.exchange import Delta, Progress
 from .transport import Clock, Transport, Wait, describe_wait
 
 if TYPE_CHECKING:
-    import aiohttp
+    from .connection import Response
 
 USAGE_GRACE_SECONDS = 5.0  # how long a reply that is whole waits for its usage and [DONE]
 EOF_SECONDS = (
@@ -32,12 +32,7 @@ class Pieces:
         wait: for the first token; it began when the request was sent.
     """
 
-    def __init__(
-        self, response: "aiohttp.ClientResponse", transport: Transport, clock: Clock, wait: Wait
-    ) -> None:
-        import aiohttp
-
-        self._faults = (aiohttp.ClientError, OSError)
+    def __init__(self, response: "Response", transport: Transport, clock: Clock, wait: Wait) -> None:
         self.whole: list[Delta] | None = None  # the deltas of a response that came whole
         self._response, self._transport, self._clock = response, transport, clock
         self._reply = ReplyStream(transport.name)
@@ -104,8 +99,8 @@ class Pieces:
         self._reading = True
         self._watch()
         try:
-            return await self._response.content.readany()
-        except self._faults as error:
+            return await self._response.read()
+        except OSError as error:
             explained = self._transport.explain(error, self._wait())
             broke = isinstance(explained, EngineUnreachable)
             if broke or (isinstance(explained, EngineTimeout) and self._reply.finished):
@@ -116,17 +111,17 @@ class Pieces:
 
     async def _read_end(self) -> None:
         """Read the end of a response that is complete, which mostly came with the rest: then its connection is kept."""
-        content = self._response.content
-        if content.is_eof() or content.exception() is not None:
+        response = self._response
+        if response.ended or response.error is not None:
             return
         self._at = self._loop.time() + EOF_SECONDS
         self._reading = True
         self._cancel_timer()
         self._watch()
         try:
-            while await content.readany():
+            while await response.read():
                 pass
-        except self._faults:
+        except OSError:
             return  # then it is closed
         finally:
             self._reading = False
@@ -154,7 +149,7 @@ class Pieces:
         if self._loop.time() < self._at:
             self._watch()
         else:
-            self._response.content.set_exception(TimeoutError())
+            self._response.fail(TimeoutError())
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

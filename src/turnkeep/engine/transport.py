@@ -1,7 +1,7 @@
-"""One HTTP exchange with an engine through aiohttp: sent, timed, and its faults put into words.
+"""One HTTP exchange with an engine: sent, timed, and its faults put into words.
 
-aiohttp is imported at the first exchange, not with this module. Foreign exceptions are
-translated here and nowhere else; what an engine's error body means, wire/failures.py says.
+What reads HTTP is imported at the first exchange, not with this module. Faults of a connection are
+put into words here and nowhere else; what an engine's error body means, wire/failures.py says.
 Retries and streams belong to client.py.
 """
 
@@ -23,10 +23,10 @@ from ..errors import (
 )
 from ..wire.failures import classify_failure, failure_error
 from ..wire.json_text import dump_body
-from .pool import SessionPool, count_connections
 
 if TYPE_CHECKING:
-    import aiohttp
+    from .connection import Response, Target
+    from .pool import ConnectionPool
 
 Json: TypeAlias = Any  # a parsed body; adapters check the fields they read
 
@@ -98,23 +98,28 @@ class Transport:
         self.name = name
         self._api_key = api_key
         self._connect_seconds = connect_seconds
-        headers = {"User-Agent": f"turnkeep/{__version__}", "Content-Type": "application/json"}
+        self._headers = f"User-Agent: turnkeep/{__version__}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
         if api_key:
-            headers["Authorization"] = f"Bearer {api_key}"
-        self._pool = SessionPool(headers, connect_seconds=connect_seconds)
+            self._headers += f"Authorization: Bearer {check_key(api_key)}\r\n"
+        self._pool: ConnectionPool | None = None
 
     def __repr__(self) -> str:
         return f"Transport({self.url!r})"
 
-    async def open(self) -> None:
-        """Have the session ready, before a wait begins: importing the library may take long."""
-        await self._pool.session()
+    def open(self) -> "ConnectionPool":
+        """The connections; asked before a wait begins, since the first import may take long."""
+        if self._pool is None:
+            from .pool import ConnectionPool
+
+            self._pool = ConnectionPool(connect_seconds=self._connect_seconds)
+        return self._pool
 
     async def close(self) -> None:
         """Close the connections that are kept."""
-        await self._pool.close()
+        if self._pool is not None:
+            await self._pool.close()
 
-    async def send(self, path: str, body: Mapping[str, Any] | None) -> "aiohttp.ClientResponse":
+    async def send(self, path: str, body: Mapping[str, Any] | None) -> "Response":
         """Send a POST, or a GET when `body` is None; returns a response of status 200, still to be read.
 
         Its connection is kept when it was read to its end, and closed by its `close()` before that.
@@ -131,23 +136,30 @@ class Transport:
         finally:
             response.close()
 
-    async def _request(self, path: str, payload: bytes | None) -> "aiohttp.ClientResponse":
+    async def _request(self, path: str, payload: bytes | None) -> "Response":
         """Send once, and once more at once where a kept connection turns out to be closed by the other side."""
-        import aiohttp
+        from .connection import BrokenOff, parse_target
 
-        session = await self._pool.session()
-        method = "GET" if payload is None else "POST"
-        made = count_connections(session)
+        pool, target = self.open(), parse_target(self.url)
+        data = self._write(target, path, payload)
+        connection, kept = await pool.take(target)
         try:
-            return await session.request(method, self.url + path, data=payload, allow_redirects=False)
-        except aiohttp.ClientConnectorError:
-            raise
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if count_connections(session) != made:
+            return await connection.request(data)
+        except BrokenOff:
+            if not kept:
                 raise  # a connection made for this call: whether to repeat it is for others to say
-        return await session.request(method, self.url + path, data=payload, allow_redirects=False)
+        connection = await pool.make(target)
+        return await connection.request(data)
 
-    async def read_json(self, response: "aiohttp.ClientResponse") -> Json:
+    def _write(self, target: "Target", path: str, payload: bytes | None) -> bytes:
+        """A request as it is sent."""
+        first = f"{'GET' if payload is None else 'POST'} {target.path}{path} HTTP/1.1\r\nHost: {target.authority}\r\n"
+        if payload is None:
+            return f"{first}{self._headers}\r\n".encode()
+        body = f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
+        return f"{first}{self._headers}{body}\r\n".encode() + payload
+
+    async def read_json(self, response: "Response") -> Json:
         """Read a whole body as JSON.
 
         Raises:
@@ -161,20 +173,20 @@ class Transport:
 
     @contextmanager
     def translated(self, wait: Wait) -> Iterator[None]:
-        """Turn foreign exceptions into `EngineError`s; `wait` is what a timeout was for."""
-        import aiohttp
+        """Turn the faults of a connection into `EngineError`s; `wait` is what a timeout was for."""
+        from .connection import FAULTS
 
         try:
             yield
-        except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError too
+        except FAULTS as error:
             raise self.explain(error, wait) from error
 
     def explain(self, error: Exception, wait: Wait) -> EngineError:
-        """Put a foreign exception into words; `wait` is what a timeout was for."""
-        import aiohttp
+        """Put the fault of a connection into words; `wait` is what a timeout was for."""
+        from .connection import ConnectFailed, ConnectTimeout, HostUnknown, NotHttp, TlsFailed
 
         match error:
-            case aiohttp.ServerTimeoutError():
+            case ConnectTimeout():
                 return EngineTimeout(
                     f"{self.name} cannot be reached within {self._connect_seconds:g} seconds: check the address."
                 )
@@ -182,18 +194,17 @@ class Transport:
                 return EngineTimeout(
                     f"{self.name} did not give {wait.what}: it may be busy, or the prompt long; try again."
                 )
-            case aiohttp.ClientConnectorDNSError():
+            case HostUnknown():
                 return EngineUnreachable(f"{self.name} is not found: no such host; check the address.")
-            case aiohttp.ClientSSLError():
+            case TlsFailed():
                 said = f"{self.name} cannot be reached over https ({_plain(error)}): try http, or mend its certificate."
                 return EngineUnreachable(said)
-            case aiohttp.ClientConnectorError():
+            case ConnectFailed():
                 said = (
                     f"Nobody answers at {self.url}: start the engine, or give the address where it listens."
                 )
                 return EngineUnreachable(said)
-            case aiohttp.ClientResponseError():
-                _hide_key(error)
+            case NotHttp():
                 return EngineProtocolError(
                     f"{self.name} does not answer in HTTP as engines do: check the address and the port."
                 )
@@ -207,18 +218,18 @@ class Transport:
         except (TypeError, ValueError) as error:
             raise UsageError(f"A field of the request cannot be written as JSON: {error}.") from error
 
-    async def _read_bytes(self, response: "aiohttp.ClientResponse") -> bytes:
+    async def _read_bytes(self, response: "Response") -> bytes:
         body = bytearray()
-        async for piece in response.content.iter_any():
+        while piece := await response.read():
             body += piece
             if len(body) > MAX_BODY_BYTES:
                 raise EngineProtocolError(f"{self.name} answered with more than {MAX_BODY_BYTES:,} bytes.")
         return bytes(body)
 
-    def _refusal(self, response: "aiohttp.ClientResponse", body: bytes) -> Exception:
+    def _refusal(self, response: "Response", body: bytes) -> Exception:
         status = response.status
         if 300 <= status < 400:
-            target = response.headers.get("Location", "another address")
+            target = response.headers.get("location", "another address")
             return EngineRefused(f"{self.name} sends on to {target}: give that address.", http_status=status)
         is_page = _is_page(body)
         said = f"HTTP {status}" if is_page or not body.strip() else body.decode(errors="replace")
@@ -234,12 +245,17 @@ class Transport:
         )
 
 
-def _hide_key(error: "aiohttp.ClientResponseError") -> None:
-    """Take the request out of a foreign exception: its repr, in logs, would show our headers with the key."""
-    from multidict import CIMultiDict, CIMultiDictProxy
+def check_key(key: str) -> str:
+    """Give a key back that a header can hold.
 
-    error.args = (error.message,)
-    error.request_info = error.request_info._replace(headers=CIMultiDictProxy(CIMultiDict()))
+    Raises:
+        UsageError: it cannot be one.
+    """
+    if not key.isprintable():
+        raise UsageError(
+            "The engine's key holds a line break or another sign that is none of a key: give it anew."
+        )
+    return key
 
 
 def _is_page(body: bytes) -> bool:

@@ -41,7 +41,9 @@ async def answer_course(gateway: Gateway, owner: str, course: Course) -> Json:
         raise
     standing = judge_reply(reply)
     output = show_made(reply.message, course.draft.response, standing)
-    compaction = await compact_course(gateway, owner, course, reply)
+    compaction = (
+        await compact_course(gateway, owner, course, reply) if standing.status == "completed" else None
+    )
     if compaction is not None:
         output.append(show_compaction(*compaction))
     return make_object(gateway, course.draft, standing, running=course.running, reply=reply, output=output)

@@ -140,10 +140,10 @@ def start_draft(gateway: Gateway, owner: str, draft: Draft, *, queued: bool = Fa
         )
 
     async def on_begun(turn: Turn) -> None:
-        await (_begin_queued if queued else save_draft)(gateway, owner, draft, turn)
+        await (_begin_queued if queued else save_draft)(gateway, owner, draft, turn, running.front)
 
     assert place.conversation is not None
-    return gateway.turns.start(
+    running = gateway.turns.start(
         Ask(
             owner=owner,
             conversation=place.conversation,
@@ -154,12 +154,19 @@ def start_draft(gateway: Gateway, owner: str, draft: Draft, *, queued: bool = Fa
             truncation=request.truncation,
         )
     )
+    return running
 
 
 async def save_draft(
-    gateway: Gateway, owner: str, draft: Draft, turn: Turn | None, *, keeper: str | None = None
+    gateway: Gateway,
+    owner: str,
+    draft: Draft,
+    turn: Turn | None,
+    front: Sequence[Turn] = (),
+    *,
+    keeper: str | None = None,
 ) -> StoredResponse:
-    """Keep a response's row: with its turn, or queued under a lease of `keeper`."""
+    """Keep a response's row: with its turn, and those that hold the front of its input, or queued under a lease of `keeper`."""
     request, place = draft.request, draft.place
     row = await gateway.store.save_response(
         owner,
@@ -172,7 +179,7 @@ async def save_draft(
         keeper=keeper,
         model=request.model,
         metadata=request.metadata,
-        head=_head(request, turn),
+        head=_head(request, turn, front),
     )
     if draft.retry is not None:
         await gateway.store.settle_idempotency(owner, draft.retry.key, response=row.id, state="open")
@@ -180,14 +187,17 @@ async def save_draft(
     return row
 
 
-async def _begin_queued(gateway: Gateway, owner: str, draft: Draft, turn: Turn) -> None:
-    await gateway.store.update_response(owner, draft.response, head=_head(draft.request, turn))
+async def _begin_queued(
+    gateway: Gateway, owner: str, draft: Draft, turn: Turn, front: Sequence[Turn]
+) -> None:
+    await gateway.store.update_response(owner, draft.response, head=_head(draft.request, turn, front))
     await gateway.store.mark_response(owner, draft.response, None, turn=turn.number)
 
 
-def _head(request: CreateRequest, turn: Turn | None) -> dict[str, object]:
-    """What is kept of a request besides its words: what to echo, and how many of the turn's items were said."""
-    return {"echo": request.echo, "given": turn.last - turn.first + 1 if turn else 0}
+def _head(request: CreateRequest, turn: Turn | None, front: Sequence[Turn]) -> dict[str, object]:
+    """What is kept of a request besides its words: what to echo, how many of the turn's items were said, and where the rest stands."""
+    head = {"echo": request.echo, "given": turn.last - turn.first + 1 if turn else 0}
+    return {**head, "front": [each.number for each in front]} if front else head
 
 
 async def drop_place(gateway: Gateway, owner: str, place: Place) -> None:

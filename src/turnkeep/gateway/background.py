@@ -1,14 +1,15 @@
 """Responses that run without a reader: asked for, then fetched, followed or cancelled.
 
 Such a response is kept as queued before its turn begins, under a lease of its own, so that a
-gateway that died leaves none in progress for ever. Its events are kept in order where it was
-asked for as a stream, and can be read from any number on; others are told from what is stored.
+gateway that died leaves none in progress for ever. Its events are kept in order, whether or not
+it was asked for as a stream, and can be read from any number on. Nobody is told an event that is
+not kept: whoever comes back gets what follows, the same bytes as if they had never been away.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from weakref import WeakKeyDictionary
 
 from ..errors import QueueFull, RequestRefused, TurnkeepError
@@ -25,7 +26,9 @@ from .http import Answer, Call, Route, Streamed
 from .showing import find_response, show_response
 
 LEASE_SECONDS = 15.0
-LOOK_SECONDS = 1.0  # between two looks at whether it was cancelled elsewhere; its events are kept as often
+LOOK_SECONDS = (
+    1.0  # between two looks at whether it was cancelled elsewhere; unwatched, its events are kept as often
+)
 FOLLOW_SECONDS = 0.2  # between two looks at what another gateway runs
 EVENTS_AT_ONCE = 1_000
 
@@ -40,16 +43,14 @@ class Background:
         owner: whose it is.
         course: its turn.
         lease: what says that somebody works on it.
-        keeps_events: whether its events are kept for replay.
     """
 
-    def __init__(
-        self, gateway: Gateway, owner: str, course: Course, lease: Lease, *, keeps_events: bool
-    ) -> None:
+    def __init__(self, gateway: Gateway, owner: str, course: Course, lease: Lease) -> None:
         self.gateway, self.owner, self.course = gateway, owner, course
         self.events: list[Event] = []
         self.done = False
-        self._lease, self._keeps_events, self._kept = lease, keeps_events, 0
+        self._lease, self._followers = lease, 0
+        self._kept, self._keeping = 0, asyncio.Lock()
         self._news = asyncio.Event()  # replaced with each news
         self.task = asyncio.create_task(self._drive())
 
@@ -62,6 +63,8 @@ class Background:
                     if is_end(told):
                         await self._settle(told)
                     self.events += told
+                    if self._followers or is_end(told):
+                        await self._keep_events()
                     self._tell()
         except Exception:
             _log.exception("a background response broke")
@@ -72,20 +75,20 @@ class Background:
             await asyncio.shield(self._end())
 
     async def _settle(self, told: list[Event]) -> None:
-        """Keep the end before it is told."""
+        """Keep that it failed, if it did, before that is told."""
         if told[-1][0] == "response.failed" and self.course.running.turn is None:
             error = self.course.running.task.exception()
             await self.gateway.store.mark_response(
                 self.owner, self.course.draft.response, "failed", error=str(error)
             )
-        await self._keep_events([*self.events, *told])
 
-    async def _keep_events(self, events: list[Event]) -> None:
-        new = events[self._kept :]
-        if self._keeps_events and new:
-            numbered = [(self._kept + place, data) for place, (_, data) in enumerate(new)]
-            self._kept = len(events)
-            await self.gateway.store.save_events(self.owner, self.course.draft.response, numbered)
+    async def _keep_events(self) -> None:
+        async with self._keeping:
+            new = self.events[self._kept :]
+            if new:
+                numbered = _number(new, self._kept)
+                await self.gateway.store.save_events(self.owner, self.course.draft.response, numbered)
+                self._kept += len(new)
 
     async def _look(self) -> None:
         """Keep what came, keep the lease, and see whether another gateway has cancelled it."""
@@ -93,7 +96,7 @@ class Background:
             await asyncio.sleep(LOOK_SECONDS)
             store, now = self.gateway.store, self.gateway.clock()
             self._lease = await store.renew_lease(self._lease, now=now, seconds=LEASE_SECONDS)
-            await self._keep_events(self.events)
+            await self._keep_events()
             row = await store.load_response(self.owner, self.course.draft.response)
             if row.status == "cancelled":
                 await self.stop()
@@ -113,17 +116,22 @@ class Background:
         await self.course.running.stop()
 
     async def follow(self, starting_after: int) -> AsyncGenerator[list[Event], None]:
-        """Yield the events behind a number, as they come, up to the last."""
-        place = starting_after + 1
-        while True:
-            news, new = self._news, self.events[place:]
-            if new:
-                place += len(new)
-                yield new
-            elif self.done:
-                return
-            else:
-                await news.wait()
+        """Yield the events behind a number, as they come and are kept, up to the last."""
+        self._followers += 1
+        try:
+            await self._keep_events()
+            place = starting_after + 1
+            while True:
+                news, new = self._news, self.events[place : self._kept]
+                if new:
+                    place += len(new)
+                    yield new
+                elif self.done:
+                    return
+                else:
+                    await news.wait()
+        finally:
+            self._followers -= 1
 
 
 _running: WeakKeyDictionary[Gateway, dict[str, Background]] = WeakKeyDictionary()
@@ -144,7 +152,7 @@ async def begin_background(
     await save_draft(gateway, owner, draft, None, keeper=subject)
     background = await _launch(gateway, owner, draft, lease)
     if request.stream:
-        return Streamed(pieces=_write(background.follow(-1)))
+        return Streamed(pieces=follow_response(gateway, owner, draft.response, -1))
     return Answer(body=make_object(gateway, background.course.draft, Standing(status="queued")))
 
 
@@ -161,7 +169,7 @@ async def _launch(gateway: Gateway, owner: str, draft: Draft, lease: Lease) -> B
         await gateway.store.drop_lease(lease)
         await drop_place(gateway, owner, draft.place)
         raise
-    background = Background(gateway, owner, course, lease, keeps_events=draft.request.stream)
+    background = Background(gateway, owner, course, lease)
     known = _running.setdefault(gateway, {})
     known[draft.response] = background
     gateway.beside.add(background.task)
@@ -195,12 +203,6 @@ def find_background(gateway: Gateway, response: str) -> Background | None:
     return _running.get(gateway, {}).get(response)
 
 
-async def _write(lists: AsyncGenerator[list[Event], None]) -> AsyncGenerator[bytes, None]:
-    async with contextlib.aclosing(lists):
-        async for told in lists:
-            yield render_events(told) + (DONE if is_end(told) else b"")
-
-
 async def follow_response(
     gateway: Gateway, owner: str, response: str, starting_after: int
 ) -> AsyncGenerator[bytes, None]:
@@ -212,9 +214,13 @@ async def follow_response(
     row = await find_response(gateway.store, owner, response)
     background = find_background(gateway, row.id)
     if background is not None:
-        async for piece in _write(background.follow(starting_after)):
-            yield piece
-        return
+        async with contextlib.aclosing(background.follow(starting_after)) as lists:
+            async for told in lists:
+                starting_after += len(told)
+                yield render_events(told)
+        if is_end(background.events[-1:]):
+            yield DONE
+            return
     while True:
         # Whether it has ended is asked first: what was kept before its end is read after that.
         shown = await show_standing(gateway, owner, response)
@@ -249,18 +255,34 @@ async def _replay_rest(
     gateway: Gateway, owner: str, shown: Json, starting_after: int
 ) -> AsyncGenerator[bytes, None]:
     """Tell the end of a response that has ended, behind what was kept of its events."""
+    kept = await _load_kept(gateway, owner, str(shown["id"]))
+    rest: list[Event] = []
+    if not kept:
+        rest = replay_response(shown)
+    elif not is_end([(_name(kept[-1]), kept[-1])]):  # whoever ran it died with the end untold
+        rest = finish_stream(kept, shown)
+    if rest and shown.get("background"):
+        # Kept before it is told, like the rest: whoever asks again, or at the same time, gets the same.
+        await gateway.store.save_events(owner, str(shown["id"]), _number(rest, len(kept)))
+        kept = await _load_kept(gateway, owner, str(shown["id"]))
+        rest = []
+    told = [*((_name(data), data) for data in kept), *rest]
+    yield render_events(told[starting_after + 1 :]) + DONE
+
+
+async def _load_kept(gateway: Gateway, owner: str, response: str) -> list[str]:
+    """Load what is kept of a response's events, from the first on."""
     kept: list[str] = []
     while more := await gateway.store.load_events(
-        owner, str(shown["id"]), starting_after=len(kept) - 1, limit=EVENTS_AT_ONCE
+        owner, response, starting_after=len(kept) - 1, limit=EVENTS_AT_ONCE
     ):
         kept += [data for _, data in more]
-    if not kept:
-        yield render_events(replay_response(shown)[starting_after + 1 :]) + DONE
-        return
-    rest: list[Event] = []
-    if not is_end([(_name(kept[-1]), kept[-1])]):  # whoever ran it died with the end untold
-        rest = finish_stream(kept, shown)[max(0, starting_after + 1 - len(kept)) :]
-    yield render_events(rest) + DONE
+    return kept
+
+
+def _number(events: Sequence[Event], first: int) -> list[tuple[int, str]]:
+    """Events as they are kept, under their sequence numbers."""
+    return [(first + place, data) for place, (_, data) in enumerate(events)]
 
 
 async def replay(response: Json) -> AsyncGenerator[bytes, None]:
@@ -285,7 +307,15 @@ async def show_standing(gateway: Gateway, owner: str, response: str) -> Json:
     if shown["status"] in ("queued", "in_progress") and find_background(gateway, shown["id"]) is None:
         await fail_orphans(gateway)
         shown = await show_response(gateway, owner, response)
+    if shown["status"] == "completed" and shown.get("background") and await _is_at_work(gateway, shown["id"]):
+        return {**shown, "status": "in_progress", "completed_at": None}  # a compaction item may follow
     return shown
+
+
+async def _is_at_work(gateway: Gateway, response: str) -> bool:
+    """Whether more may come of a response whose turn is over."""
+    background = find_background(gateway, response)
+    return not background.done if background is not None else await _is_held(gateway, response)
 
 
 async def cancel(call: Call) -> Answer:

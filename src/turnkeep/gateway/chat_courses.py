@@ -10,7 +10,7 @@ from typing import Any
 
 from ..context.receipt import Receipt
 from ..conversation.items import Message
-from ..errors import ConversationNotFound, StoreError, TurnkeepError
+from ..errors import ConversationNotFound, RequestRefused, StoreError, TurnkeepError
 from ..prompt import Options
 from ..store.base import Turn
 from ..store.ids import completion_id, make_key, make_tag, parse_key
@@ -141,6 +141,12 @@ async def begin_course(call: Call, request: ChatRequest, retry: Retry | None = N
     name = request.conversation or call.headers.get(CONVERSATION_HEADER, "").strip() or None
     if not is_stored(call, request):
         return await _begin_unstored(call, request, name)
+    if request.continues:
+        raise RequestRefused(
+            "What is kept are whole replies, so none is begun by the client: end with a user message, or send store "
+            "false to have the assistant's last message continued.",
+            param="messages",
+        )
     place = await (find_history(call, request) if name is None else find_named(call, request, name))
     try:
         return _begin_stored(call, request, place, retry)

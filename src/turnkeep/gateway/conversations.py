@@ -10,11 +10,13 @@ from typing import Any
 from ..conversation.items import Item, Message
 from ..errors import ConversationNotFound, RequestRefused
 from ..store.base import Conversation, StoredItem
+from ..store.erasing import OneConversation, OneItem
 from ..store.ledger import StoredResponse
 from ..wire.response_items import Json, parse_input
 from ..wire.response_objects import Order, cut_page, make_list, show_conversation, show_deleted
 from ..wire.responses import CreateRequest, check_object, parse_metadata
 from .asking import Place, find_conversation, resolve_items
+from .forgetters import forget
 from .gateway import Gateway
 from .http import Answer, Call, Route
 from .paging import read_page
@@ -55,9 +57,7 @@ async def delete(call: Call) -> Answer:
     """DELETE /v1/conversations/{id}: with its items and responses."""
     gateway, owner = call.gateway, call.owner
     row = await find_conversation(gateway, owner, call.params["id"])
-    async with gateway.turns.hold(owner, row.id, alone=True):
-        await gateway.store.delete_conversation(owner, row.id)
-    gateway.turns.forget(owner, row.id)
+    await forget(gateway, owner, OneConversation(conversation=row.id))
     return Answer(body=show_deleted(row.id, "conversation"))
 
 
@@ -127,9 +127,7 @@ async def delete_item(call: Call) -> Answer:
     row = await find_conversation(gateway, owner, call.params["id"])
     await _load_item(gateway, owner, row, call.params["item"])
     item, _ = await find_stored(gateway.store, owner, row.id, call.params["item"])
-    async with gateway.turns.hold(owner, row.id, alone=True) as (_, lease):
-        await gateway.store.forget_item(owner, row.id, item, lease=lease, now=gateway.clock())
-    gateway.turns.forget(owner, row.id)
+    await forget(gateway, owner, OneItem(conversation=row.id, item=item))
     return Answer(body=_show(row))
 
 

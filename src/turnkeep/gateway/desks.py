@@ -9,8 +9,10 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from ..audit.base import Audit
 from ..embed.base import Embedder
 from ..indexing import Indexer
+from ..masking import Masking, mask_engine
 from ..prompt import Desk
 from ..recall import Recaller
 from ..search import Searcher
@@ -64,6 +66,8 @@ class Desks:
         embedder: finds turns by meaning; None: by their words alone.
         embedding_seconds: how long a turn waits for the vector of its message.
         kept: how many are kept besides those in use.
+        masking: what the models read in place of personal data; None: nothing.
+        audit: takes what turns hand over; None: nothing is recorded.
     """
 
     def __init__(
@@ -75,12 +79,15 @@ class Desks:
         embedder: Embedder | None = None,
         embedding_seconds: float | None = None,
         kept: int = KEPT_DESKS,
+        masking: Masking | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self._store, self._pool, self._holder = store, pool, holder
+        self._masking = masking
         self.searcher = Searcher(store, embedder, seconds=embedding_seconds)
         self._seats: OrderedDict[Place, Seat] = OrderedDict()
         self._by_conversation: dict[str, Place] = {}
-        self._kept = kept
+        self._kept, self._audit = kept, audit
         self._calibrations: Calibrations = {}
         pool.on_moved = self._moved
 
@@ -102,22 +109,24 @@ class Desks:
         engine = self._pool.seat(conversation)
         desk = Desk(
             store=self._store,
-            engine=engine,
+            engine=mask_engine(self._masking, engine, self._store, owner, conversation),
             owner=owner,
             conversation=conversation,
             holder=self._holder,
             calibrations=self._calibrations,
         )
+        desk.audit = self._audit
         desk.recaller = Recaller(self.searcher, desk.meter, owner, conversation)
         indexer = Indexer(self._store, owner, conversation, self.searcher.embedder)
         return Seat(desk=desk, engine=engine, upkeep=Upkeep(desk, indexer), indexer=indexer)
 
     def _trim(self) -> None:
-        for place in list(self._seats):
-            if len(self._seats) <= self._kept:
+        """Drop the oldest that nobody uses, while there are too many."""
+        while len(self._seats) > self._kept:
+            idle = next((place for place, seat in self._seats.items() if not seat.users), None)
+            if idle is None:
                 return
-            if not self._seats[place].users:
-                self.drop(*place)
+            self.drop(*idle)
 
     def drop(self, owner: str, conversation: str) -> None:
         """Keep nothing of a conversation in memory: it was deleted, or something in it was forgotten."""

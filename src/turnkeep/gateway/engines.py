@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeVar
 
+from ..conversation.items import Usage
 from ..engine.base import Delta, End, Engine, EngineInfo, Progress, Request, Warmed
 from ..engine.client import Retries
 from ..errors import EngineBusy, EngineError, EngineProtocolError, EngineTimeout, EngineUnreachable
@@ -67,7 +68,7 @@ class Member:
 class Passage:
     """A turn's way through the queues: one ticket at a time, at the engine it is for.
 
-    called: whether an engine has begun to answer.
+    called: whether an engine has taken the request, and may have worked on it.
     """
 
     owner: str
@@ -76,6 +77,7 @@ class Passage:
     ticket: Ticket | None = None
     called: bool = False
     engine: str = ""  # address of the engine that answered last
+    usages: list[Usage] = field(default_factory=list)  # of the requests that were answered whole
 
     def enter(self, member: Member, *, forced: bool = False) -> None:
         """Enter the queue of an engine, and leave that of another. Raises `QueueFull`."""
@@ -287,15 +289,22 @@ class PooledEngine:
                         contextlib.aclosing(member.engine.stream(sent)) as deltas,
                     ):
                         async for delta in deltas:
+                            if way is not None:
+                                way.called = True
                             if not shown and not isinstance(delta, Progress):
                                 shown = True
                                 if way is not None:
-                                    way.called, way.engine = True, member.engine.url
-                            if pin is not None and isinstance(delta, End):
-                                _learn(member, pin, delta)
+                                    way.engine = member.engine.url
+                            if isinstance(delta, End):
+                                if way is not None:
+                                    way.usages.append(delta.usage)
+                                if pin is not None:
+                                    _learn(member, pin, delta)
                             yield delta
                     return
                 except EngineError as error:
+                    if way is not None:
+                        way.called = way.called or error.taken
                     if shown or not await self._has_died(member, error):
                         raise
                     tries.failed(member, error)
@@ -382,9 +391,9 @@ class _Tries:
 
 def _is_away(error: EngineError) -> bool:
     if isinstance(error, EngineTimeout):  # of connecting: an address that nobody has
-        import aiohttp
+        from ..engine.connection import ConnectTimeout
 
-        return isinstance(error.__cause__, aiohttp.ServerTimeoutError)
+        return isinstance(error.__cause__, ConnectTimeout)
     return isinstance(error, EngineUnreachable | EngineBusy)
 
 

@@ -7,13 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from ..audit.base import AuditRules
+from ..audit.opening import open_recorder
 from ..context.strategy import NAMES, parse_strategy
 from ..embed.base import Embedder
 from ..embed.connect import connect_embedder
+from ..forgetting.courses import Forgetter
+from ..masking import Masking
+from ..privacy.kinds import Pattern
 from ..prompt import Options
 from ..store.base import Store
+from ..store.erasing import Eraser
 from ..store.ledger import Ledger
 from .engines import EnginePool, connect_pool
+from .forgetters import make_forgetter
 from .metrics import Metrics
 from .recognising import Recogniser
 from .turns import Ended, Turns
@@ -43,15 +50,19 @@ class ServeSettings:
     store_default: bool = True  # what an absent `store` means
     require_key: bool = False  # on loopback, too; elsewhere it is always asked for
     waiting: int = 1_000  # turns that may wait at an engine
+    mask_prompt: bool = False  # models read marks in place of personal data
+    patterns: tuple[Pattern, ...] = ()  # what is personal data besides what is found anyway
     origins: Sequence[str] = ()  # addresses of web pages elsewhere that may call; "*": any
     hosts: Sequence[str] = ()  # further names under which the gateway may be called
+    retention_days: int = 0  # after which turns are forgotten; 0: never
     body_bytes: int = BODY_BYTES
     items: int = 10_000  # that each list of a request may hold
     stall_seconds: float = 30.0  # a client that neither reads nor sends for so long is dropped
+    audit: AuditRules = field(default_factory=AuditRules)  # what the audit journal keeps
     grace_seconds: float = 5.0  # that replies under way get at the end
 
 
-class GatewayStore(Store, Ledger, Protocol):
+class GatewayStore(Store, Ledger, Eraser, Protocol):
     """A store with all that a gateway keeps."""
 
 
@@ -89,16 +100,24 @@ class Gateway:
         self.beside: set[asyncio.Task[None]] = (
             set()
         )  # what runs without a request, and ends when its turn does
+        self.recorder = open_recorder(self.store, settings.audit)
         self.options = Options(strategy=parse_strategy(settings.strategy))
         self.recogniser = Recogniser(self.store)
+        self.masking = Masking(settings.patterns) if settings.mask_prompt else None
         self.turns = Turns(
             self.store,
             self.pool,
+            masking=self.masking,
             embedder=self.embedder,
             embedding_seconds=settings.embedding_seconds,
             watch=self._count_turn,
             on_tended=self.metrics.count_upkeep,
+            audit=self.recorder,
         )
+
+    def forgetter(self) -> Forgetter:
+        """What forgets here: the same road for every route that deletes, and for what is old."""
+        return make_forgetter(self)
 
     async def open(self) -> None:
         """Say of what a gateway that died was asked that it failed: nobody works on it any more.
@@ -109,12 +128,15 @@ class Gateway:
         from .background import fail_orphans  # which is built on this module
 
         await fail_orphans(self)
+        await self.forgetter().finish()
 
     async def close(self) -> None:
         """Stop and record what is under way, and close what was opened."""
         await self.turns.close()
         if self.beside:
             await asyncio.wait(self.beside)
+        if self.recorder is not None:
+            await self.recorder.close()
         await self.pool.close()
         if self.embedder is not None:
             await self.embedder.close()

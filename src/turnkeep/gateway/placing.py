@@ -70,7 +70,8 @@ async def find_history(call: Call, request: ChatRequest) -> Place:
     if found.conversation is not None:
         return await _take_up(call, history, found)
     unknown = split_unknown(history.messages, 0)
-    if not unknown.turns:
+    # What may have to be parted for want of room needs a conversation to be kept in first.
+    if not unknown.turns and (request.truncation != "auto" or len(unknown.new) == 1):
         conversation = conversation_id(make_key())
         return Place(
             conversation=conversation,

@@ -15,6 +15,7 @@ from .answering import answer_course, is_end, stream_course
 from .asking import Retry, begin_response, draft_response, make_options
 from .background import begin_background, follow_response, replay, show_standing
 from .compacting import show_compacted, show_triggered
+from .forgetters import forget, orphans_of
 from .gateway import Gateway
 from .http import Answer, Call, Route, Streamed
 from .paging import read_flag, read_page, read_whole
@@ -74,15 +75,7 @@ async def delete(call: Call) -> Answer:
     gateway, owner, response = call.gateway, call.owner, call.params["id"]
     await find_response(gateway.store, owner, response)
     gone = await gateway.store.delete_response(owner, response)
-    if gone.orphans or gone.empty:
-        async with gateway.turns.hold(owner, gone.conversation, alone=True) as (_, lease):
-            for turn in () if gone.empty else gone.orphans:
-                await gateway.store.forget_turn(
-                    owner, gone.conversation, turn, lease=lease, now=gateway.clock(), alike=False
-                )
-        if gone.empty:
-            await gateway.store.delete_conversation(owner, gone.conversation)
-        gateway.turns.forget(owner, gone.conversation)
+    await forget(gateway, owner, *orphans_of(gone))
     return Answer(body=show_deleted(response, "response"))
 
 

@@ -11,6 +11,7 @@ from ..turn import Reply, TurnEvent
 from .engines import Passage, passage
 
 if TYPE_CHECKING:
+    from ..store.base import Turn
     from .unstored import Draft
 
 SHOWN = (  # of a receipt, with the reply
@@ -50,7 +51,8 @@ class Running:
         self.begun = False  # whether it ends by itself when `stopping` is set; before, it is cancelled
         self.draft: Draft | None = None  # what is sent, where nothing is stored
         self.moved: str | None = None  # why the prompt's front moved, where the receipt cannot know
-        self.left_out = 0  # items of the input that were left out to make it fit
+        self.front: list[Turn] = []  # turns that hold what of the input did not fit, before its own
+        self.left_out = 0  # items of the input that the model did not read, to make it fit
         self.stopping = asyncio.Event()
         self._events: deque[TurnEvent] = deque()
         self._news = asyncio.Event()

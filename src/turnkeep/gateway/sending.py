@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from ..randomness import draw_bytes
 from .http import Answer, Streamed
 
 _quick: Callable[[Any], bytes] | None  # Any: what json.dumps takes
@@ -38,7 +38,7 @@ class Sending:
         self._bare = bare
         self.origin: str | None = None  # of a web page that may read the answer
         self.status: int | None = None  # once it has begun
-        self.request_id = f"req_{os.urandom(12).hex()}"
+        self.request_id = f"req_{draw_bytes(12).hex()}"
 
     async def answer(self, answer: Answer) -> None:
         """Write a whole answer."""

@@ -86,11 +86,14 @@ async def load_shown(store: GatewayStore, owner: str, response: str) -> Shown:
         return Shown(row=row, turn=None, given=(), made=())
     turn = await store.load_turn(owner, row.conversation, row.turn)
     items = await store.load_turn_items(owner, row.conversation, row.turn)
+    front: list[StoredItem] = []
+    for number in row.head.get("front", ()):  # what did not fit stands in turns of its own
+        front += await store.load_turn_items(owner, row.conversation, number)
     upto = last_given(row, turn).seq
     return Shown(
         row=row,
         turn=turn,
-        given=[item for item in items if item.at.seq <= upto],
+        given=[*front, *(item for item in items if item.at.seq <= upto)],
         made=[item for item in items if item.at.seq > upto],
     )
 
@@ -142,7 +145,7 @@ async def show_response(gateway: Gateway, owner: str, response: str) -> Json:
         created=row.created,
         model=(receipt or {}).get("model") or row.model or (info.model if info else ""),
         metadata=row.metadata,
-        output=show_output(row.id, shown.made, standing),
+        output=[*show_output(row.id, shown.made, standing), *_show_kept(row)],
         completed=turn.finished if turn else None,
         previous=row.previous,
         conversation=row.conversation if row.conversation_given else None,
@@ -185,6 +188,12 @@ def show_made(message: Message, response: str, standing: Standing) -> list[Json]
     if shown:
         shown[-1]["status"] = standing.last_item
     return shown
+
+
+def _show_kept(row: StoredResponse) -> list[Json]:
+    """The compaction item that a response ended with, unless something of its conversation was forgotten since."""
+    kept = row.head.get("compaction")
+    return [wire.show_compaction(*kept)] if kept else []
 
 
 def _is_empty(item: Json) -> bool:

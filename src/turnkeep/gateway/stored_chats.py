@@ -16,6 +16,7 @@ from ..store.ledger import DeletedResponse, Order, StoredResponse
 from ..wire.chat_replies import render_completion, render_list, render_stored_messages
 from ..wire.chat_requests import ChatRequest
 from ..wire.responses import parse_metadata
+from .forgetters import forget, orphans_of
 from .gateway import Gateway
 from .http import Answer, Call, Route
 from .running import SHOWN as SHOWN_RECEIPT
@@ -77,18 +78,7 @@ async def delete_completion(call: Call) -> Answer:
 
 async def _forget(call: Call, deleted: DeletedResponse) -> None:
     """Forget the words that nobody can reach any more."""
-    gateway, owner, conversation = call.gateway, call.owner, deleted.conversation
-    if deleted.empty:
-        await gateway.store.delete_conversation(owner, conversation)
-    elif deleted.orphans:
-        async with gateway.turns.hold(owner, conversation, alone=True) as (_, lease):
-            for turn in deleted.orphans:
-                await gateway.store.forget_turn(
-                    owner, conversation, turn, lease=lease, now=gateway.clock(), alike=False
-                )
-    else:
-        return
-    gateway.turns.forget(owner, conversation)
+    await forget(call.gateway, call.owner, *orphans_of(deleted))
 
 
 async def list_messages(call: Call) -> Answer:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..context.view import Entry, View
-from ..conversation.items import Message
+from ..conversation.items import Message, Usage
 from ..conversation.log import Position
 from ..engine.base import EngineInfo
 from ..prompt import Desk
@@ -25,11 +25,18 @@ class Digest:
     lines: oldest first.
     facts: what holds word for word.
     turns: the last turn that is not folded yet; 0 when there is none.
+    usages: what the engine read and wrote for it, a request each.
     """
 
     lines: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     turns: int = 0
+    usages: tuple[Usage, ...] = ()
+
+    @property
+    def told(self) -> list[str]:
+        """All its lines, each once."""
+        return list(dict.fromkeys([*self.lines, *self.facts]))
 
 
 async def describe_summary(desk: Desk, tip: Position) -> Digest:

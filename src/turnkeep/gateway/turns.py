@@ -7,18 +7,22 @@ and turns that go on while nobody reads them.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from ..audit.base import Audit
+from ..context.receipt import TurnRange
 from ..conversation.items import Item
 from ..conversation.log import Position
 from ..embed.base import Embedder
 from ..errors import ContextOverflow, EngineBusy, QueueFull, TurnkeepError
 from ..holding import hold_alone, hold_conversation, name_holder
+from ..masking import Masking
 from ..prompt import Desk, Options
-from ..store.base import Conversation, ConversationKind, Lease, Store, Turn
+from ..store.base import Conversation, ConversationKind, Lease, Turn
 from ..turn import Finished, KeepBeside, OnBegun, Reply, Said, Say, run_turn
 from ..wire.assemble import Assembler
 from .desks import Desks, Seat
@@ -27,7 +31,11 @@ from .fitting import fit_input
 from .running import Running
 from .summing import Digest, describe_summary
 from .tending import Tender
+from .turning import group_turns
 from .unstored import Unstored, UnstoredTurns, make_reply
+
+if TYPE_CHECKING:
+    from .gateway import GatewayStore
 
 __all__ = ["Ask", "Digest", "Ended", "Running", "Turns", "Unstored"]
 
@@ -53,7 +61,8 @@ class Ask:
     made: the conversation is not there yet, and is made of this kind along with the turn.
     on_begun: is awaited when the items are durable, before the engine is called.
     keep_beside: says what is kept along with the reply.
-    truncation: what happens to input that does not fit alone: "auto" leaves out its oldest items.
+    truncation: what happens to input that does not fit alone: "auto" keeps its oldest items as turns that stand
+        before this one, where the prompt can do without them. A conversation has to be there for that: not with `made`.
     """
 
     owner: str
@@ -89,11 +98,13 @@ class Turns:
         on_tended: is told when upkeep of a conversation was done.
         upkeep: False leaves summaries and warming to other processes.
         most_kept: turns that may run without a reader.
+        masking: what the models read in place of personal data; None: nothing.
+        audit: takes what turns hand over; None: nothing is recorded. Closed by whoever made it.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: "GatewayStore",
         pool: EnginePool,
         *,
         embedder: Embedder | None = None,
@@ -102,14 +113,17 @@ class Turns:
         on_tended: Callable[[], None] | None = None,
         upkeep: bool = True,
         most_kept: int = MOST_KEPT,
+        masking: Masking | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self.store, self.pool = store, pool
         self.watch = watch
         self._holder = name_holder()
         self.desks = Desks(
-            store, pool, holder=self._holder, embedder=embedder, embedding_seconds=embedding_seconds
-        )
-        self._unstored = UnstoredTurns(store, pool, self.desks, holder=self._holder)
+            store, pool, holder=self._holder, embedder=embedder, embedding_seconds=embedding_seconds,
+            masking=masking, audit=audit,
+        )  # fmt: skip
+        self._unstored = UnstoredTurns(store, pool, self.desks, holder=self._holder, masking=masking)
         self.tenders = {
             member: Tender(member, self.desks, on_step=on_tended) for member in pool.members if upkeep
         }
@@ -199,31 +213,39 @@ class Turns:
         engine, seat.answered = seat.answered, running.way.engine or seat.answered
         if engine and engine != seat.answered:
             running.moved = "another engine"
+        running.left_out = _count_unread(running.front, reply.receipt.verbatim)
         return reply
 
     async def _say(self, ask: Ask, seat: Seat, running: Running) -> Say:
         """What the turn says, as far as it fits; asked under the lease only where it depends on the conversation."""
-        said = ask.say
+        said, auto = ask.say, ask.truncation == "auto" and ask.made is None
+        fit = partial(fit_input, seat.desk, ask.options, instructions=ask.instructions or "")
+        if auto and not isinstance(said, Said):
+            said = Said(*await said(await seat.desk.load()))
         if isinstance(said, Said):
-            items = await self._fit(ask, seat, running, said.items)
+            items = await fit(said.items, auto=auto)
+            if front := said.items[: len(said.items) - len(items)]:
+                running.front = await self._keep_front(seat.desk, front, said.after)
+                return Said(items, None if said.after is None else running.front[-1].tip)
             return replace(said, items=items)
 
         async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
             items, after = await said(row)
-            return await self._fit(ask, seat, running, items), after
+            return await fit(items, auto=False), after
 
         return say
 
-    async def _fit(self, ask: Ask, seat: Seat, running: Running, items: Sequence[Item]) -> Sequence[Item]:
-        fitting = await fit_input(
-            seat.desk,
-            ask.options,
-            items,
-            auto=ask.truncation == "auto",
-            instructions=ask.instructions or "",
-        )
-        running.left_out = len(items) - len(fitting)
-        return fitting
+    async def _keep_front(self, desk: Desk, front: Sequence[Item], after: Position | None) -> list[Turn]:
+        """Keep what does not fit beside the rest of an input: it was said, and can be folded and recalled."""
+        async with hold_conversation(desk) as lease:
+            return await self.store.append_turns(
+                desk.owner,
+                desk.conversation,
+                group_turns(front),
+                after=after or (await desk.load()).tip,
+                lease=lease,
+                now=time.time(),
+            )
 
     # -- turns that are not -------------------------------------------------------------------------
 
@@ -277,8 +299,21 @@ class Turns:
 
     # -- beside turns -----------------------------------------------------------------------------
 
-    async def compact(self, owner: str, conversation: str, tip: Position) -> Digest:
-        """Write what was said up to an item in a few lines; nothing is stored.
+    async def compact(
+        self,
+        owner: str,
+        conversation: str,
+        tip: Position,
+        *,
+        keep: Callable[[Digest], Awaitable[None]] | None = None,
+    ) -> Digest:
+        """Write what was said up to an item in a few lines.
+
+        Args:
+            owner: whose.
+            conversation: its id.
+            tip: the last item that counts.
+            keep: stores it; meanwhile nothing of the conversation can be forgotten. None: nothing is stored.
 
         Raises:
             QueueFull, EngineError, ConversationNotFound: it cannot be done now, or at all.
@@ -288,7 +323,12 @@ class Turns:
         token = passage.set(way)
         try:
             async with self._seated(seat):
-                return await describe_summary(seat.desk, tip)
+                if keep is None:
+                    return await _describe(seat.desk, tip, way)
+                async with hold_conversation(seat.desk):
+                    digest = await _describe(seat.desk, tip, way)
+                    await keep(digest)
+                    return digest
         finally:
             passage.reset(token)
             way.leave()
@@ -380,6 +420,17 @@ async def _begun(ask: Ask, running: Running, turn: Turn) -> None:
     running.turn = turn.number
     if ask.on_begun is not None:
         await ask.on_begun(turn)
+
+
+async def _describe(desk: Desk, tip: Position, way: Passage) -> Digest:
+    digest = await describe_summary(desk, tip)
+    return replace(digest, usages=tuple(way.usages))
+
+
+def _count_unread(front: Sequence[Turn], verbatim: Sequence[TurnRange]) -> int:
+    """How many items of an input's front the model did not read word for word."""
+    read = {number for first, last in verbatim for number in range(first, last + 1)}
+    return sum(turn.last - turn.first + 1 for turn in front if turn.number not in read)
 
 
 def _lasting(options: Options) -> Options:

@@ -14,8 +14,19 @@ from ..context.receipt import Receipt
 from ..context.view import View
 from ..conversation.items import FinishReason, Item, Usage
 from ..conversation.log import Position
-from ..engine.base import Delta, End, EngineInfo, Progress, ReasoningDelta, Request, TextDelta, ToolCallDelta
+from ..engine.base import (
+    Delta,
+    End,
+    Engine,
+    EngineInfo,
+    Progress,
+    ReasoningDelta,
+    Request,
+    TextDelta,
+    ToolCallDelta,
+)
 from ..errors import ContextOverflow
+from ..masking import Masking
 from ..meter import Size
 from ..prompt import Desk, Options, Plan, day_of
 from ..receipts import describe_tools, draft_receipt, with_usage
@@ -95,13 +106,18 @@ class UnstoredTurns:
         pool: the engines.
         desks: the desks of conversations.
         holder: who reads.
+        masking: what the models read in place of personal data; None: nothing.
     """
 
-    def __init__(self, store: Store, pool: EnginePool, desks: Desks, *, holder: str) -> None:
-        self._store, self._desks, self._holder = store, desks, holder
+    def __init__(
+        self, store: Store, pool: EnginePool, desks: Desks, *, holder: str, masking: Masking | None = None
+    ) -> None:
+        self._store, self._desks, self._holder, self._masking = store, desks, holder, masking
         # The store's values alone: the desk that has no conversation asks for nothing else.
         values = cast(Store, _Values())
-        self._blank = Desk(store=values, engine=pool.seat(None), owner="", conversation="", holder=holder)
+        seat = pool.seat(None)
+        engine: Engine = seat if masking is None else masking.aside(seat)
+        self._blank = Desk(store=values, engine=engine, owner="", conversation="", holder=holder)
 
     async def draft(self, unstored: Unstored, engine: PooledEngine) -> Draft:
         """Make the request.
@@ -200,7 +216,8 @@ class UnstoredTurns:
     ) -> None:
         """Send the request; what comes is told and assembled."""
         began = time.monotonic()
-        async with contextlib.aclosing(engine.stream(draft.request)) as deltas:
+        masked = self._masked(engine, draft)
+        async with contextlib.aclosing(masked.stream(draft.request)) as deltas:
             async for delta in deltas:
                 assembler.add(delta)
                 event = event_of(delta)
@@ -211,6 +228,15 @@ class UnstoredTurns:
         end = assembler.end
         draft.seconds = time.monotonic() - began
         await draft.desk.meter.learn(draft.info, draft.request, end.usage.prompt_tokens if end else None)
+
+    def _masked(self, engine: PooledEngine, draft: Draft) -> Engine:
+        """The engine as the request sees it; of what it adds to a chain's marks nothing is kept."""
+        if self._masking is None:
+            return engine
+        if not draft.desk.conversation:
+            return self._masking.aside(engine)
+        desk = draft.desk
+        return self._masking.over(engine, self._store, desk.owner, desk.conversation, reading=True)
 
 
 def event_of(delta: Delta) -> TurnEvent | None:

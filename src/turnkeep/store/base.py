@@ -1,8 +1,7 @@
 """What a turn knows of a store: the rows it gives back, and the `Store` protocol.
 
 Items are inserted, never updated. The mutable things are a turn's state, the
-pointers to tip and view, a conversation's name, and leases.
-All times are seconds since the epoch (UTC), given by the caller.
+pointers to tip and view, a conversation's name, and leases. All times are seconds since the epoch (UTC), given.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 from ..context.ranking import Postings
 from ..conversation.items import Item, TurnState
 from ..conversation.log import Position
+from .marking import MarkStore
 
 if TYPE_CHECKING:
     from .reading import Index, Record
@@ -166,7 +166,7 @@ class StoreStats:
 Looked = TypeVar("Looked")
 
 
-class Store(Protocol):
+class Store(MarkStore, Protocol):
     """Keeps conversations. Methods may be called from any event loop, one loop at a time.
 
     Raises (all methods): `StoreError` and its subclasses; methods that take a conversation id

@@ -11,13 +11,14 @@
 
 A conversation has a random key; each id of something inside it embeds that key,
 so that an id alone says where to look (and a distributed database where to go).
-Both parts come from `secrets`: from an id, no other can be guessed, nor how many there are.
+Both parts are random: from an id, no other can be guessed, nor how many there are.
 One stored item is several on the wire; their ids share its tag, so no table is needed to find it again.
 """
 
-import secrets
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
+
+from ..randomness import draw_bits
 
 # Crockford's base 32, lower case: no i, l, o, u, so that ids survive being read aloud.
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -61,12 +62,12 @@ class ParsedId:
 
 def make_key() -> str:
     """Make the random key of a new conversation."""
-    return _encode(secrets.randbits(5 * _KEY_DIGITS), _KEY_DIGITS)
+    return _encode(draw_bits(5 * _KEY_DIGITS), _KEY_DIGITS)
 
 
 def make_tag() -> int:
     """Make the random part of a new item's or response's id."""
-    return secrets.randbits(5 * _TAG_DIGITS)
+    return draw_bits(5 * _TAG_DIGITS)
 
 
 def conversation_id(key: str) -> str:

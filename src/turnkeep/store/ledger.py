@@ -47,7 +47,9 @@ class StoredResponse:
     keeper: str | None  # subject of the lease whose holder works on it while it is queued
     model: str | None  # as the client named it
     metadata: Mapping[str, str]  # as the client gave it
-    head: Mapping[str, Any]  # Any: JSON of the gateway's own making: request fields to echo, without texts
+    # Any: JSON of the gateway's own making: request fields to echo, without texts. What stands under
+    # "compaction" quotes the conversation, and goes when anything of that is forgotten.
+    head: Mapping[str, Any]
     created: float
 
 

@@ -11,9 +11,10 @@ import click
 
 from ..errors import UsageError
 from ..settings import Settings
-from ..unlocking import is_encrypted, open_database
+from ..unlocking import find_secret, is_encrypted, open_database
 
 if TYPE_CHECKING:
+    from ..store.secret import Secret
     from ..store.sqlite import SqliteStore
 
 
@@ -71,6 +72,12 @@ def open_settings_database(settings: Settings) -> "SqliteStore":
     completing = "_TURNKEEP_COMPLETE" in os.environ  # a shell that completes is no place for questions
     ask = ask_passphrase if sys.stdin.isatty() and not completing else None
     return open_database(settings.database, key_file=settings.encryption_key_file, ask=ask)
+
+
+def find_settings_secret(settings: Settings) -> "Secret | None":
+    """Find what opens the database that the settings name; asks for its passphrase where that is needed."""
+    ask = ask_passphrase if sys.stdin.isatty() else None
+    return find_secret(settings.database, key_file=settings.encryption_key_file, ask=ask)
 
 
 def find_history(settings: Settings) -> Path | None:

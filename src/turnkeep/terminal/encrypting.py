@@ -1,6 +1,7 @@
 """`turnkeep encrypt`: a database becomes an encrypted one, or is opened by something else from now on."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,22 @@ def _encrypt(settings: Settings, key_file: Path | None) -> None:
         _tell("What was typed is not kept in a file any more.")
     if wiped:
         _tell(f"{wiped:,} bytes of plain text were overwritten. {COPIES}")
+    _tell_of_the_rest(database, done.backups)
+
+
+def _tell_of_the_rest(database: Path, backups: Sequence[Path]) -> None:
+    """Say what is as readable as it was."""
+    from ..audit.folder import Folder
+
+    journal = Folder.of(database.absolute())
+    if journal.holds_texts():
+        _tell(
+            f"The audit journal {journal.path} holds texts and is not encrypted: set audit_level = 'sizes' to keep none from now on."
+        )
+    if backups:
+        _tell(
+            f"Backups made before are not encrypted: {', '.join(map(str, backups))}. Back up again, and delete them."
+        )
 
 
 def _change(settings: Settings, key_file: Path | None) -> None:

@@ -11,7 +11,10 @@ F = TypeVar("F", bound=Callable[..., Any])  # Any: a command takes what its opti
 _METAVARS = {
     "engine": "URL", "gguf": "FILE", "db": "FILE", "embeddings": "NAME", "embedding_seconds": "SECONDS",
     "recall_everywhere": "on|off", "require_key": "on|off", "store": "on|off", "waiting": "N",
-    "allow_origin": "URL", "allow_host": "NAME", "encryption_key_file": "FILE",
+    "encryption_key_file": "FILE",
+    "allow_origin": "URL", "allow_host": "NAME", "max_body": "SIZE", "stall_seconds": "SECONDS",
+    "grace_seconds": "SECONDS", "mask_prompt": "on|off", "audit_level": "off|sizes|masked|full", "audit_required": "on|off",
+    "audit_rotate_bytes": "N", "audit_rotate_days": "DAYS", "audit_keep_days": "DAYS", "retention_days": "DAYS",
 }  # fmt: skip
 _HELP = {setting.name: setting.help for setting in SETTINGS}
 

@@ -3,17 +3,22 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from ..carrying import sweep_imports
 from ..errors import TurnkeepError
 from ..settings import OWNER, Settings
 from ..store.base import Conversation, Store
 from ..store.ephemeral import EphemeralStore
+from ..store.erasing import Eraser
 from ..transfer import check_name, sweep_unfinished
+from ..unlocking import open_copy
 from .asking import open_settings_database
 
 if TYPE_CHECKING:
     from ..library import AsyncChat, Opened
+    from ..store.sqlite import SqliteStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,7 @@ class Start:
 
 
 @contextlib.asynccontextmanager
-async def open_store(settings: Settings, *, make: bool = True) -> AsyncIterator[Store]:
+async def open_store(settings: Settings, *, make: bool = True) -> AsyncIterator["SqliteStore"]:
     """Open the database; close it at the end of the block.
 
     Args:
@@ -33,12 +38,31 @@ async def open_store(settings: Settings, *, make: bool = True) -> AsyncIterator[
         make: False works on an empty one in memory where there is no file yet.
     """
     there = make or settings.database.exists()
-    store: Store = open_settings_database(settings) if there else EphemeralStore()
+    store = open_settings_database(settings) if there else EphemeralStore()
     try:
         await sweep_unfinished(store, OWNER)
+        await sweep_imports(store, OWNER)
+        if isinstance(store, Eraser) and await store.load_unfinished():
+            await finish_forgetting(settings, store)
         yield store
     finally:
         await store.close()
+
+
+async def finish_forgetting(settings: Settings, store: Store) -> None:
+    """Do what a forget that was killed, or could not write a file, has left."""
+    from ..engine.absent import AbsentEngine
+    from ..forgetting.opening import open_forgetter
+    from ..holding import name_holder
+
+    forgetter = open_forgetter(
+        store,
+        AbsentEngine(),
+        holder=name_holder(),
+        home=settings.home,
+        open_store=partial(open_copy, store),
+    )
+    await forgetter.finish()
 
 
 async def find_last(store: Store) -> str | None:
@@ -76,6 +100,9 @@ async def open_chat(
         embedding_seconds=settings.embedding_seconds or None,
         recall_everywhere=settings.recall_everywhere,
         on_wait=on_wait,
+        mask_prompt=settings.mask_prompt,
+        patterns={pattern.kind: pattern.expression for pattern in settings.patterns},
+        audit=settings.audit,
     )
     try:
         return chat, await chat.open()

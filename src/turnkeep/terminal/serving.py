@@ -30,7 +30,9 @@ NEEDED = ("uvicorn", "httptools", "websockets")
 )
 @with_settings(
     "host", "port", "gguf", "model", "window", "strategy", "embeddings", "embedding_seconds", "db", "api_key",
-    "require_key", "store", "waiting", "allow_origin", "allow_host",
+    "require_key", "store", "waiting", "allow_origin", "allow_host", "max_body", "stall_seconds", "grace_seconds",
+    "mask_prompt", "audit_level", "audit_required", "audit_rotate_bytes", "audit_rotate_days", "audit_keep_days",
+    "retention_days",
 )  # fmt: skip
 def serve(engines: tuple[str, ...], **flags: str | None) -> None:
     """Give any OpenAI client a memory, over HTTP.
@@ -44,7 +46,7 @@ def serve(engines: tuple[str, ...], **flags: str | None) -> None:
         load_settings({**flags, "engine": engines[0] if engines else None}), engines
     )
     gc.disable()  # until it listens: what is imported stays, and looking through it takes a tenth of the start
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    _log_with_marks()
     from ..gateway.server import serve as run
 
     with asyncio.Runner(loop_factory=_find_loop()) as runner:
@@ -83,7 +85,22 @@ def make_serve_settings(settings: Settings, engines: tuple[str, ...]) -> "ServeS
         waiting=settings.waiting,
         origins=settings.allow_origin,
         hosts=settings.allow_host,
+        body_bytes=settings.max_body,
+        stall_seconds=settings.stall_seconds,
+        grace_seconds=settings.grace_seconds,
+        mask_prompt=settings.mask_prompt,
+        patterns=settings.patterns,
+        audit=settings.audit,
+        retention_days=settings.retention_days,
     )
+
+
+def _log_with_marks() -> None:
+    from ..logs import MaskingFormatter
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _find_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -69,7 +69,7 @@ def describe_slip(error: click.ClickException) -> str:
 def _name(param: click.Parameter) -> str:
     if isinstance(param, click.Option):
         return param.opts[0]
-    return (param.metavar or param.name or "").upper()
+    return (param.metavar or param.name or "").strip("[]").upper()
 
 
 def _choices(param: click.Parameter) -> str:

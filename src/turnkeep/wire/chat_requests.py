@@ -67,6 +67,11 @@ class ChatRequest:
     truncation: Truncation | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON values as given
 
+    @property
+    def continues(self) -> bool:
+        """Whether the last message is the beginning of the reply, which the engine is to go on with (llama.cpp does)."""
+        return self.messages[-1].role == "assistant"
+
 
 def parse_request(body: object) -> ChatRequest:
     """Read the body of a request.
@@ -133,15 +138,22 @@ def parse_messages(value: object) -> tuple[str | None, tuple[Message, ...]]:
 def _check_end(messages: Sequence[Message]) -> None:
     """Refuse what leaves nothing to answer."""
     last = len(messages) - 1
-    spoken = (message.role for message in reversed(messages) if message.role not in ("system", "developer"))
-    if next(spoken, "user") == "assistant":
+    spoken = [message for message in messages if message.role not in ("system", "developer")]
+    if spoken and spoken[-1].role == "assistant":
+        *before, begun = spoken
+        if begun is messages[-1] and begun.text and not begun.tool_calls and _is_answerable(before):
+            return
         raise RequestRefused(
-            "The last message is the assistant's, and is not continued here: end with a user message.",
+            "The last message is the assistant's, and no text that a reply could begin with: end with a user message.",
             param=f"messages[{last}]",
         )
     new = takewhile(lambda message: message.role != "assistant", reversed(messages))
     if not any(_says_something(message) for message in new):
         raise RequestRefused("The message is empty: say something.", param=f"messages[{last}].content")
+
+
+def _is_answerable(messages: Sequence[Message]) -> bool:
+    return bool(messages) and messages[-1].role in ("user", "tool")
 
 
 def _says_something(message: Message) -> bool:

@@ -111,16 +111,10 @@ def make_response(
         store: whether it can be asked for again.
         place: where in the record it stands, for the receipt: conversation and turn.
     """
-    failed = None if standing.error is None else {"code": "server_error", "message": standing.error}
-    cut = None if standing.reason is None else {"reason": standing.reason}
     return {
         "id": response_id,
         "object": "response",
-        "created_at": int(created),
-        "completed_at": int(completed) if completed and standing.status == "completed" else None,
-        "status": standing.status,
-        "error": failed,
-        "incomplete_details": cut,
+        **_show_course(standing, created, completed),
         "conversation": None if conversation is None else {"id": conversation},
         "previous_response_id": previous,
         "instructions": instructions or None,
@@ -129,9 +123,27 @@ def make_response(
         "store": store,
         "metadata": dict(metadata),
         **echo,
-        "usage": None if receipt is None else show_usage(receipt),
-        "turnkeep": None if receipt is None else shorten_receipt(receipt, place or {}),
+        **_show_receipt(receipt, place or {}),
     }
+
+
+def _show_course(standing: Standing, created: float, completed: float | None) -> Json:
+    """Say how a response stands and since when, and why where it is not whole."""
+    failed = None if standing.error is None else {"code": "server_error", "message": standing.error}
+    return {
+        "created_at": int(created),
+        "completed_at": int(completed) if completed and standing.status == "completed" else None,
+        "status": standing.status,
+        "error": failed,
+        "incomplete_details": None if standing.reason is None else {"reason": standing.reason},
+    }
+
+
+def _show_receipt(receipt: Mapping[str, Any] | None, place: Mapping[str, Any]) -> Json:
+    """Show what a turn took, once there is a receipt of it."""
+    if receipt is None:
+        return {"usage": None, "turnkeep": None}
+    return {"usage": show_usage(receipt), "turnkeep": shorten_receipt(receipt, place)}
 
 
 def show_usage(receipt: Mapping[str, Any]) -> Json | None:

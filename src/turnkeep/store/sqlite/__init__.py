@@ -14,6 +14,7 @@ from typing import Any
 from ...conversation.items import Item, TurnState
 from ...conversation.log import Position
 from ...errors import LeaseLost
+from ...privacy.marks import Marks
 from ..base import (
     Conversation,
     ConversationKind,
@@ -46,15 +47,17 @@ from . import (
     values,
     views,
 )
+from . import marks as mark_rows
 from . import vectors as vector_rows
+from .carrying import CarrierCalls
 from .database import Database
 from .ledger import LedgerCalls
 
 _EXPORT_TURNS = 64  # turns loaded at a time by an export
 
 
-class SqliteStore(LedgerCalls):
-    """Keeps conversations in one SQLite file; implements `Store` and `Ledger`.
+class SqliteStore(LedgerCalls, CarrierCalls):
+    """Keeps conversations in one SQLite file; implements `Store`, `Ledger` and `Carrier`.
 
     Opened by the first call, in a thread of its own, and again in a forked
     process. May be called from any event loop. What a gateway asks for is in
@@ -296,6 +299,15 @@ class SqliteStore(LedgerCalls):
     ) -> StoredView | None:
         """Find the newest view that folded nothing but ancestors of `tip`."""
         return await self._read(views.find_view, owner, conversation, tip, key)
+
+    # -- marks -----------------------------------------------------------------
+    async def load_marks(self, owner: str, conversation: str) -> Marks:
+        """Load the marks that stand for personal data."""
+        return await self._read(mark_rows.load_marks, owner, conversation)
+
+    async def save_marks(self, owner: str, conversation: str, before: Marks, marks: Marks) -> bool:
+        """Keep new ones; durable before the engine reads them."""
+        return await self._write(mark_rows.save_marks, owner, conversation, before, marks)
 
     # -- sizes -----------------------------------------------------------------
     async def save_sizes(

@@ -29,10 +29,19 @@ class Calls:
         self, path: str | Path | None, *, busy_seconds: float = BUSY_SECONDS, secret: Secret | None = None
     ) -> None:
         self.path = None if path is None else Path(path).absolute()
+        self._secret = secret
         opener = partial(
             open_database, self.path, load_migrations("sqlite"), busy_seconds=busy_seconds, secret=secret
         )
         self._worker = Worker(opener, survives_fork=path is not None)
+
+    def secret_of(self, copy: Path) -> Secret | None:
+        """What opens a copy of this file; None where it is not encrypted: it may have been made before this was."""
+        if self._secret is None:
+            return None
+        from .encrypt import encryption_method
+
+        return None if encryption_method(copy) is None else self._secret
 
     async def _read(
         self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs

@@ -16,6 +16,7 @@ from ..secret import Secret
 
 APPLICATION_ID = 0x746B6570  # "tkep", in the file's header: this is a turnkeep database
 OLDEST_SQLITE = (3, 35, 0)  # RETURNING, and what else the statements use
+KEYS = "conversation_key"  # the table of the keys of conversations
 BUSY_SECONDS = 30.0  # writes take milliseconds; who waits longer than this waits for something broken
 
 # Errors of the disk itself that mean "cannot write" (sqlite.org/rescode.html); ENOSPC is SQLITE_FULL.
@@ -48,6 +49,17 @@ class Database(sqlite3.Connection):
     def term_digests(self, owner: int, conversation: int) -> Callable[[int], int]:  # noqa: ARG002 - of encrypted ones
         """What turns the numbers of terms into those that stand in a conversation's index."""
         return int
+
+    def opened(self, table: str, column: str, row: str, keys: str = KEYS) -> str:  # noqa: ARG002 - of encrypted ones
+        """What stands for the text of a column in SQL.
+
+        Args:
+            table: the table.
+            column: its column.
+            row: what the statement calls the row: OLD, say.
+            keys: the table that holds the keys of conversations.
+        """
+        return f"{row}.{column}"
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -150,6 +162,7 @@ def open_database(
     *,
     busy_seconds: float = BUSY_SECONDS,
     secret: Secret | None = None,
+    locked: bool = False,
 ) -> Database:
     """Open the database, made and brought up to date where it must be.
 
@@ -158,6 +171,7 @@ def open_database(
         migrations: all steps, in order.
         busy_seconds: how long to wait for other processes.
         secret: what opens it where it is encrypted; an empty one becomes so.
+        locked: nothing that can be encrypted will be read or written: it needs no secret.
 
     Raises:
         StoreError: or the subclass that says what is wrong, in one sentence.
@@ -171,7 +185,7 @@ def open_database(
     try:
         if path is not None:
             private.make_file(path)
-        return _open(path, where, migrations, busy_seconds, secret)
+        return _open(path, where, migrations, busy_seconds, secret, locked=locked)
     except sqlite3.Error as error:
         raise explain(error, where) from error
     except OSError as error:
@@ -212,37 +226,45 @@ def _open(
     migrations: Sequence[Migration],
     busy_seconds: float,
     secret: Secret | None,
+    *,
+    locked: bool,
 ) -> Database:
     deadline = time.monotonic() + busy_seconds
     factory = _factory(secret)
     while True:
-        file = _file_number(path)
+        opened = _file_number(path)
         database = sqlite3.connect(
             path or ":memory:", timeout=busy_seconds, isolation_level=None, factory=factory
         )
         database.where = where
         try:
             _prepare(database, path, migrations)
-            database.unlock(secret)
+            if not locked:
+                database.unlock(secret)
         except sqlite3.DatabaseError as error:
             database.close()
             # The switch to WAL and the recovery of a log do not wait for the other
             # process that does the same at this moment, whatever the timeout says.
             # Another file may be there since: the encrypted one in place of the plain one.
             busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-            if not (busy or _file_number(path) != file) or time.monotonic() > deadline:
+            if not (busy or _file_number(path) != opened) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)  # this is the store's own thread
         except BaseException:
             database.close()
             raise
         else:
-            return database
+            if _file_number(path) == opened:
+                return database
+            database.close()  # it was replaced while this one waited for it (backups.py)
 
 
 def _file_number(path: Path | None) -> int | None:
-    """What tells a file from another that takes its name."""
-    return None if path is None or not path.exists() else path.stat().st_ino
+    """What tells a file from another one that takes its name; None: there is none."""
+    try:
+        return None if path is None else path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _factory(secret: Secret | None) -> type[Database]:

@@ -17,22 +17,26 @@ from ..ids import conversation_id
 from ..migrations import load_migrations
 from ..secret import Secret
 from .database import Database, explain, open_database
-from .postings import index_slice
-from .sealed import DIGESTS, SealedDatabase, check_columns, list_tables, save_header
+from .postings import TABLES, index_slice
+from .sealed import SealedDatabase, check_columns, list_tables, save_header
 from .wiping import OLD, kept_open, overwrite, sync
 
 NEW = ".encrypting"  # what the new file is called until it is whole
 ALONE_SECONDS = 5.0  # how long other processes get to end what they write
 _OWN = {"migration", "encryption", "conversation_key"}  # rows of the new file's own
-_INDEX = {"indexed", *(table for table, columns in DIGESTS.items() if "term" in columns)}  # made anew
+_INDEX = set(TABLES)  # made anew
 
 
 @dataclass(frozen=True, slots=True)
 class Encrypted:
-    """What was encrypted: conversations, and the bytes of the old file that were overwritten."""
+    """What was encrypted: conversations, and the bytes of the old file that were overwritten.
+
+    backups: of before, which are not.
+    """
 
     conversations: int
     wiped_bytes: int
+    backups: tuple[Path, ...] = ()
 
 
 def encryption_method(path: Path) -> str | None:
@@ -91,6 +95,7 @@ def encrypt(path: Path, secret: Secret) -> Encrypted:
             assert isinstance(new, SealedDatabase)
             _copy(old, new)
             (conversations,) = old.execute("SELECT count(*) FROM conversation").fetchone()
+            backups = [Path(path) for (path,) in old.execute("SELECT path FROM backup ORDER BY number")]
             new.close()
             wiped = _swap(path, made)
     except sqlite3.Error as error:
@@ -99,7 +104,11 @@ def encrypt(path: Path, secret: Secret) -> Encrypted:
         raise StoreError(
             f"{path} was not encrypted ({error.strerror}): make room, then try again."
         ) from error
-    return Encrypted(conversations=conversations, wiped_bytes=wiped)
+    return Encrypted(
+        conversations=conversations,
+        wiped_bytes=wiped,
+        backups=tuple(backup for backup in backups if backup.exists()),
+    )
 
 
 # -- the old one ----------------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ from itertools import compress
 from typing import Any
 
 from ...context.notes import forget_in_view
-from ...context.recall import is_quoted
+from ...context.recall import quote_message
 from ...context.view import dump_view, load_view
 from ...context.words import VERSION, index_terms, term_key
-from ...conversation.items import Forgotten, Item, Message, Note, Recalled
+from ...conversation.items import Forgotten, Item, Message, Note, Recalled, Text
 from ...conversation.log import Position
 from ...errors import Conflict
 from ..base import Lease, StoredItem, Turn
@@ -23,8 +23,9 @@ from .conversations import Place, find_place
 from .database import Database
 from .digests import drop_digests
 from .leases import check_lease
-from .postings import INDEXED_ROLES
-from .responses import drop_responses
+from .marks import forget_unsaid
+from .postings import INDEXED_ROLES, TABLES
+from .responses import drop_compactions, drop_responses
 from .rows import SELECT_ITEMS, dump_body, dump_json, load_body, load_mapping, load_stored
 from .turns import SELECT_TURNS, find_turn, load_items_of, load_turn_row
 
@@ -47,6 +48,13 @@ def forget_turn(
     if turn.state == "open":
         raise Conflict(f"Turn {number} is still being answered: wait for it, or stop it first.")
     turns = _turns_alike(database, place, key, turn) if alike else [turn]
+    take_turns_out(database, place, key, turns)
+    database.execute("UPDATE conversation SET updated = ? WHERE owner = ? AND number = ?", (now, *place))
+    return tuple(each.number for each in turns)
+
+
+def take_turns_out(database: Database, place: Place, key: str, turns: Sequence[Turn]) -> None:
+    """Take closed turns of a conversation out, with all that was made of them."""
     items = [item for each in turns for item in load_items_of(database, place, key, each)]
     numbers = [each.number for each in turns]
     unindex_items(database, place, items)
@@ -54,6 +62,7 @@ def forget_turn(
         _drop_derived(database, place, each)
     drop_digests(database, place, turns)
     drop_responses(database, place, key, numbers)
+    drop_compactions(database, place)
     drop_all_aliases(database, place, tags_of(items))
     for item in items:
         bury_item(database, place, item)
@@ -62,8 +71,7 @@ def forget_turn(
     forget_elsewhere(database, place, items)
     clean_receipts(database, place, numbers)
     mark_newest(database, place, numbers)
-    database.execute("UPDATE conversation SET updated = ? WHERE owner = ? AND number = ?", (now, *place))
-    return tuple(numbers)
+    forget_unsaid(database, place)
 
 
 def _turns_alike(database: Database, place: Place, key: str, turn: Turn) -> list[Turn]:
@@ -95,7 +103,7 @@ def unindex_items(database: Database, place: Place, items: Sequence[StoredItem])
     if state is None:
         return
     if state[0] != VERSION:  # under which terms they stand is not known any more; upkeep makes it anew
-        for table in ("posting", "word", "indexed"):
+        for table in TABLES:
             database.execute(f"DELETE FROM {table} WHERE owner = ? AND conversation = ?", place)  # noqa: S608 - our own names
         return
     for each in items:
@@ -122,6 +130,10 @@ def _unindex_item(database: Database, place: Place, at: Position, terms: dict[st
     database.executemany(
         "DELETE FROM word WHERE owner = ? AND conversation = ? AND term = ? AND items <= 0",
         [(*place, term) for term in gone],
+    )
+    database.execute(
+        "DELETE FROM extent WHERE owner = ? AND conversation = ? AND branch = ? AND seq = ?",
+        (*place, at.branch, at.seq),
     )
     database.execute(
         "UPDATE indexed SET items = items - 1, words = words - ? WHERE owner = ? AND conversation = ?",
@@ -234,7 +246,7 @@ def forget_elsewhere(database: Database, place: Place, items: Iterable[StoredIte
 
     Such lines name no turn (`turns` holds 0): they are known by what they quote.
     """
-    said = [(each.item, each.created) for each in items if isinstance(each.item, Message)]
+    quoted = _Quoted(items)
     rows = database.execute(
         "SELECT conversation, branch, seq, kind, body FROM item INDEXED BY item_aside WHERE owner = ? "
         "AND conversation <> ? AND kind NOT IN ('user', 'assistant') AND kind = 'recalled'",
@@ -243,14 +255,33 @@ def forget_elsewhere(database: Database, place: Place, items: Iterable[StoredIte
     for conversation, branch, seq, kind, body in rows:
         item = load_body(kind, body)
         assert isinstance(item, Recalled)
-        kept = [
-            turn != 0 or not any(is_quoted(line, message, said=when) for message, when in said)
-            for line, turn in zip(item.lines, item.turns, strict=True)
-        ]
+        kept = [turn != 0 or not quoted.by(line) for line, turn in zip(item.lines, item.turns, strict=True)]
         if not all(kept):
             other = Place(place.owner, conversation)
             replace_item(database, other, Position(branch, seq), _keep(item, kept))
             mark_newest(database, other, (0,))
+
+
+class _Quoted:
+    """Tells whether a line quotes one of many messages, as context/recall.py tells it of one."""
+
+    def __init__(self, items: Iterable[StoredItem]) -> None:
+        self._lines: set[str] = set()
+        parts: dict[str, list[str]] = {}
+        for each in items:
+            if isinstance(each.item, Message):
+                self._lines.add(quote_message(each.item, said=each.created))
+                head = quote_message(Message(each.item.role, (Text(""),)), said=each.created)
+                parts.setdefault(head, []).append("".join(each.item.text.split()))
+        self._said = {head: "\0".join(texts) for head, texts in parts.items()}
+
+    def by(self, line: str) -> bool:
+        """Whether the line quotes one of them, or a part of it."""
+        if line in self._lines:
+            return True
+        name, mark, rest = line.partition(": ")
+        part = "".join(rest.removeprefix("… ").removesuffix(" …").split())
+        return bool(part) and part in self._said.get(name + mark, "")
 
 
 # -- receipts ---------------------------------------------------------------------------------------

@@ -27,8 +27,9 @@ from .forget import (
     unindex_items,
 )
 from .leases import check_lease
+from .marks import forget_unsaid
 from .paths import Parents
-from .responses import drop_claims
+from .responses import drop_claims, drop_compactions
 from .rows import SELECT_ITEMS, load_stored
 from .turns import find_turn
 
@@ -60,10 +61,12 @@ def forget_item(
     _take_out(database, place, key, changes, aside=parsed.kind == "rs")
     drop_digests(database, place, turns)
     drop_claims(database, place)
+    drop_compactions(database, place)
     for turn in turns:
         _drop_events(database, place, turn.number)
     gone = [each for change in changes for each in change.gone]
     drop_aliases(database, place, gone)
+    forget_unsaid(database, place)
     database.execute("UPDATE conversation SET updated = ? WHERE owner = ? AND number = ?", (now, *place))
     return tuple(make_id(each) for each in gone)
 

@@ -6,6 +6,7 @@ from typing import Any
 from ...conversation.items import Item
 from ...conversation.log import Position
 from ..base import Conversation, ConversationKind, Lease, StoredItem, Turn
+from ..heads import AuditHead
 from ..ledger import (
     ApiKey,
     Claim,
@@ -20,13 +21,14 @@ from ..ledger import (
 from . import aliases, answers, api_keys, appends, conversations, paths, responses
 from . import digests as digest_rows
 from . import events as event_rows
+from . import heads as head_rows
 from . import idempotency as claims
-from .calls import Calls
+from .erasure_calls import ErasureCalls
 from .forget_item import forget_item
 
 
-class LedgerCalls(Calls):
-    """Implements `Ledger`."""
+class LedgerCalls(ErasureCalls):
+    """Implements `Ledger` and `Heads`."""
 
     # -- conversations and ids ---------------------------------------------------
     async def update_conversation(
@@ -244,3 +246,16 @@ class LedgerCalls(Calls):
         if found is not None and found.used != api_keys.day_of(now):  # once a day is written, and no more
             await self._note(api_keys.note_use, found, now)
         return found
+
+    # -- the audit journal's files -----------------------------------------------
+    async def load_audit_heads(self) -> list[AuditHead]:
+        """Load what is known of the journal's files."""
+        return await self._read(head_rows.load_heads)
+
+    async def begin_audit_file(self, head: AuditHead, roll: AuditHead) -> bool:
+        """Keep a file that is about to be begun, and the roll that counts it."""
+        return await self._write(head_rows.begin_file, head, roll)
+
+    async def save_audit_heads(self, heads: Sequence[AuditHead]) -> None:
+        """Keep how far files have come."""
+        await self._note(head_rows.save_heads, heads)

@@ -10,7 +10,7 @@ from .database import Database
 from .rows import plain
 
 # The index of words and the vectors: made from the items, and made anew where they are thrown away.
-RECALL_TABLES = ("indexed", "word", "posting", "embedder", "embedded", "vector")
+RECALL_TABLES = ("indexed", "word", "posting", "extent", "embedder", "embedded", "vector")
 
 
 def measure(database: Database, path: Path | None, owner: str | None) -> StoreStats:

@@ -17,14 +17,16 @@ from ..base import Elsewhere, IndexProgress, StoredItem
 from ..ids import conversation_id
 from .conversations import Place, find_place
 from .database import Database
+from .extents import PARTS, Side, count_holding, count_items, dump_ranges, find_side
 from .paths import Parents
 from .rows import SELECT_ITEMS, load_body, load_stored, plain
 
+TABLES = ("posting", "word", "extent", "indexed")
 INDEXED_ROLES = ("user", "assistant")  # not tool results, which are long and nobody said them
 SLICE_TURNS = 50  # indexed at a time, so that turns go on meanwhile: some 20 ms
 MOST_ROWS = 5_000  # of one term; where all of a long conversation's words are common, the newest count
 MOST_CONVERSATIONS = 50  # looked into by one search over all of an owner's
-ROUND = 32  # values of a statement come in multiples of this
+ROUND, ROUND_KEYS = 32, 16  # values of a statement come in multiples of this
 
 _Rows = Iterable[tuple[int, int, str, str, float]]  # branch, seq, kind, body, created
 
@@ -47,6 +49,22 @@ def index_new(database: Database, place: Place, turn: int, rows: _Rows, *, begin
     # A turn whose first items are not indexed waits whole, or the slice that comes for it would miss them.
     if version == VERSION and done >= (turn - 1 if begins else turn):
         _index_rows(database, place, max(done, turn), rows)
+
+
+def index_rewritten(database: Database, place: Place, places: Sequence[Position]) -> None:
+    """Index items anew that were taken out of the index and rewritten; those of turns still to come wait for theirs."""
+    done = _indexed_turns(database, place)
+    rows = [
+        row
+        for at in places
+        for row in database.execute(
+            "SELECT branch, seq, kind, body, created FROM item "
+            "WHERE owner = ? AND conversation = ? AND branch = ? AND seq = ? AND turn <= ?",
+            (*place, at.branch, at.seq, done),
+        )
+    ]
+    if rows:
+        _index_rows(database, place, done, rows)
 
 
 def index_slice(database: Database, owner: str, conversation: str) -> IndexProgress:
@@ -77,7 +95,7 @@ def _indexed_turns(database: Database, place: Place) -> int:
     ).fetchone()
     if state is None or state[0] == VERSION:
         return 0 if state is None else int(state[1])
-    for table in ("posting", "word", "indexed"):
+    for table in TABLES:
         database.execute(f"DELETE FROM {table} WHERE owner = ? AND conversation = ?", place)  # noqa: S608 - our own names
     return 0
 
@@ -86,11 +104,13 @@ def _index_rows(database: Database, place: Place, turn: int, rows: _Rows) -> Non
     items, words = 0, 0
     digest = database.term_digests(*place)
     postings: list[tuple[int, ...]] = []
+    extents: list[tuple[int, ...]] = []
     for branch, seq, kind, body, created in rows:
         item = load_body(kind, body) if kind in INDEXED_ROLES else None
         terms = index_terms(item.text, created) if isinstance(item, Message) else {}
         length = sum(terms.values())
         items, words = items + bool(terms), words + length
+        extents += [(*place, branch, seq, length)] if terms else []
         counts: dict[int, int] = {}
         for term, count in terms.items():
             number = digest(term_key(term))
@@ -100,6 +120,9 @@ def _index_rows(database: Database, place: Place, turn: int, rows: _Rows) -> Non
     database.executemany(
         "INSERT INTO posting (owner, conversation, term, seq, branch, count, length) VALUES (?, ?, ?, ?, ?, ?, ?)",
         postings,
+    )
+    database.executemany(
+        "INSERT INTO extent (owner, conversation, branch, seq, words) VALUES (?, ?, ?, ?, ?)", extents
     )
     database.executemany(
         "INSERT INTO word (owner, conversation, term, items) VALUES (?, ?, ?, 1) "
@@ -127,30 +150,66 @@ class PathIndex:
         self._place, self._key = find_place(database, owner, conversation)
         self._digest = database.term_digests(*self._place)
         self._path = _load_path(database, self._place, tip)
+        self._tip = tip
 
     def postings(self, keys: Sequence[int], *, upto: int) -> Postings:
-        """Load the postings of the rarest of these terms, of items up to seq `upto`."""
-        items, words = _totals(self._database, self._place)
-        terms, holding = {self._digest(key): key for key in keys}, dict[int, int]()
-        marked = _padded(list(terms))
-        if items:  # or there is no index, or one of other terms
-            select = f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(marked)})"  # noqa: S608 - marks only
-            rows = self._database.execute(select, (*self._place, *marked))
-            holding = {terms[term]: items for term, items in rows}
+        """Load the postings of the rarest of these terms, of items up to seq `upto`.
+
+        What a term weighs is counted on the whole path, and on nothing beside it.
+        """
+        items, words, side = self._totals()
+        whole = self._holding(keys) if items else {}  # or there is no index, or one of other terms
+        holding = whole if side is None else self._share_holding(side, whole)
         path = _cut_path(self._path, upto)
         rare, others = choose_terms(holding, items)
         return Postings(
             items=items,
             words=words,
             found={
-                key: Found(
-                    items=holding[key], rows=_load_rows(self._database, self._place, self._digest(key), path)
-                )
-                for key in rare
+                key: Found(items=held, rows=self._load_rows(key, path, held, whole[key] - held))
+                for key, held in ((key, holding[key]) for key in rare)
             },
             left={key: holding[key] for key in others},
             path=path,
         )
+
+    def _totals(self) -> tuple[int, int, Side | None]:
+        """Indexed items of the path, their terms in all; the side that was counted, None where there is but one."""
+        row = self._database.execute(
+            "SELECT items, words, (SELECT branches FROM conversation WHERE number = ?2), "
+            "EXISTS (SELECT 1 FROM item WHERE owner = ?1 AND conversation = ?2 AND branch = ?3 AND seq = ?4) "
+            "FROM indexed WHERE owner = ?1 AND conversation = ?2 AND version = ?5",
+            (*self._place, self._tip.branch, self._tip.seq + 1, VERSION),
+        ).fetchone()
+        items, words, branches, goes_on = row or (0, 0, 0, False)
+        if not items or not (branches or goes_on):
+            return items, words, None
+        side = find_side(self._database, self._place, self._path, branches)
+        counted = count_items(self._database, self._place, side)
+        return side.share(items, counted[0]), side.share(words, counted[1]), side
+
+    def _holding(self, keys: Sequence[int]) -> dict[int, int]:
+        """How many items of the whole conversation hold each of these terms; those that none holds are missing."""
+        terms = {self._digest(key): key for key in keys}
+        marked = _padded(list(terms), ROUND_KEYS)
+        select = f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(marked)})"  # noqa: S608 - marks only
+        rows = self._database.execute(select, (*self._place, *marked))
+        return {terms[term]: items for term, items in rows}
+
+    def _share_holding(self, side: Side, whole: Mapping[int, int]) -> dict[int, int]:
+        """The same for the path alone."""
+        terms = {self._digest(key): key for key in whole}
+        holding = {term: whole[key] for term, key in terms.items()}
+        counted = count_holding(self._database, self._place, side, self._path, holding)
+        return {terms[term]: items for term, items in counted.items() if items}
+
+    def _load_rows(
+        self, key: int, path: Sequence[Range], held: int, beside: int
+    ) -> list[tuple[int, int, int]]:
+        term = self._digest(key)
+        if beside > held + len(path):
+            return _find_rows(self._database, self._place, term, path)
+        return _load_rows(self._database, self._place, term, path, beside)
 
     def postings_at(self, holding: Mapping[int, int], places: Sequence[int]) -> dict[int, Found]:
         """Load the postings of these terms at these places."""
@@ -220,8 +279,9 @@ def load_elsewhere(database: Database, owner: str, keys: Sequence[int], apart: s
     (number,) = found
     without = find_place(database, owner, apart)[0].conversation if apart is not None else None
     items, words = database.execute(
-        "SELECT coalesce(sum(items), 0), coalesce(sum(words), 0) FROM indexed WHERE owner = ? AND version = ?",
-        (number, VERSION),
+        "SELECT coalesce(sum(items), 0), coalesce(sum(words), 0) FROM indexed "
+        "WHERE owner = ? AND version = ? AND conversation IS NOT ?",
+        (number, VERSION, without),
     ).fetchone()
     by_term: dict[int, list[tuple[int, int]]] = {}
     find = _find_sealed_words if database.sealed else _find_words
@@ -293,14 +353,6 @@ def _load_one(
     )
 
 
-def _totals(database: Database, place: Place) -> tuple[int, int]:
-    row = database.execute(
-        "SELECT items, words FROM indexed WHERE owner = ? AND conversation = ? AND version = ?",
-        (*place, VERSION),
-    ).fetchone()
-    return row or (0, 0)
-
-
 def _load_path(database: Database, place: Place, tip: Position) -> tuple[Range, ...]:
     """The ranges that lead to `tip`."""
     return Parents(database, place).path(tip)
@@ -312,9 +364,12 @@ def _cut_path(path: Sequence[Range], upto: int) -> tuple[Range, ...]:
 
 
 def _load_rows(
-    database: Database, place: Place, key: int, path: Sequence[Range]
+    database: Database, place: Place, key: int, path: Sequence[Range], beside: int = 0
 ) -> list[tuple[int, int, int]]:
-    """Place, count and length of the items on a path that hold a term, the newest of them."""
+    """Place, count and length of the items on a path that hold a term, the newest of them.
+
+    Goes through all items that hold it, on whatever branch; `beside` says how many are not on the path.
+    """
     if not path:
         return []
     if len(path) == 1:
@@ -327,9 +382,21 @@ def _load_rows(
     rows = database.execute(
         "SELECT seq, count, length, branch FROM posting WHERE owner = ? AND conversation = ? AND term = ? "
         "AND seq > ? AND seq <= ? ORDER BY seq DESC LIMIT ?",
-        (*place, key, path[0].after, path[-1].upto, MOST_ROWS),
+        (*place, key, path[0].after, path[-1].upto, MOST_ROWS + beside),
     ).fetchall()
-    return _on_path(rows, path)
+    return _on_path(rows, path)[:MOST_ROWS]
+
+
+def _find_rows(
+    database: Database, place: Place, key: int, path: Sequence[Range]
+) -> list[tuple[int, int, int]]:
+    """The same, looked up in each range of the path."""
+    return database.execute(
+        PARTS + "SELECT seq, count, length FROM part CROSS JOIN posting "  # noqa: S608 - our own words
+        "WHERE owner = ? AND conversation = ? "
+        "AND term = ? AND seq > after AND seq <= upto AND posting.branch = part.branch ORDER BY seq DESC LIMIT ?",
+        (dump_ranges(path), *place, key, MOST_ROWS),
+    ).fetchall()
 
 
 def _on_path(rows: Iterable[tuple[int, int, int, int]], path: Sequence[Range]) -> list[tuple[int, int, int]]:
@@ -341,9 +408,9 @@ def _on_path(rows: Iterable[tuple[int, int, int, int]], path: Sequence[Range]) -
     ]
 
 
-def _padded(values: Sequence[int]) -> list[int]:
+def _padded(values: Sequence[int], round_to: int = ROUND) -> list[int]:
     """The values, the last one repeated up to a round number: statements of few lengths are compiled once."""
-    return [*values, *list(values[-1:]) * (-len(values) % ROUND)]
+    return [*values, *list(values[-1:]) * (-len(values) % round_to)]
 
 
 def _marks(values: Collection[Any]) -> str:  # Any: only their number counts

@@ -297,6 +297,24 @@ def drop_responses(database: Database, place: Place, key: str, turns: Sequence[i
     drop_claims(database, place)
 
 
+def drop_compactions(database: Database, place: Place) -> None:
+    """Drop the compaction items of a conversation's responses, which are lines of all that was said before."""
+    rows = database.execute(
+        "SELECT tag, head FROM response WHERE owner = ? AND conversation = ? "
+        "AND json_extract(head, '$.compaction') IS NOT NULL",
+        place,
+    ).fetchall()
+    for tag, text in rows:
+        head = {name: value for name, value in load_mapping(text).items() if name != "compaction"}
+        database.execute(
+            "UPDATE response SET head = ? WHERE owner = ? AND conversation = ? AND tag = ?",
+            (dump_json(head), *place, tag),
+        )
+        database.execute(
+            "DELETE FROM response_event WHERE owner = ? AND conversation = ? AND response = ?", (*place, tag)
+        )
+
+
 def drop_claims(database: Database, place: Place) -> None:
     """Drop all claims that stand for responses of a conversation."""
     database.execute("DELETE FROM idempotency WHERE owner = ? AND conversation = ?", place)

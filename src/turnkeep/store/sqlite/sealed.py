@@ -23,7 +23,7 @@ from typing import Any
 from ...errors import StoreError, StoreLocked
 from ..sealing import HIGHEST_DIGEST, MARK, Header, Sealer, make_sealer, open_sealer
 from ..secret import Secret
-from .database import Database
+from .database import KEYS, Database
 from .wiping import wipe_leftover
 
 
@@ -34,11 +34,13 @@ class Sealed:
     columns: what is sealed.
     key: what tells its rows apart within the conversation.
     also: what else must not be exchanged.
+    own: it belongs to no conversation, and is under the store's own key.
     """
 
     columns: tuple[str, ...]
     key: tuple[str, ...]
     also: tuple[str, ...] = ()
+    own: bool = False
 
 
 SEALED = {
@@ -52,22 +54,28 @@ SEALED = {
     "vector": Sealed(("body",), ("embedder", "turn", "seq"), ("branch",)),
     "response": Sealed(("error", "model", "metadata", "head"), ("tag",), ("kind",)),
     "response_event": Sealed(("body",), ("response", "seq")),
-    "owner": Sealed(("digest_key",), ("number",)),  # of no conversation: under the store's own key
+    "mark": Sealed(("value",), ("kind", "number")),
+    "owner": Sealed(("digest_key",), ("number",), own=True),
+    "forgetting": Sealed(("note",), ("number",), own=True),  # its number is known when it is inserted
 }
 # Texts and numbers that are only ever looked up: digests stand in their place.
 DIGESTS = {"alias": ("text",), "word": ("term",), "posting": ("term",)}
 # Texts and bytes that stay as they are: none of them is what somebody said.
 PLAIN = {
-    "api_key": ("id", "name", "owner", "digest"),  # who may come in; the secret is hashed
     "alias": ("kind",),
+    "api_key": ("id", "name", "owner", "digest"),  # who may come in; the secret is hashed
+    "audit_head": ("file", "link", "state", "mac"),  # names of files; digests under the journal's key
+    "backup": ("path",),  # where the user put it
     "conversation": ("key", "kind"),  # random; how it came to be
     "conversation_key": ("wrapped", "name_digest"),  # wrapped; keyed by the store's key
     "digest": ("digest",),  # keyed by the owner's digest key, which is sealed
     "embedder": ("name",),  # names of models
     "encryption": ("method", "parameters", "wrapped"),
     "idempotency": ("digest", "request", "state", "keeper", "response"),  # keyed likewise; ids
+    "imported": ("source", "version"),  # keyed likewise
     "item": ("kind",),
     "lease": ("subject", "holder", "note"),  # ids, addresses of engines
+    "mark": ("kind",),  # "EMAIL"
     "migration": ("name",),
     "owner": ("name",),  # "local", or the id of a key
     "response": ("kind", "status", "keeper"),
@@ -133,10 +141,23 @@ class SealedDatabase(Database):
 
     def seal_with(self, sealer: Sealer) -> None:
         """Make the views, and the guards in the file where they are missing; from now on statements go through them."""
-        self._add_functions(sealer)
-        for statement in (*_views(self), *_triggers(self)):
-            super().execute(statement)
+        self._open_with(sealer, (*_views(self), *_triggers(self)))
         self._add_guards()
+
+    def read_with(self, secret: Secret) -> None:
+        """Open the store's key to read alone: nothing is written to the file.
+
+        Raises:
+            StoreLocked: the secret is another one.
+        """
+        header = load_header(self)
+        assert header is not None
+        self._open_with(open_sealer(header, secret, self.where), _views(self))
+
+    def _open_with(self, sealer: Sealer, statements: Iterable[str]) -> None:
+        self._add_functions(sealer)
+        for statement in statements:
+            super().execute(statement)
         self._sealer = sealer
 
     def wrap_with(self, secret: Secret) -> Header:
@@ -182,6 +203,12 @@ class SealedDatabase(Database):
         digest = self._sealer.digest(text, "alias.text")
         assert digest is not None
         return digest
+
+    def opened(self, table: str, column: str, row: str, keys: str = KEYS) -> str:
+        """What opens a column of a row, in SQL."""
+        if table not in SEALED or column not in SEALED[table].columns:
+            return super().opened(table, column, row, keys)
+        return _unsealed(table, column, row, keys)
 
     def term_digests(self, owner: int, conversation: int) -> Callable[[int], int]:
         """What turns terms into those of a conversation's index."""
@@ -275,7 +302,9 @@ _NUMBERED = ("conversation", "owner")
 
 def _place(table: str) -> tuple[str, ...]:
     """The columns that tell a row's conversation."""
-    return {"owner": (), "conversation": ("owner",)}.get(table, ("owner", "conversation"))
+    if SEALED[table].own:
+        return ()
+    return ("owner",) if table == "conversation" else ("owner", "conversation")
 
 
 def _bound(table: str, row: str) -> str:
@@ -285,20 +314,23 @@ def _bound(table: str, row: str) -> str:
     return ", ".join(f"{row}.{name}" for name in dict.fromkeys((*place, *rule.key, *rule.also)))
 
 
-def _key(table: str, row: str) -> str:
+def _key(table: str, row: str, keys: str = KEYS) -> str:
     number = "number" if table == "conversation" else "conversation"
-    return f"(SELECT k.wrapped FROM conversation_key AS k WHERE k.owner = {row}.owner AND k.conversation = {row}.{number})"
+    return (
+        f"(SELECT k.wrapped FROM {keys} AS k WHERE k.owner = {row}.owner AND k.conversation = {row}.{number})"
+    )
 
 
-def _unsealed(table: str, column: str) -> str:
-    if table == "owner":
-        return f"unseal_own({table}.{column}, '{table}.{column}', {_bound(table, table)})"
-    return f"unseal({table}.{column}, {_key(table, table)}, '{table}.{column}', {_bound(table, table)})"
+def _unsealed(table: str, column: str, row: str | None = None, keys: str = KEYS) -> str:
+    row = row or table
+    if SEALED[table].own:
+        return f"unseal_own({row}.{column}, '{table}.{column}', {_bound(table, row)})"
+    return f"unseal({row}.{column}, {_key(table, row, keys)}, '{table}.{column}', {_bound(table, row)})"
 
 
 def _sealed(table: str, column: str, row: str = "NEW", value: str | None = None) -> str:
     value = value or f"NEW.{column}"
-    if table == "owner":
+    if SEALED[table].own:
         return f"seal_own({value}, '{table}.{column}', {_bound(table, row)})"
     return f"seal({value}, {_key(table, row)}, '{table}.{column}', {_bound(table, row)})"
 

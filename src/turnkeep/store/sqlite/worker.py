@@ -111,6 +111,9 @@ class Worker:
         await reply
 
     def _live_inbox(self) -> _Inbox:
+        inbox = self._inbox
+        if inbox is not None and self._pid == os.getpid():  # as nearly always: without waiting for the lock
+            return inbox
         with self._starting:
             if self._inbox is not None and self._pid == os.getpid():
                 return self._inbox

@@ -1,0 +1,43 @@
+"""Marks in place of personal data in the journal: those of the conversation, which its prompts share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from ..errors import Conflict
+from ..privacy import is_installed, mask
+from ..store.base import Store
+from ..store.marking import MarkStore
+from .base import Masking
+
+ATTEMPTS = 8  # to save new marks, where others save some at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationMasking:
+    """Masks texts with the marks of their conversation, which the store keeps and forgetting takes out."""
+
+    store: MarkStore
+
+    async def mask(self, owner: str, conversation: str, texts: Sequence[str]) -> Sequence[str]:
+        """Give the texts with marks in place of personal data.
+
+        Raises:
+            Conflict: others saved marks of this conversation again and again.
+            ConversationNotFound: it is gone.
+        """
+        for _ in range(ATTEMPTS):
+            before = marks = await self.store.load_marks(owner, conversation)
+            masked = list[str]()
+            for text in texts:
+                done = mask(text, marks)
+                marks = done.marks
+                masked.append(done.text)
+            if marks == before or await self.store.save_marks(owner, conversation, before, marks):
+                return masked
+        raise Conflict("The marks of this conversation are being changed by other programs: try again.")
+
+
+def find_masking(store: Store) -> Masking | None:
+    """What masks texts for a journal; None: the extra that finds personal data is not installed."""
+    return ConversationMasking(cast("MarkStore", store)) if is_installed() else None

@@ -1,0 +1,71 @@
+"""Open the recorder that belongs to a store."""
+
+from pathlib import Path
+
+from ..errors import MissingExtra, UsageError
+from ..store.base import Store
+from ..store.heads import Heads
+from .base import Audit, AuditRules, Forgotten, Which
+from .folder import Folder
+from .masking import find_masking
+from .recorder import Recorder
+
+
+def open_recorder(store: Store, rules: AuditRules) -> Recorder | None:
+    """Make the recorder of a store's journal; nothing is opened or read before the first turn.
+
+    Args:
+        store: in a file, beside which the journal is.
+        rules: what is written.
+
+    Returns:
+        None where nothing is to be written, or where the store is in memory and a journal would outlive it.
+
+    Raises:
+        UsageError: a journal is required, and cannot be had.
+        MissingExtra: texts are to be masked by name, and what masks them is not installed.
+    """
+    path = getattr(store, "path", None)
+    if rules.level == "off" or not isinstance(path, Path):
+        if rules.required:
+            raise UsageError(
+                "The audit is required, but off or without a database file: set audit.level, and use a file."
+            )
+        return None
+    masking = find_masking(store) if rules.level in (None, "masked") else None
+    if rules.level == "masked" and masking is None:
+        raise MissingExtra(
+            "The audit cannot mask personal data without it: pip install 'turnkeep[privacy]', or set audit.level to sizes."
+        )
+    return Recorder(Folder.of(path), rules, heads=heads_of(store), masking=masking)
+
+
+async def forget_audit(
+    store: Store, which: Which, *, recorder: Audit | None = None, dry_run: bool = False
+) -> Forgotten:
+    """Take the texts of turns out of a store's journal, whatever its level is now.
+
+    Args:
+        store: whose journal.
+        which: whose texts.
+        recorder: what writes the journal in this process, so that what waits there is forgotten too; None: nothing does.
+        dry_run: only count them.
+
+    Raises:
+        AuditFailed: the journal cannot be read or written; asking again goes on with what was begun.
+    """
+    if recorder is not None:
+        return await recorder.forget(which, dry_run=dry_run)
+    path = getattr(store, "path", None)
+    if not isinstance(path, Path) or not Folder.of(path).exists:
+        return Forgotten()
+    own = Recorder(Folder.of(path), AuditRules(level="sizes"), heads=heads_of(store))
+    try:
+        return await own.forget(which, dry_run=dry_run)
+    finally:
+        await own.close()
+
+
+def heads_of(store: Store) -> Heads | None:
+    """The part of a store that keeps how far the journal's files have come; None: it has none."""
+    return store if hasattr(store, "load_audit_heads") else None  # type: ignore[return-value]  # looked for above

@@ -1,0 +1,238 @@
+"""The course of a forget: hold the conversations, one transaction, the places outside, the proof.
+
+    hold       no turn and no upkeep may write of what it read before
+    erase      one transaction, with a record of what is left to do outside
+    log        the write-ahead log is emptied
+    places     input history, backups, journals, engines; each may be done twice
+    record     goes when nothing is left; a process that finds one goes on from there
+    proof      all files are searched for pieces of what was forgotten
+
+Killed before the transaction's commit nothing has happened; killed after it, the next one that
+comes (`finish`) does the rest.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from ..context.mentions import Mention
+from ..context.pieces import Piece, cut_pieces
+from ..errors import Conflict
+from ..store.base import Lease, Store
+from ..store.erasing import Erased, Eraser, EveryMention, What
+from .places import Folder, Place, Searched, Task, dump_task, load_task
+from .receipt import ForgetReceipt, PlaceReceipt, Proof
+
+ATTEMPTS = 5  # a conversation that comes to be touched while others are waited for is waited for too
+LOG = "write-ahead log"
+_READER = (
+    "Another program reads the database at this moment, so its log could not be emptied: "
+    "close that one; it is done by itself then."
+)
+
+
+class ForgettingStore(Store, Eraser, Protocol):
+    """A store that forgets."""
+
+
+Hold = Callable[[str, Sequence[str]], AbstractAsyncContextManager[Sequence[Lease]]]
+"""Holds conversations of an owner, when no turn and no upkeep works on them any more."""
+Drop = Callable[[str, Sequence[str]], None]
+"""Is told which conversations must not be held in memory any more."""
+
+
+class Forgetter:
+    """Forgets.
+
+    Args:
+        store: what is forgotten in.
+        hold: holds conversations.
+        drop: is told of those that were touched.
+        folder: the files that the proof searches.
+        places: what else may hold what was said.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        store: ForgettingStore,
+        hold: Hold,
+        *,
+        folder: Folder,
+        drop: Drop = lambda _owner, _conversations: None,
+        places: Iterable[Place] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store, self._hold, self._drop, self._folder = store, hold, drop, folder
+        self.places = tuple(places)
+        self._clock = clock
+
+    async def forget(
+        self, owner: str, what: What, *, dry_run: bool = False, prove: bool = True
+    ) -> ForgetReceipt:
+        """Forget, everywhere.
+
+        Args:
+            owner: whose.
+            what: what.
+            dry_run: only say what would be forgotten; nothing is changed.
+            prove: search the files for what was forgotten.
+
+        Raises:
+            ConversationNotFound: there is nothing of that name or number.
+            Conflict: it is being answered, or another program holds a conversation.
+            UsageError: a value too short to be found for certain.
+        """
+        if isinstance(what, EveryMention):
+            Mention(what.value)  # refused before anybody is waited for
+        now = self._clock()
+        erased = await self._erase(owner, what, now, dry_run)
+        task = Task(
+            owner=owner,
+            what=what,
+            turns=erased.turns,
+            gone=erased.gone,
+            texts=tuple(text for text in erased.texts if isinstance(text, str)),
+            now=now,
+            dry_run=dry_run,
+        )
+        receipts = [_describe(erased)]
+        if dry_run:
+            receipts += [await place.forget(task) for place in self.places]
+        else:
+            self._drop(owner, (*erased.turns, *erased.gone))
+            assert erased.record is not None
+            receipts += await self._finish(erased.record, task, [LOG, *(place.name for place in self.places)])
+        return ForgetReceipt.make(
+            turns=erased.turns,
+            conversations=erased.gone,
+            items=erased.items,
+            places=receipts,
+            proof=await self._prove(erased, what, dry_run, receipts) if prove else None,
+            dry_run=dry_run,
+        )
+
+    async def finish(self) -> list[PlaceReceipt]:
+        """Do what other processes have left: they were killed, or somebody held a file."""
+        receipts: list[PlaceReceipt] = []
+        for unfinished in await self._store.load_unfinished():
+            left = unfinished.note["left"]
+            receipts += await self._finish(unfinished.record, load_task(unfinished.note), left)
+        return receipts
+
+    # -- the database -----------------------------------------------------------------------------
+    async def _erase(self, owner: str, what: What, now: float, dry_run: bool) -> Erased:
+        touched = await self._store.list_touched(owner, what)
+        task = dump_task(Task(owner=owner, what=what, now=now))
+        note = {**task, "left": [LOG, *(place.name for place in self.places)]}
+        if not self.places:
+            del note["texts"]  # nobody looks for them: they shall not stand in the record
+        for _ in range(ATTEMPTS):
+            async with self._hold(owner, touched) as leases:
+                erased = await self._store.erase(
+                    owner, what, leases=leases, now=now, note=None if dry_run else note, dry_run=dry_run
+                )
+            if erased is not None:
+                return erased
+            touched = sorted({*touched, *await self._store.list_touched(owner, what)})
+        raise Conflict(
+            "Conversations are begun faster than they can be held: try again when fewer people talk."
+        )
+
+    # -- outside of it ----------------------------------------------------------------------------
+    async def _finish(self, record: int, task: Task, left: Sequence[str]) -> list[PlaceReceipt]:
+        """Do what is left, and remember what still is; places that are unknown here wait for who knows them."""
+        known = {place.name: place for place in self.places}
+        # First, since a place may take its time, and the log holds what was just forgotten.
+        await self._store.empty_log()
+        receipts = [await known[name].forget(task) for name in left if name in known]
+        pending = [name for name in left if name not in known and name != LOG]
+        pending += [each.name for each in receipts if each.state == "pending"]
+        # Without the texts, unless somebody still looks for them: else they would stand in the record.
+        await self._store.note_unfinished(record, _note(task, [LOG, *pending], texts=bool(pending)))
+        if not await self._store.empty_log():
+            return [PlaceReceipt(name=LOG, state="pending", advice=_READER), *receipts]
+        await self._store.note_unfinished(record, _note(task, pending) if pending else None)
+        if pending:
+            await self._store.empty_log()  # of what the record still names
+        return [PlaceReceipt(name=LOG), *receipts]
+
+    # -- the proof --------------------------------------------------------------------------------
+    async def _prove(
+        self, erased: Erased, what: What, dry_run: bool, receipts: Sequence[PlaceReceipt]
+    ) -> Proof:
+        pieces = cut_pieces(erased.texts, _values(erased, what))
+        forms = {form for piece in pieces for form in piece}
+        searched = await self._search(forms)
+        if dry_run:
+            return _proof(pieces, searched, frozenset())
+        common = await self._common(pieces, searched)
+        proof = _proof(pieces, searched, common)
+        pending = any(each.state == "pending" for each in receipts)  # then it stands there for good reason
+        if not pending and _is_in_database(proof, self._folder):
+            # A page of the database kept bytes of a row that it gave to another page.
+            await self._store.rewrite_file()
+            searched = await self._search(forms)
+            proof = _proof(pieces, searched, common | await self._common(pieces, searched))
+        return proof
+
+    async def _search(self, forms: Iterable[bytes]) -> Searched:
+        wanted = list(forms)
+        parts = [await asyncio.to_thread(place.search, wanted) for place in (self._folder, *self.places)]
+        files: dict[str, frozenset[bytes]] = {}
+        for part in parts:
+            files |= part.found
+        return Searched(
+            files=sum(part.files for part in parts),
+            size_bytes=sum(part.size_bytes for part in parts),
+            found=files,
+        )
+
+    async def _common(self, pieces: Sequence[Piece], searched: Searched) -> frozenset[Piece]:
+        """Pieces that were found, and stand in what is kept as well, in whatever form."""
+        found = {form for forms in searched.found.values() for form in forms}
+        suspects = [piece for piece in pieces if piece & found]
+        if not suspects:
+            return frozenset()
+        kept = await self._store.find_kept([form for piece in suspects for form in piece])
+        return frozenset(piece for piece in suspects if piece & kept)
+
+
+def _is_in_database(proof: Proof, folder: Folder) -> bool:
+    """Whether something was found in the database's own file."""
+    return folder.database is not None and str(folder.database) in proof.found
+
+
+def _describe(erased: Erased) -> PlaceReceipt:
+    rows = dict(erased.removed)
+    for table, count in erased.rewritten.items():
+        rows[f"{table} rewritten"] = count
+    return PlaceReceipt(name="database", removed=rows)
+
+
+def _values(erased: Erased, what: What) -> set[str]:
+    """A value as it stood in the texts."""
+    if not isinstance(what, EveryMention):
+        return set()
+    mention = Mention(what.value)
+    texts = (text for text in erased.texts if isinstance(text, str))
+    return {found for text in texts for found in mention.find(text)}
+
+
+def _proof(pieces: Sequence[Piece], searched: Searched, common: frozenset[Piece]) -> Proof:
+    wanted = {form for piece in pieces if piece not in common for form in piece}
+    found = {path: len(forms & wanted) for path, forms in searched.found.items() if forms & wanted}
+    return Proof(
+        pieces=len(pieces),
+        common=len(common),
+        files=searched.files,
+        size_bytes=searched.size_bytes,
+        found=found,
+    )
+
+
+def _note(task: Task, left: Sequence[str], *, texts: bool = True) -> dict[str, object]:
+    note = dump_task(task)
+    return {**note, "texts": note["texts"] if texts else [], "left": list(left)}

@@ -1,0 +1,88 @@
+"""Find personal data in a text: patterns find candidates, light libraries judge them.
+
+Most of what people say holds no digit and no @: it is let through after one look. It does not
+know names and places: those come from a model, and are given as `others`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from .addresses import find_emails, find_ips, find_macs
+from .credentials import find_credentials, find_secrets
+from .identities import find_birth_dates, find_ids
+from .judges import load_judges
+from .kinds import Found, Pattern
+from .numbers import find_cards, find_ibans
+from .phones import find_phones
+
+_TRIGGER = re.compile(r"[\d@]|-----BEGIN")
+FEWEST_DIGITS = 5  # 1/2/03 is the shortest date
+# Other alphabets' digits, wide forms, and spaces and dashes of typography, one character for one.
+_PLAIN = {
+    **dict.fromkeys((0xA0, 0x2007, 0x2009, 0x202F, 0x3000), " "),
+    **dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2212, 0xFF0D), "-"),
+    0xFF20: "@", 0xFF0E: ".", 0xFF0B: "+", 0xFF1A: ":", 0xFF08: "(", 0xFF09: ")",
+}  # fmt: skip
+_FOREIGN_DIGIT = re.compile(r"[^\x00-\x7f]")
+
+
+def find(text: str, patterns: Sequence[Pattern] = (), others: Iterable[Found] = ()) -> list[Found]:
+    """Find personal data.
+
+    Args:
+        text: what was said.
+        patterns: the user's own; what they match wins over everything else.
+        others: what a model for names and places has found in the text.
+
+    Returns:
+        Finds in order, none overlapping another.
+
+    Raises:
+        MissingExtra: the text holds digits or an @, and the libraries that judge are not installed.
+    """
+    found = [Found(m.start(), m.end(), p.kind) for p in patterns for m in p.compiled.finditer(text) if m[0]]
+    if _TRIGGER.search(text):
+        found += _find_all(text if text.isascii() else _plain(text))
+    found += others
+    return _part(found, len(text)) if len(found) > 1 else found
+
+
+def _plain(text: str) -> str:
+    def digit(match: re.Match[str]) -> str:
+        char = match[0]
+        return str(int(char)) if char.isdecimal() else char
+
+    return _FOREIGN_DIGIT.sub(digit, text.translate(_PLAIN))
+
+
+def _find_all(text: str) -> Iterator[Found]:
+    """Yield finds of every kind, the surest first."""
+    judges = load_judges()
+    if "@" in text:
+        yield from find_credentials(text)
+        yield from find_emails(text)
+    yield from find_secrets(text)
+    digits = sum(map(str.isdigit, text))
+    if ":" in text or "." in text or "-" in text:
+        yield from find_macs(text)
+        yield from find_ips(text)
+    if digits < FEWEST_DIGITS:
+        return
+    yield from find_birth_dates(text)
+    if digits >= 11:
+        yield from find_ibans(text, judges)
+        yield from find_cards(text, judges)
+    if digits >= 6:
+        yield from find_ids(text, judges)
+        yield from find_phones(text, judges)
+
+
+def _part(found: Sequence[Found], length: int) -> list[Found]:
+    """Of finds that overlap keep the one that came first."""
+    kept: list[Found] = []
+    taken = bytearray(length)
+    for one in found:
+        if not any(taken[one.start : one.end]):
+            taken[one.start : one.end] = b"\1" * (one.end - one.start)
+            kept.append(one)
+    return sorted(kept, key=lambda one: one.start)

@@ -1,0 +1,87 @@
+"""Replace personal data in a text by marks.
+
+What is masked and put back is the same text, byte for byte: also where somebody writes "[EMAIL_1]"
+in their own words, which then is a value itself (`LITERAL`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .finder import find
+from .kinds import KINDS, LITERAL, Found, Pattern
+from .marks import LIKE_MARK, NO_MARKS, Marks
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A text with marks in place of personal data, and the marks, with those that are new."""
+
+    text: str
+    marks: Marks
+
+
+def mask(
+    text: str,
+    marks: Marks = NO_MARKS,
+    patterns: Sequence[Pattern] = (),
+    others: Iterable[Found] = (),
+    *,
+    own: bool = False,
+) -> Masked:
+    """Replace personal data in a text.
+
+    Args:
+        text: what was said.
+        marks: the conversation's so far.
+        patterns: as in `find`.
+        others: as in `find`.
+        own: the model said it, who read and wrote marks: what they stand for comes first, so that
+            the text becomes the one that the model wrote.
+
+    Raises:
+        MissingExtra: as `find`.
+    """
+    found = [*_find_literals(text, marks, patterns), *find(text, patterns, others)]
+    found = [one for one in found if text[one.start : one.end] not in marks.shown]
+    if marks.known is not None:
+        known = [
+            Found(match.start(), match.end(), marks.by_value[match[0]].kind)
+            for match in marks.known.finditer(text)
+        ]
+        found = _prefer(known, found) if own else _prefer(found, known)
+    pieces, after = [], 0
+    for one in sorted(found, key=lambda one: one.start):
+        value = text[one.start : one.end]
+        marks = marks.adding(one.kind, value)
+        pieces += [text[after : one.start], marks.by_value[value].text]
+        after = one.end
+    return Masked("".join([*pieces, text[after:]]), marks)
+
+
+def _find_literals(text: str, marks: Marks, patterns: Sequence[Pattern]) -> list[Found]:
+    if "[" not in text:
+        return []
+    kinds = {*KINDS, LITERAL, *(pattern.kind for pattern in patterns), *(mark.kind for mark in marks.marks)}
+    return [
+        Found(match.start(), match.end(), LITERAL) for match in LIKE_MARK.finditer(text) if match[1] in kinds
+    ]
+
+
+def _prefer(first: Iterable[Found], second: Iterable[Found]) -> list[Found]:
+    kept = list(first)
+    for one in second:
+        if not any(one.start < other.end and other.start < one.end for other in kept):
+            kept.append(one)
+    return kept
+
+
+def find_shown(text: str, marks: Marks, patterns: Sequence[Pattern] = ()) -> list[str]:
+    """List what a model has written by itself: values that it was not given, and marks that stand for nothing.
+
+    Args:
+        text: as the model wrote it, marks and all.
+        marks: the conversation's.
+        patterns: as in `find`.
+    """
+    likes = [match[0] for match in LIKE_MARK.finditer(text) if match[0] not in marks.by_text]
+    return [*likes, *(text[one.start : one.end] for one in find(text, patterns))]

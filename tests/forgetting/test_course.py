@@ -1,0 +1,399 @@
+"""A forget as a whole: what is left to do outside is remembered, done by the next one, and proven."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from turnkeep import AsyncChat, ConversationNotFound, ForgetReceipt, UsageError
+from turnkeep.engine.absent import AbsentEngine
+from turnkeep.errors import StoreError
+from turnkeep.forgetting.courses import LOG, Forgetter
+from turnkeep.forgetting.journals import JournalPlace
+from turnkeep.forgetting.opening import open_forgetter
+from turnkeep.forgetting.places import Place, Searched, Task
+from turnkeep.forgetting.receipt import PlaceReceipt
+from turnkeep.store.erasing import (
+    EveryMention,
+    EverythingOwned,
+    OlderThan,
+    OneConversation,
+    OneItem,
+    OneTurn,
+    What,
+)
+from turnkeep.store.sqlite import SqliteStore
+from turnkeep.store.sqlite.backups import back_up
+from turnkeep.testing import ScriptedEngine
+
+SECRET = "xylophonist in Lisbon"
+Script = Callable[[SqliteStore, str], Awaitable[None]]
+
+
+def forgetter(store: SqliteStore, *more: Place, home: Path | None = None) -> Forgetter:
+    return open_forgetter(
+        store, AbsentEngine(), holder="test/0/0", home=home, open_store=SqliteStore, more=more
+    )
+
+
+async def talk(store: SqliteStore, *texts: str, name: str | None = None, owner: str = "local") -> str:
+    """Say some things; returns the conversation."""
+    chat = AsyncChat(
+        ScriptedEngine(), db=store, conversation=name, owner=owner, upkeep=False, embeddings="off"
+    )
+    for text in texts:
+        await chat.ask(text)
+    row = await chat.conversation()
+    await chat.close()
+    return row.id
+
+
+def run(path: Path, script: Script, *texts: str) -> None:
+    async def main() -> None:
+        store = SqliteStore(path / "turnkeep.db")
+        try:
+            await script(store, await talk(store, *texts, name="first"))
+        finally:
+            await store.close()
+
+    asyncio.run(main())
+
+
+def all_bytes(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+async def bodies(store: SqliteStore, conversation: str) -> list[str]:
+    row = await store.load_conversation("local", conversation)
+    return [str(each.item) for each in await store.load_log("local", conversation, tip=row.tip)]
+
+
+class Slow:
+    """A place that is not done before it is let."""
+
+    name = "slow"
+
+    def __init__(self, state: str = "pending") -> None:
+        self.state, self.tasks = state, list[Task]()
+
+    async def forget(self, task: Task) -> PlaceReceipt:
+        self.tasks.append(task)
+        return PlaceReceipt(name=self.name, state="pending" if self.state == "pending" else "done")
+
+    def search(self, pieces: Sequence[bytes]) -> Searched:
+        return Searched()
+
+
+def test_a_turn_is_forgotten_and_the_receipt_says_where_and_proves_it(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        what = OneTurn(conversation=conversation, turn=1)
+        assert SECRET.encode() in all_bytes(tmp_path)
+        receipt = await forgetter(store).forget("local", what)
+        assert tuple(receipt) == (1,)
+        assert receipt.is_proven
+        database, log, engine = (place for place in receipt.places if place.name not in ("audit", "backups"))
+        assert database.name == "database"
+        assert database.removed["item rewritten"] == 2
+        assert database.removed["posting"] > 3
+        assert (log.name, log.state) == (LOG, "done")
+        assert (engine.state, receipt.state) == ("out of reach", "out of reach")
+        assert "restart" in engine.advice
+        assert receipt.proof is not None
+        assert receipt.proof.size_bytes == len(all_bytes(tmp_path))
+        assert SECRET.encode() not in all_bytes(tmp_path)
+        assert await store.load_unfinished() == []
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        what = OneTurn(conversation=conversation, turn=1)
+        before = await bodies(store, conversation)
+        dry = await forgetter(store).forget("local", what, dry_run=True)
+        assert (tuple(dry), dry.dry_run, dry.is_proven) == ((1,), True, False)
+        assert dry.proof is not None
+        assert any(dry.proof.found.values())
+        assert await bodies(store, conversation) == before
+        assert await store.load_unfinished() == []
+        wet = await forgetter(store).forget("local", what)
+        assert wet.places[0] == dry.places[0]
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
+@pytest.mark.parametrize("kind", ["conversation", "owner", "old", "item"])
+def test_whatever_is_named_goes_and_the_rest_stays(tmp_path: Path, kind: str) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        kept = await talk(store, "Keep this sentence, please.", owner="other")
+        row = await store.load_conversation("local", conversation)
+        first = (await store.load_log("local", conversation, tip=row.tip))[0]
+        whats: dict[str, What] = {
+            "conversation": OneConversation(conversation=conversation),
+            "owner": EverythingOwned(),
+            "old": OlderThan(before=row.updated + 60),
+            "item": OneItem(conversation=conversation, item=first.id),
+        }
+        receipt = await forgetter(store).forget("local", whats[kind])
+        assert receipt.is_proven
+        assert SECRET.encode() not in all_bytes(tmp_path)
+        if kind == "item":
+            assert receipt.items == (first.id,)
+        else:
+            assert receipt.conversations == (conversation,)
+            with pytest.raises(ConversationNotFound):
+                await store.load_conversation("local", conversation)
+        log = await store.load_conversation("other", kept)
+        assert log.turns == 1
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.")
+
+
+def test_of_a_value_every_mention_gets_the_mark_in_all_conversations(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        second = await talk(store, "Or was it 0171/5550199?", "It rains.", name="call 0171-555 0199")
+        receipt = await forgetter(store).forget("local", EveryMention(value="0171 5550199"))
+        assert receipt.turns == {conversation: (1,), second: (1,)}
+        assert receipt.is_proven
+        assert "Call [forgotten], and say hello." in (await bodies(store, conversation))[0]
+        assert "Or was it [forgotten]?" in (await bodies(store, second))[0]
+        assert (await store.load_conversation("local", second)).name == "call [forgotten]"
+        assert [hit.turn for hit in await store.search_text("local", "say hello")] == [1]
+        assert await store.search_text("local", "5550199") == []
+        assert b"5550199" not in all_bytes(tmp_path)
+
+    run(tmp_path, script, "Call 0171 5550199, and say hello.", "I like tea.")
+
+
+def test_a_value_in_the_log_alone_is_found_by_its_words_afterwards(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        await forgetter(store).forget("local", EveryMention(value="Biscuit"))
+        database = sqlite3.connect(tmp_path / "turnkeep.db")
+        assert database.execute("SELECT items, turn FROM indexed").fetchone() == (4, 2)
+        database.close()
+
+    run(tmp_path, script, "My dog Biscuit barks loudly.", "I like tea.")
+
+
+def test_what_is_left_by_one_is_finished_by_the_next(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        slow = Slow()
+        receipt = await forgetter(store, slow).forget("local", OneTurn(conversation=conversation, turn=1))
+        assert receipt.state == "pending"
+        (left,) = await store.load_unfinished()
+        assert left.note["left"] == ["slow"]
+        assert await forgetter(store).finish() == [
+            PlaceReceipt(name=LOG)
+        ]  # who does not know the place leaves it
+        assert len(await store.load_unfinished()) == 1
+        slow.state = "done"
+        await forgetter(store, slow).finish()
+        assert await store.load_unfinished() == []
+        assert [task.turns for task in slow.tasks] == [{conversation: (1,)}] * 2
+        assert any(SECRET in text for text in slow.tasks[1].texts)
+        assert SECRET.encode() not in all_bytes(tmp_path)
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
+def test_a_reader_that_holds_the_log_makes_it_pending_until_it_is_gone(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        reader = sqlite3.connect(tmp_path / "turnkeep.db")
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM item").fetchone()
+        receipt = await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=1))
+        log = receipt.places[1]
+        assert (log.name, log.state) == (LOG, "pending")
+        assert "close that one" in log.advice
+        assert not receipt.is_proven
+        (left,) = await store.load_unfinished()
+        assert (left.note["left"], left.note["texts"]) == ([LOG], [])
+        reader.close()
+        await forgetter(store).finish()
+        assert await store.load_unfinished() == []
+        assert SECRET.encode() not in all_bytes(tmp_path)
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
+def test_bytes_that_stand_in_a_foreign_file_are_reported_not_hidden(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        (tmp_path / "copy.txt").write_text(f"My aunt is a {SECRET}.", "utf-8")
+        receipt = await forgetter(store, home=tmp_path).forget(
+            "local", OneTurn(conversation=conversation, turn=1)
+        )
+        assert not receipt.is_proven
+        assert receipt.proof is not None
+        assert list(receipt.proof.found) == [str(tmp_path / "copy.txt")]
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
+def test_words_that_stand_in_kept_turns_are_no_leak(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        receipt = await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=1))
+        assert receipt.is_proven
+        assert receipt.proof is not None
+        assert receipt.proof.common == receipt.proof.pieces > 0
+
+    run(tmp_path, script, "It rains here.", "Then: It rains here. Or so.")
+
+
+def test_the_input_history_forgets_what_was_typed(tmp_path: Path) -> None:
+    history = tmp_path / "input-history"
+
+    async def script(store: SqliteStore, conversation: str) -> None:
+        entries = [f"My aunt is a {SECRET}.", f"/remember My aunt is a {SECRET}.", "It rains.\nStill."]
+        history.write_text("".join(
+            "\n# 2026-11-22 12:00:00.000001\n" + "".join(f"+{line}\n" for line in entry.split("\n"))
+            for entry in entries
+        ), "utf-8")  # fmt: skip
+        history.chmod(0o600)
+        receipt = await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=1))
+        (place,) = [each for each in receipt.places if each.name == "input history"]
+        assert place.removed == {"entries": 2}
+        assert history.read_text("utf-8") == "\n# 2026-11-22 12:00:00.000001\n+It rains.\n+Still.\n"
+        assert os.stat(history).st_mode & 0o777 == 0o600
+        await forgetter(store).forget("local", EveryMention(value="still"))
+        assert history.read_text("utf-8").endswith("+It rains.\n+[forgotten].\n")
+        await forgetter(store).forget("local", EverythingOwned())
+        assert history.read_text("utf-8") == ""
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.\nStill.")
+
+
+def test_backups_are_written_anew_without_it(tmp_path: Path) -> None:
+    backup = tmp_path / "backups" / "one.db"
+
+    async def script(store: SqliteStore, conversation: str) -> None:
+        backup.parent.mkdir()
+        gone = backup.with_name("gone.db")
+        for target in (backup, gone):
+            await asyncio.to_thread(back_up, tmp_path / "turnkeep.db", target, lambda _done, _total: None)
+        gone.unlink()
+        assert SECRET.encode() in backup.read_bytes()
+        receipt = await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=1))
+        (place,) = [each for each in receipt.places if each.name == "backups"]
+        assert (place.removed, place.state) == ({"backups": 1}, "done")
+        assert SECRET.encode() not in backup.read_bytes()
+        assert [path.name for path in backup.parent.iterdir()] == ["one.db"]
+        copy = SqliteStore(backup)
+        assert "It rains." in str(await bodies(copy, conversation))
+        await copy.close()
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
+@dataclass
+class StrictJournal:
+    """Refuses what a journal would refuse, and remembers what it was asked."""
+
+    file: Path
+    asked: list[tuple[str, str, tuple[int, ...] | None, bool]] = field(default_factory=list)
+    broken: bool = False
+
+    async def forget_texts(
+        self, owner: str, conversation: str, turns: Sequence[int] | None, *, dry_run: bool
+    ) -> int:
+        assert owner
+        assert conversation.startswith("conv_")
+        if self.broken:
+            raise StoreError("the disk is full")
+        self.asked.append((owner, conversation, None if turns is None else tuple(turns), dry_run))
+        if not dry_run:
+            self.file.write_text("", "utf-8")
+        return 1
+
+    def paths(self) -> list[Path]:
+        return [self.file]
+
+
+def test_a_journal_is_asked_for_the_turns_and_one_that_fails_is_asked_again(tmp_path: Path) -> None:
+    journal = StrictJournal(tmp_path / "journal")
+    journal.file.write_text(f"My aunt is a {SECRET}.", "utf-8")
+
+    async def script(store: SqliteStore, conversation: str) -> None:
+        place = JournalPlace(journal)
+        what = OneTurn(conversation=conversation, turn=1)
+        assert (await forgetter(store, place).forget("local", what, dry_run=True)).places[-1].removed == {
+            "turns": 1
+        }
+        journal.broken = True
+        receipt = await forgetter(store, place).forget("local", what)
+        assert receipt.places[-1].state == "pending"
+        assert "the disk is full" in receipt.places[-1].advice
+        assert receipt.proof is not None
+        # The record of what is left to do holds the texts that the journal is still to look for.
+        assert set(receipt.proof.found) == {str(journal.file), str(tmp_path / "turnkeep.db")}
+        journal.broken = False
+        await forgetter(store, place).finish()
+        await forgetter(store, place).forget("local", OneConversation(conversation=conversation))
+        assert journal.asked == [
+            ("local", conversation, (1,), True),
+            ("local", conversation, (1,), False),
+            ("local", conversation, None, False),
+        ]
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
+def test_an_engine_that_can_erase_its_cache_is_told_to(tmp_path: Path) -> None:
+    class Erases(AbsentEngine):
+        erased = 0
+
+        async def erase_cache(self) -> int:
+            self.erased += 1
+            return 2
+
+    engine = Erases()
+
+    async def script(store: SqliteStore, conversation: str) -> None:
+        course = open_forgetter(store, engine, holder="test/0/0")
+        what = OneTurn(conversation=conversation, turn=1)
+        await course.forget("local", what, dry_run=True)
+        assert engine.erased == 0
+        receipt = await course.forget("local", what)
+        assert receipt.places[-1].removed == {"slots": 2}
+        assert "--cache-ram" in receipt.places[-1].advice
+
+    run(tmp_path, script, "It rains.")
+
+
+def test_what_cannot_be_forgotten_is_refused_before_anything_happens(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        with pytest.raises(UsageError, match="too short"):
+            await forgetter(store).forget("local", EveryMention(value="a"))
+        with pytest.raises(ConversationNotFound):
+            await forgetter(store).forget("local", OneConversation(conversation="conv_0123456789abcdef"))
+        with pytest.raises(ConversationNotFound, match="no turn 9"):
+            await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=9))
+        assert await store.load_unfinished() == []
+        assert len(await bodies(store, conversation)) == 2
+
+    run(tmp_path, script, "It rains.")
+
+
+def test_a_chat_forgets_by_message_value_age_and_as_a_whole() -> None:
+    async def main() -> list[ForgetReceipt]:
+        chat = AsyncChat(ScriptedEngine(), db=None, upkeep=False, embeddings="off", conversation="ana")
+        async with chat:
+            await chat.ask("My number is 0171 5550199.")
+            await chat.ask("It rains.")
+            value = await chat.forget(value="01715550199")
+            assert (await chat.history())[0].user == "My number is [forgotten]."
+            old = await chat.forget(older_than_days=1)
+            with pytest.raises(UsageError, match="one thing"):
+                await chat.forget(1, value="rains")
+            whole = await chat.forget(conversation=True)
+            assert await chat.history() == []
+            await chat.ask("Again.")
+            assert (await chat.conversation()).name == "ana"
+            return [value, old, whole]
+
+    value, old, whole = asyncio.run(main())
+    assert (value, old) == ((1,), ())
+    assert len(whole.conversations) == 1

@@ -1,0 +1,122 @@
+"""Marks: stable, put back byte for byte, wherever a stream is cut; and forgotten."""
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from tests.privacy import person
+from turnkeep.privacy import Mark, Marks, Unmasker, find_shown, mask, parse_patterns, unmask
+
+WORDS = st.sampled_from(
+    [*person.VALUES, "Hello ", " and ", "\n", "[", "]", "[EMAIL_1]", "[EMAIL_2]", "[LITERAL_1]", "[PHONE_", "_1]", "call me: ", "[[",
+     "anna@example.com", "anna@example.com.au", "bob@example.com", "467 3395", "[IP_0]", "1", "x"]
+)  # fmt: skip
+TEXTS = st.lists(WORDS, max_size=12).map("".join)
+
+
+@hypothesis.settings(max_examples=50)
+@hypothesis.given(st.lists(TEXTS, max_size=5))
+def test_what_is_masked_and_put_back_is_the_same_text(texts: list[str]) -> None:
+    marks = Marks()
+    masked = []
+    for text in texts:
+        one = mask(text, marks)
+        marks = one.marks
+        masked.append(one.text)
+        assert unmask(one.text, marks) == text
+    assert [unmask(text, marks) for text in masked] == texts, "later marks change nothing"
+
+
+@hypothesis.settings(max_examples=50)
+@hypothesis.given(TEXTS, st.data())
+def test_a_stream_that_is_cut_anywhere_is_put_back_right(text: str, data: st.DataObject) -> None:
+    masked = mask(text, mask(person.SAID).marks)
+    written, marks = masked.text, masked.marks
+    cuts = data.draw(st.lists(st.integers(0, len(written)), max_size=6).map(sorted))
+    unmasker = Unmasker(marks)
+    pieces = [unmasker.feed(written[a:b]) for a, b in zip([0, *cuts], [*cuts, len(written)], strict=True)]
+    assert "".join([*pieces, unmasker.end()]) == text
+
+
+def test_every_mark_is_put_back_at_every_cut() -> None:
+    masked = mask(person.SAID)
+    for cut in range(len(masked.text) + 1):
+        unmasker = Unmasker(masked.marks)
+        shown = unmasker.feed(masked.text[:cut]) + unmasker.feed(masked.text[cut:]) + unmasker.end()
+        assert shown == person.SAID
+
+
+def test_no_more_is_held_back_than_the_beginning_of_a_mark_that_there_is() -> None:
+    marks = mask("anna@example.com").marks
+    unmasker = Unmasker(marks)
+    assert unmasker.feed("see [EMA") == "see "
+    assert unmasker.feed("IL_1] [PHONE") == "anna@example.com [PHONE"
+    assert unmasker.feed(" [") == " "
+    assert unmasker.feed("[EMAIL_") == "["
+    assert unmasker.feed("2") == "[EMAIL_2"
+    assert unmasker.feed("[E") == ""
+    assert (unmasker.end(), unmasker.end()) == ("[E", "")
+
+
+def test_the_same_value_has_the_same_mark_and_another_has_another() -> None:
+    one = mask("I am anna@example.com, he is bob@example.com, call 030 1234567")
+    assert one.text == "I am [EMAIL_1], he is [EMAIL_2], call [PHONE_1]"
+    two = mask("bob@example.com? No: anna@example.com", one.marks)
+    assert (two.text, two.marks) == ("[EMAIL_2]? No: [EMAIL_1]", one.marks)
+
+
+def test_a_known_value_is_masked_where_nothing_says_what_it_is() -> None:
+    marks = mask("call me at 467 3395").marks
+    assert mask("so 467 3395 it is", marks).text == "so [PHONE_1] it is"
+
+
+def test_a_mark_in_somebody_s_own_words_survives() -> None:
+    one = mask("What does [EMAIL_1] mean? anna@example.com")
+    assert one.text == "What does [LITERAL_1] mean? [EMAIL_1]"
+    assert unmask("[LITERAL_1] means [EMAIL_1]", one.marks) == "[EMAIL_1] means anna@example.com"
+    assert mask("[TODO_1] and [1]").text == "[TODO_1] and [1]"
+
+
+def test_what_the_model_wrote_becomes_the_same_text_again() -> None:
+    marks = mask("call me at 467 3395, or anna@example.com").marks
+    written = "Call [PHONE_1] 24/7, x[EMAIL_1].au [PHONE_1][EMAIL_1]"
+    assert mask(unmask(written, marks), marks, own=True).text == written
+
+
+def test_what_the_model_wrote_by_itself_stays_open() -> None:
+    marks = mask("I am anna@example.com").marks
+    written = "Ask help@example.org, [EMAIL_1], or [EMAIL_7]."
+    marks = marks.showing(find_shown(written, marks))
+    shown = unmask(written, marks)
+    assert shown == "Ask help@example.org, anna@example.com, or [EMAIL_7]."
+    assert mask(shown, marks, own=True).text == written
+    assert mask("help@example.org", marks).text == "help@example.org"
+    for number in range(2, 10):
+        marks = mask(f"{number}@example.com", marks).marks
+    assert "[EMAIL_7]" not in marks.by_text, "a number that the model has made up is not given"
+
+
+def test_a_forgotten_value_is_gone_and_its_number_is_not_given_again() -> None:
+    marks = mask("a@example.com b@example.com").marks.without(["b@example.com"])
+    assert "b@example.com" not in repr(marks)
+    assert unmask("[EMAIL_1] [EMAIL_2]", marks) == "a@example.com [EMAIL_2]"
+    assert mask("c@example.com", marks).text == "[EMAIL_3]"
+
+
+def test_a_short_value_is_no_part_of_a_word() -> None:
+    patterns = parse_patterns({"NICK": "Al(?=!)"})
+    marks = mask("Al!", patterns=patterns).marks
+    assert marks.marks == (Mark("NICK", 1, "Al"),)
+    assert mask("Also Al, Albert", marks).text == "Also [NICK_1], Albert"
+
+
+def test_a_user_s_kind_is_masked_like_the_others() -> None:
+    patterns = parse_patterns({"EMPLOYEE": r"E-\d{6}"})
+    one = mask("E-123456 [EMPLOYEE_1]", patterns=patterns)
+    assert one.text == "[EMPLOYEE_1] [LITERAL_1]"
+
+
+@pytest.mark.parametrize("text", ["", "nothing", "[", "[[]]"])
+def test_what_holds_nothing_stays_as_it_is(text: str) -> None:
+    assert mask(text) == mask(text, Marks())
+    assert mask(text).text == text == unmask(text, Marks())
