@@ -5,7 +5,6 @@ beside it; what is missing inside a turn gets a mark in its place; what is made 
 and how far vectors go) is made anew. The database that was is kept.
 """
 
-import contextlib
 import json
 import os
 import sqlite3
@@ -55,11 +54,11 @@ def repair(database_file: Path, told: Told) -> Repaired:
     """
     if not database_file.exists():
         raise UsageError(f"There is no database {database_file}.")
-    _refuse_encrypted(database_file)
     part = new_beside(database_file)
     orphans = part.with_suffix(".orphans")
     try:
         with alone(database_file) as (connection, rows):
+            _refuse_encrypted(connection, database_file)
             result = Repaired()
             _copy_or_salvage(connection, database_file, part, result, told)
             _mend_file(part, orphans, result)
@@ -76,23 +75,20 @@ def repair(database_file: Path, told: Told) -> Repaired:
         orphans.unlink(missing_ok=True)
 
 
-def _refuse_encrypted(database_file: Path) -> None:
-    """Refuse an encrypted database: a row of it is bound to its place and its key, and can be neither guessed nor moved."""
-    with contextlib.closing(
-        sqlite3.connect(f"{database_file.absolute().as_uri()}?mode=ro", uri=True)
-    ) as connection:
-        for question in (
-            "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'sealed\\_%' ESCAPE '\\'",
-            "SELECT 1 FROM encryption",
-        ):
-            try:
-                found = connection.execute(question).fetchone()
-            except sqlite3.DatabaseError:
-                continue  # older than encryption, or damaged there
-            if found:
-                raise StoreLocked(
-                    f"{database_file} is encrypted and cannot be repaired: restore a backup of it with `turnkeep restore`."
-                )
+def _refuse_encrypted(connection: sqlite3.Connection, database_file: Path) -> None:
+    """Refuse an encrypted database: each value is bound to its place and its key, and cannot be guessed or moved."""
+    for question in (
+        "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'sealed\\_%' ESCAPE '\\'",
+        "SELECT 1 FROM encryption",
+    ):
+        try:
+            found = connection.execute(question).fetchone()
+        except sqlite3.DatabaseError:
+            continue  # older than encryption, or damaged there
+        if found:
+            raise StoreLocked(
+                f"{database_file} is encrypted and cannot be repaired: restore a backup of it with `turnkeep restore`."
+            )
 
 
 def _copy_or_salvage(
