@@ -282,6 +282,25 @@ def test_a_check_looks_into_what_is_encrypted_where_it_is_opened(tmp_path: Path,
         examine(path, 0.0, make_key_file(tmp_path / "another"))
 
 
+def test_a_plain_store_is_checked_where_a_passphrase_is_set(tmp_path: Path, key: KeyFile) -> None:
+    on(tmp_path / "turnkeep.db", talk, None)
+    assert examine(tmp_path / "turnkeep.db", 0.0, key).problems == []
+
+
+def test_an_export_of_a_plain_store_is_read_back_by_an_encrypted_one(
+    home: Path, key: KeyFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on(home / "turnkeep.db", talk, None)
+    files = [tmp_path / "plain.jsonl", tmp_path / "sealed.jsonl"]
+    assert run(["export", "first", "-o", str(files[0])]) == 0
+    given = ["--db", str(tmp_path / "other.db"), "--encryption-key-file", str(tmp_path / "key")]
+    assert run(["import", str(files[0]), *given]) == 0
+    assert run(["export", "first", "-o", str(files[1]), *given]) == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert b"xylophonist" not in (tmp_path / "other.db").read_bytes()
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in (*files, tmp_path / "other.db"))
+
+
 def test_an_encrypted_store_is_not_repaired_and_not_touched(tmp_path: Path, key: KeyFile) -> None:
     path = tmp_path / "turnkeep.db"
     on(path, talk, key)

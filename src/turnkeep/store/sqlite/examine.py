@@ -139,9 +139,10 @@ def examine(database_file: Path, now: float, secret: Secret | None = None) -> Re
 def _open(database_file: Path, secret: Secret | None) -> Database:
     factory: type[Database] = Database
     if secret is not None:
+        from .encrypt import encryption_method
         from .sealed import SealedDatabase
 
-        factory = SealedDatabase
+        factory = Database if encryption_method(database_file) is None else SealedDatabase
     connection = sqlite3.connect(
         f"{database_file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, factory=factory
     )
