@@ -1,9 +1,10 @@
 """Run as a program: forget at random in a generated store, and look for what was forgotten byte by byte.
 
 `python -m tests.forget_soak --turns 2000 --forgets 300 --kills 300` makes conversations with summaries,
-facts, recalled lines (also of other conversations), vectors, branches, what a gateway keeps, and an input
-history. Every turn says words that nothing else says. After each forget these words are in no file of the data
-folder, all other turns are as they were, and the next prompt holds what it should. With `--kills`, a process
+facts, recalled lines (also of other conversations), vectors, branches, what a gateway keeps, an input history,
+the audit journal with all its texts, and backups. Every turn says words that nothing else says. After each forget
+these words are in no file of the data folder, all other turns are as they were, in the backups too, the journal
+passes its check, and the next prompt holds what it should. With `--kills`, a process
 that forgets is killed at a random moment: it is wholly done or wholly not, once another process has come.
 """
 
@@ -23,7 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.embedders import WordEmbedder
-from turnkeep import AsyncChat
+from turnkeep import AsyncChat, AuditRules
+from turnkeep.audit.folder import Folder
+from turnkeep.audit.reading import check_folder, read_records
 from turnkeep.context.instructions import render_instruction
 from turnkeep.context.scanning import Scanner
 from turnkeep.engine.absent import AbsentEngine
@@ -42,12 +45,16 @@ from turnkeep.store.erasing import (
 )
 from turnkeep.store.ids import conversation_id, item_id, make_tag, response_id
 from turnkeep.store.sqlite import SqliteStore
+from turnkeep.store.sqlite.backups import back_up
 from turnkeep.testing import ScriptedEngine
 
 CANARY = re.compile(r"kanari\d{5}[a-z]+")
 NUMBER = re.compile(r"0171[ /-]?55\d{5}")
 OPENING = render_instruction()[:25]
 SPACINGS = ("0171 55{:05d}", "0171/55{:05d}", "017155{:05d}", "0171-55{:05d}")
+RULES = AuditRules(level="full", rotate_bytes=16_384)
+BACKUPS = 3  # the oldest is taken away by hand when there are more
+FORGETS = 10  # between two backups
 TOPICS = ("garden", "harbour", "violin", "bakery", "glacier", "market", "orchard", "tunnel")
 Row = tuple[str, str]  # kind and body
 
@@ -66,9 +73,23 @@ class World:
         default_factory=dict
     )  # what a client gave with a turn's response
 
+    copies: int = 0
+
     @property
     def path(self) -> Path:
         return self.home / "turnkeep.db"
+
+    @property
+    def backups(self) -> list[Path]:
+        return sorted((self.home / "backups").glob("*.db"))
+
+    def back_up(self) -> None:
+        """Make a backup; the oldest one is gone without anybody being told."""
+        self.copies += 1
+        (self.home / "backups").mkdir(exist_ok=True)
+        back_up(self.path, self.home / "backups" / f"{self.copies:04}.db", lambda _done, _all: None)
+        for path in self.backups[:-BACKUPS]:
+            path.unlink()
 
     def forgetter(self) -> Forgetter:
         return open_forgetter(
@@ -98,13 +119,15 @@ async def make(world: World, turns: int) -> None:
         owner = "other" if world.dice.random() < 0.1 else "local"
         length = min(turns - count, world.dice.randint(15, 45))
         await _make_conversation(world, owner, length)
+        if not count:
+            await asyncio.to_thread(world.back_up)  # it lacks all that comes later
         count += length
 
 
 async def _make_conversation(world: World, owner: str, length: int) -> None:
     engine = ScriptedEngine(lambda request: answer(world, request), window=700)
     chat = AsyncChat(
-        engine, db=world.store, owner=owner, embeddings=WordEmbedder(), recall_everywhere=True,
+        engine, db=world.store, owner=owner, embeddings=WordEmbedder(), recall_everywhere=True, audit=RULES,
         conversation=f"talk {world.said}", system=f"Be brief. {world.canary()}" if world.dice.random() < 0.2 else None,
     )  # fmt: skip
     try:
@@ -172,9 +195,9 @@ Key = tuple[str, str, int, int, int, int]  # owner, conversation, turn, branch, 
 Snapshot = dict[Key, Row]
 
 
-def look(world: World) -> Snapshot:
-    """Every item of the store."""
-    database = sqlite3.connect(f"file:{world.path}?mode=ro", uri=True)
+def look(path: Path, how: str = "mode=ro") -> Snapshot:
+    """Every item of a store."""
+    database = sqlite3.connect(f"file:{path}?{how}", uri=True)
     try:
         rows = database.execute(
             "SELECT o.name, c.key, i.turn, i.branch, i.seq, i.tag, i.kind, i.body FROM item AS i "
@@ -200,6 +223,33 @@ def find_bytes(world: World, wanted: set[str]) -> dict[str, set[bytes]]:
     return found
 
 
+async def check_journal(world: World) -> None:
+    """The journal is as it was written, but for what was forgotten, which it says."""
+    checked = await check_folder(Folder.of(world.path), world.store, asyncio.to_thread)
+    assert checked.findings == []
+
+
+def check_kept(world: World, after: Snapshot) -> None:
+    """Turns that were not forgotten keep their texts in the journal, and backups hold what the store holds."""
+    journal = words(
+        [
+            ("", str(record.texts))
+            for _, record in read_records(Folder.of(world.path))
+            if record and record.texts
+        ]
+    )
+    touched = {key[:3] for key, row in after.items() if row[0] == "forgotten" or "[forgotten]" in row[1]}
+    for key, row in after.items():
+        if row[0] in ("user", "assistant") and key[:3] not in touched:
+            assert words([row]) <= journal, (key, row)
+    for path in world.backups:
+        for key, row in look(path, "immutable=1").items():  # nobody writes: no log is made beside it
+            if row[0] in ("user", "assistant", "tool", "forgotten"):
+                assert after.get(key) == row, (path, key, row)
+    beside = [path.name for path in (world.home / "backups").iterdir() if path.suffix != ".db"]
+    assert beside == []
+
+
 # -- forgetting ---------------------------------------------------------------------------------
 def choose(world: World, before: Snapshot) -> tuple[str, What] | None:
     """Something to forget, and whose."""
@@ -219,7 +269,7 @@ def choose(world: World, before: Snapshot) -> tuple[str, What] | None:
             return owner, EveryMention(value=world.dice.choice(numbers))
     if kind < 0.965:
         return owner, OlderThan(before=_created(world, conversation, 3), conversation=conversation)
-    if kind < 0.99:
+    if kind < 0.98:
         return owner, OneConversation(conversation=conversation)
     return "other", EverythingOwned()
 
@@ -279,7 +329,7 @@ def check_whole(before: Snapshot, after: Snapshot, changed: set[Key], what: What
 
 async def forget_one(world: World, owner: str, what: What, before: Snapshot) -> ForgetReceipt:
     receipt = await world.forgetter().forget(owner, what)
-    after = look(world)
+    after = look(world.path)
     changed = targets(before, after, owner, what, receipt)
     check_whole(before, after, changed, what)
     gone = words([before[key] for key in changed]) - words(list(after.values()))
@@ -298,6 +348,8 @@ async def forget_one(world: World, owner: str, what: What, before: Snapshot) -> 
     assert not found, (what, found)
     assert receipt.is_proven, (what, receipt.proof)
     assert receipt.state != "pending", receipt.places
+    await check_journal(world)
+    check_kept(world, after)
     world.kinds[type(what).__name__] += 1
     return receipt
 
@@ -312,7 +364,7 @@ async def check_prompt(world: World) -> None:
     engine = ScriptedEngine(window=700)
     chat = AsyncChat(
         engine, db=world.store, conversation=row.id, embeddings=WordEmbedder(), upkeep=False,
-        recall_everywhere=True,
+        recall_everywhere=True, audit=RULES,
     )  # fmt: skip
     try:
         prepared = await chat.prepare("Which garden code do I have?")
@@ -352,9 +404,11 @@ async def _forget_in_child(world: World, owner: str, what: What) -> None:
 
 async def _see(world: World, owner: str, what: What, before: Snapshot) -> str:
     await world.forgetter().finish()
-    after = look(world)
+    after = look(world.path)
     fields = [key for key in before if after.get(key) != before[key]]
     try:
+        await check_journal(world)
+        check_kept(world, after)
         if not fields:
             assert await world.store.load_unfinished() == []
             return "not begun"
@@ -371,8 +425,10 @@ async def _see(world: World, owner: str, what: What, before: Snapshot) -> str:
 # -- all of it ----------------------------------------------------------------------------------
 async def _soak(world: World, turns: int, forgets: int) -> None:
     await make(world, turns)
-    for _ in range(forgets):
-        before = look(world)
+    for number in range(forgets):
+        if number % FORGETS == 0:
+            await asyncio.to_thread(world.back_up)
+        before = look(world.path)
         chosen = choose(world, before)
         if chosen is None:
             break
@@ -380,6 +436,15 @@ async def _soak(world: World, turns: int, forgets: int) -> None:
             continue
         await forget_one(world, *chosen, before)
         await check_prompt(world)
+    await world.store.close()
+
+
+async def _forget_all(world: World) -> None:
+    """Forget all that is left, owner by owner: then no word of theirs is in any file."""
+    world.store = SqliteStore(world.path)
+    for owner in await world.store.list_owners():
+        await forget_one(world, owner, EverythingOwned(), look(world.path))
+    assert find_bytes(world, {"kanari"}) == {}
     await world.store.close()
 
 
@@ -391,7 +456,7 @@ def soak(
     asyncio.run(_soak(world, turns, forgets))
     ended, pace = Counter[str](), 0.1
     for _ in range(kills):
-        before = look(world)
+        before = look(world.path)
         chosen = choose(world, before)
         if chosen is None:
             break
@@ -400,6 +465,7 @@ def soak(
             1.2 if how == "not begun" else 0.83
         )  # around the moment at which it is done, fast machine or slow
         ended[how] += 1
+    asyncio.run(_forget_all(world))
     return world.kinds, ended
 
 

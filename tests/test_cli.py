@@ -173,7 +173,7 @@ def test_the_key_reaches_the_engine_and_nobody_else(start_llama: object, tmp_pat
     assert wrong.stderr.count(b"\n") == 1
     assert b"key" in wrong.stderr
     everything = done.stderr + wrong.stderr + wrong.stdout
-    everything += b"".join(path.read_bytes() for path in (tmp_path / "home").iterdir())
+    everything += b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file())
     assert SECRET.encode() not in everything
     assert b"sk-wrong" not in everything
 
@@ -424,6 +424,7 @@ def test_where_prints_the_paths(
         str(own_home),
         str(own_home / "turnkeep.db"),
         str(own_home / "input-history"),
+        str(own_home / "turnkeep.db-audit"),
     ]
 
 
@@ -506,7 +507,7 @@ def test_importing_the_library_imports_no_terminal() -> None:
 def test_every_command_and_option_is_documented() -> None:
     manual = (DOCS / "terminal.md").read_text(encoding="utf-8")
     groups = [(name, group) for name, group in cli.commands.items() if isinstance(group, click.Group)]
-    assert {name for name, _group in groups} == {"embed", "key"}
+    assert {name for name, _group in groups} == {"audit", "db", "embed", "key"}
     verbs = {f"{name} {each}": verb for name, group in groups for each, verb in group.commands.items()}
     for name, command in {**cli.commands, **verbs}.items():
         assert f"`turnkeep {name}" in manual, name

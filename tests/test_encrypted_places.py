@@ -174,6 +174,8 @@ def test_what_is_left_to_do_is_remembered_and_not_in_plain(tmp_path: Path, key: 
         (unfinished,) = await store.load_unfinished()
         assert (unfinished.begun, unfinished.note["texts"]) == (5.0, [CANARY])
         assert search_files(tmp_path) == []
+        back_up(path, tmp_path / "backup.db", nothing)
+        assert search_files(tmp_path) == []
         await store.note_unfinished(erased.record, None)
         assert await store.load_unfinished() == []
 

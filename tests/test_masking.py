@@ -181,7 +181,9 @@ def test_the_map_goes_with_the_turn_and_with_the_conversation(tmp_path: Path) ->
         await chat.ask("and bob@example.com, not anna@example.com")
         assert count_marks(path) == [("EMAIL", "anna@example.com"), ("EMAIL", "bob@example.com")]
         await chat.forget(2)
-        assert count_marks(path) == [("EMAIL", "anna@example.com"), ("EMAIL", None)]
+        # How many stand for nothing depends on whether the journal had masked the reply by then.
+        assert [value for _, value in count_marks(path) if value is not None] == ["anna@example.com"]
+        assert ("EMAIL", None) in count_marks(path)
         await store.delete_conversation("local", (await chat.conversation()).id)
         await chat.close()
         await store.close()

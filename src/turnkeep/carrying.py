@@ -9,6 +9,7 @@ adds nothing.
 import hmac
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -264,7 +265,8 @@ class _Own:
     def __init__(self, store: Carrier, owner: str, wish: Wish, key: bytes) -> None:
         self._store, self._owner, self._wish, self._key = store, owner, wish, key
         self._names = _Names(store, owner)
-        self._here: set[tuple[object, ...]] | None = None  # what stood in the store at the beginning
+        self._here: Counter[tuple[object, ...]] | None = None  # what stood in the store at the beginning
+        self._passed: Counter[str] = Counter()  # first lines of this file so far
 
     async def bring(self, path: Path, told: Told) -> AsyncIterator[Outcome]:
         with path.open("rb") as file:
@@ -292,8 +294,12 @@ class _Own:
 
     async def _bring_one(self, first: Row, source: "_Counted", *, alone: bool) -> Outcome:
         wanted = self._wish.name or first.get("name")
-        marks = self._marks(first)
-        if self._wish.name is None and not self._wish.again and await self._is_here(first, marks, alone):
+        told = json.dumps({**first, "name": None}, sort_keys=True)
+        earlier = self._passed[told]
+        self._passed[told] += 1
+        marks = self._marks(told, earlier)
+        named = self._wish.name is not None or self._wish.again
+        if not named and await self._is_here(first, marks, earlier, alone):
             self._pass_over(source)
             return Outcome(kind="known", name=str(first.get("name") or ""))
 
@@ -313,21 +319,24 @@ class _Own:
         )
         return Outcome(kind="imported", name=row.name or row.id, turns=row.turns)
 
-    def _marks(self, first: Row) -> tuple[bytes, bytes]:
-        """An export holds no ids: its first line, with its times and places, stands for it."""
-        told = json.dumps({**first, "name": None}, sort_keys=True)
-        return _digest(self._key, "turnkeep", told), _digest(self._key, told)
+    def _marks(self, told: str, earlier: int) -> tuple[bytes, bytes]:
+        """An export holds no ids: its first line, with its times and places, stands for it.
 
-    async def _is_here(self, first: Row, marks: tuple[bytes, bytes], alone: bool) -> bool:
+        Copies of one conversation may differ in their words only: how many came earlier in the file tells them apart.
+        """
+        which = [told, str(earlier)] if earlier else [told]
+        return _digest(self._key, "turnkeep", *which), _digest(self._key, *which)
+
+    async def _is_here(self, first: Row, marks: tuple[bytes, bytes], earlier: int, alone: bool) -> bool:
         if await self._store.find_import(self._owner, marks[0]) is not None:
             return True
         if alone:
             return False  # of one conversation, the name that is taken is complained of
         if self._here is None:
             rows = [row async for row in list_all(self._store, self._owner)]
-            self._here = {(row.created, row.updated, row.tip.branch, row.tip.seq) for row in rows}
+            self._here = Counter((row.created, row.updated, row.tip.branch, row.tip.seq) for row in rows)
         try:
-            return (first.get("created"), first.get("updated"), *first["tip"]) in self._here
+            return earlier < self._here[first.get("created"), first.get("updated"), *first["tip"]]
         except (KeyError, TypeError):
             return False  # damaged: it will be complained of
 

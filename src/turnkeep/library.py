@@ -119,12 +119,7 @@ class AsyncChat(Minding):
         patterns: Mapping[str, str] | None = None,
         audit: Level | AuditRules | None = None,
     ) -> None:
-        self._options = Options(
-            temperature=temperature,
-            max_tokens=check_max_tokens(max_tokens),
-            sampling=dict(sampling or {}),
-            strategy=parse_strategy(strategy),
-        )
+        self._options = _make_options(temperature, max_tokens, sampling, strategy)
         self._equipment = Equipment(
             engine=None if engine == "embedded" else engine,
             store=db,
@@ -443,3 +438,17 @@ class AsyncChat(Minding):
         """Give the conversation a name, or another one. Raises `Conflict` when it is taken."""
         desk, _ = await self._open_desk()
         await desk.store.rename_conversation(self._owner, desk.conversation, check_new_name(name))
+
+
+def _make_options(
+    temperature: float | None,
+    max_tokens: int | None,
+    sampling: Mapping[str, object] | None,
+    strategy: str | Iterable[str],
+) -> Options:
+    return Options(
+        temperature=temperature,
+        max_tokens=check_max_tokens(max_tokens),
+        sampling=dict(sampling or {}),
+        strategy=parse_strategy(strategy),
+    )

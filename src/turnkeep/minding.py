@@ -16,6 +16,7 @@ from .forgetting.receipt import ForgetReceipt
 from .holding import hold_conversation
 from .looking import Looking
 from .notes import append_notes, check_room, find_room, load_told
+from .prompt import Desk
 from .record import load_last_turn, load_said, load_turn_on_path
 from .restoring import restore_summary
 from .store.base import Turn
@@ -170,35 +171,49 @@ class Minding(Looking):
             UsageError: more than one thing is named, or a value too short to be found for certain.
             Conflict: another program holds the conversation.
         """
-        named = [turn, message, conversation or None, older_than_days, value]
-        if sum(each is not None for each in named) > 1:
-            raise UsageError(
-                "Name one thing to forget: a turn, a message, the conversation, days, or a value."
-            )
+        _check_one(turn, message, conversation or None, older_than_days, value)
         desk, _ = await self._open_desk()
         await self._make_way()
         try:
-            what: What
             where = None if everywhere else desk.conversation
-            if value is not None:
-                what = EveryMention(value=value, conversation=where)
-            elif older_than_days is not None:
-                what = OlderThan(before=time.time() - older_than_days * 86_400, conversation=where)
-            elif conversation:
-                what = OneConversation(conversation=desk.conversation)
-            elif message is not None:
-                what = OneItem(conversation=desk.conversation, item=message)
-            else:
-                number = (await load_last_turn(desk, failed=True)).number if turn is None else turn
-                what = OneTurn(conversation=desk.conversation, turn=number)
+            what = _choose_wide(desk.conversation if conversation else None, where, older_than_days, value)
+            what = what or await _choose_part(desk, turn, message)
             receipt = await self._forgetter().forget(self._owner, what, dry_run=dry_run, prove=prove)
             if not dry_run:
-                desk.learned.read_views.clear()  # what the engine has read begins otherwise now
-                desk.forget()
-                for each in (*receipt.turns, *receipt.conversations):
-                    self._equipment.open_searcher().forget(self._owner, each)
-            if desk.conversation in receipt.conversations:
-                await self._leave_forgotten()
+                await self._let_go(desk, receipt)
         finally:
             self._wake()
         return receipt
+
+    async def _let_go(self, desk: Desk, receipt: ForgetReceipt) -> None:
+        """Hold nothing of what was forgotten in memory."""
+        desk.learned.read_views.clear()  # what the engine has read begins otherwise now
+        desk.forget()
+        for each in (*receipt.turns, *receipt.conversations):
+            self._equipment.open_searcher().forget(self._owner, each)
+        if desk.conversation in receipt.conversations:
+            await self._leave_forgotten()
+
+
+def _check_one(*named: object) -> None:
+    if sum(each is not None for each in named) > 1:
+        raise UsageError("Name one thing to forget: a turn, a message, the conversation, days, or a value.")
+
+
+def _choose_wide(
+    conversation: str | None, where: str | None, older_than_days: float | None, value: str | None
+) -> What | None:
+    """What is more than a part of one conversation; None where no such thing is named."""
+    if value is not None:
+        return EveryMention(value=value, conversation=where)
+    if older_than_days is not None:
+        return OlderThan(before=time.time() - older_than_days * 86_400, conversation=where)
+    return None if conversation is None else OneConversation(conversation=conversation)
+
+
+async def _choose_part(desk: Desk, turn: int | None, message: str | None) -> What:
+    """A part of the conversation; the last turn where none is named."""
+    if message is not None:
+        return OneItem(conversation=desk.conversation, item=message)
+    number = (await load_last_turn(desk, failed=True)).number if turn is None else turn
+    return OneTurn(conversation=desk.conversation, turn=number)

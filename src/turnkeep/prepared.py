@@ -21,8 +21,10 @@ from .masking import mask_to_send, put_back
 from .prompt import Desk, Options, Plan
 from .recall import without_forgotten
 from .receipts import draft_receipt, load_forgotten, why_moved, with_usage
-from .store.base import Turn
+from .store.base import Lease, Turn
 from .wire.chat_completions import parse_reply, parse_usage
+
+_MOVED_ON = "The conversation moved on meanwhile: this reply is kept beside it, as turn {}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,10 @@ class Prepared:
             WireError: the reply is not a message.
             AuditFailed: its record in the audit journal is required, and cannot be written; the turn is not done.
         """
-        message = await put_back(self._desk.engine, _read_reply(reply))
-        counted = usage if isinstance(usage, Usage) else parse_usage(usage or {})
         desk = self._desk
+        message = await put_back(desk.engine, _read_reply(reply))
+        counted = usage if isinstance(usage, Usage) else parse_usage(usage or {})
+        state: TurnState = "cut_off" if finish_reason in ("length", "cancelled") else "done"
         await check_audit(desk.audit)
         await desk.meter.learn(self._info, self._plan.request, counted.prompt_tokens)
         async with hold_conversation(desk) as lease:
@@ -73,10 +76,7 @@ class Prepared:
             turn = await desk.store.begin_turn(
                 desk.owner, desk.conversation, self._items, after=self._after, lease=lease, now=time.time()
             )
-            recalled, gone = await without_forgotten(desk.store, desk.owner, self._plan.recalled)
-            since = await load_forgotten(desk, row.turns, first=self._turns) - self._forgotten
-            receipt = replace(self.receipt, forgotten=tuple(sorted({*gone, *since})))
-            state: TurnState = "cut_off" if finish_reason in ("length", "cancelled") else "done"
+            recalled, receipt = await self._leave_forgotten(row.turns)
             receipt = with_usage(receipt, counted, finish_reason)
             record = partial(keep_audit, desk, turn.number, self._items, message, state, receipt)
             await record(required=True)
@@ -90,17 +90,25 @@ class Prepared:
                 lease=lease,
                 now=time.time(),
             )
-            if row.tip != self._after:
-                await desk.store.move_tip(
-                    desk.owner, desk.conversation, row.tip, lease=lease, now=time.time()
-                )
+            await self._stay_at(row.tip, lease)
         await record(required=False)
         if row.tip != self._after:
-            raise Conflict(
-                f"The conversation moved on meanwhile: this reply is kept beside it, as turn {turn.number}."
-            )
+            raise Conflict(_MOVED_ON.format(turn.number))
         self._wake()
         return turn
+
+    async def _leave_forgotten(self, turns: int) -> tuple[Sequence[Item], Receipt]:
+        """What was recalled and is still known, and the receipt with what was forgotten since the plan."""
+        desk = self._desk
+        recalled, gone = await without_forgotten(desk.store, desk.owner, self._plan.recalled)
+        since = await load_forgotten(desk, turns, first=self._turns) - self._forgotten
+        return recalled, replace(self.receipt, forgotten=tuple(sorted({*gone, *since})))
+
+    async def _stay_at(self, tip: Position, lease: Lease) -> None:
+        """Let a conversation that has moved on meanwhile stand where it stood."""
+        if tip != self._after:
+            desk = self._desk
+            await desk.store.move_tip(desk.owner, desk.conversation, tip, lease=lease, now=time.time())
 
 
 def _read_reply(reply: str | Mapping[str, Any] | Message) -> Message:  # Any: a wire message

@@ -118,10 +118,8 @@ class Recaller:
             free: tokens that the prompt has left.
             now: seconds since the epoch.
         """
-        if upto <= 0 and not self.everywhere:
-            return NOTHING
         text = "\n".join(item.text for item in new if isinstance(item, Message) and item.role == "user")
-        if not text.strip():
+        if not text.strip() or (upto <= 0 and not self.everywhere):
             return NOTHING
         room = min(free, room_tokens(**share_log(log, base_tokens, budget)))
         if room <= 0:

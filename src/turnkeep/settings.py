@@ -6,7 +6,6 @@ Nothing is read at import. Unknown settings are refused by name, with the neares
 """
 
 import json
-import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -16,9 +15,27 @@ from typing import TYPE_CHECKING
 
 from .audit.base import ROTATE_BYTES, ROTATE_DAYS, AuditRules, Level
 from .audit.rules import read_days, read_file_bytes, read_keep_days, read_level
-from .context.budget import SMALLEST_WINDOW
-from .context.strategy import parse_strategy
 from .errors import UsageError
+from .values import (
+    read_count,
+    read_host,
+    read_max_tokens,
+    read_names,
+    read_origins,
+    read_path,
+    read_patterns,
+    read_port,
+    read_retention,
+    read_sampling,
+    read_seconds,
+    read_size,
+    read_strategy,
+    read_switch,
+    read_temperature,
+    read_text,
+    read_wait,
+    read_window,
+)
 
 if TYPE_CHECKING:
     from .privacy import Pattern
@@ -26,19 +43,8 @@ if TYPE_CHECKING:
 OWNER = "local"  # who owns the conversations of this machine's user
 DATABASE = "turnkeep.db"
 INPUT_HISTORY = "input-history"
-MOST_DAYS = 36_500  # of retention: a century
 EMBEDDED = "embedded"  # the engine that comes with turnkeep, as `--engine` names it
 
-# Fields of a request that are settings of their own, or turnkeep's to write.
-RESERVED_FIELDS = frozenset(
-    {"messages", "model", "stream", "stream_options", "temperature", "max_tokens", "tools"}
-)
-
-SMALLEST_BODY = 1024  # bytes; less holds no request
-
-_SIZE = re.compile(r"([0-9]{1,15})([KMG]?)(?:i?B)?", re.IGNORECASE)
-_SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
-_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s@]+/?", re.IGNORECASE)
 # A service called "turnkeep" makes Kubernetes put such variables into every container beside it.
 _NOT_OURS = re.compile(r"TURNKEEP_(SERVICE_|PORT($|_))")
 
@@ -122,222 +128,60 @@ class Setting:
     help: str
 
 
-def _read_text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("a text that is not empty")
-    return value
-
-
-def _read_path(value: object) -> Path:
-    if isinstance(value, Path):
-        return value
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError("the path of a file")
-    return Path(value).expanduser()
-
-
-def _read_temperature(value: object) -> float:
-    number = _number(value)
-    if number is None or not math.isfinite(number) or number < 0:
-        raise ValueError("a number, 0 or more")
-    return number
-
-
-def _read_max_tokens(value: object) -> int:
-    number = _whole(value)
-    if number is None or (number < 1 and number != -1):
-        raise ValueError("a whole number of tokens, 1 or more, or -1 for the room that is left")
-    return number
-
-
-def _read_window(value: object) -> int:
-    number = _whole(value)
-    if number is None or number < SMALLEST_WINDOW:
-        raise ValueError(f"a whole number of tokens, {SMALLEST_WINDOW} or more")
-    return number
-
-
-def _read_strategy(value: object) -> str:
-    names = [value] if isinstance(value, str) else value
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise ValueError("names joined by commas, or a list of names")
-    return str(parse_strategy(",".join(names)))
-
-
-def _read_seconds(value: object) -> float:
-    number = _number(value)
-    if number is None or not math.isfinite(number) or number < 0:
-        raise ValueError("a number of seconds, 0 or more")
-    return number
-
-
-def _read_switch(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    found = {
-        "on": True,
-        "yes": True,
-        "true": True,
-        "1": True,
-        "off": False,
-        "no": False,
-        "false": False,
-        "0": False,
-    }
-    word = value.strip().lower() if isinstance(value, str) else None
-    if word not in found:
-        raise ValueError("on or off")
-    return found[word]
-
-
-def _read_host(value: object) -> str:
-    if not isinstance(value, str) or not value or any(mark in value for mark in "/ @"):
-        raise ValueError("an address to listen on, such as 127.0.0.1 or 0.0.0.0")
-    return value
-
-
-def _read_port(value: object) -> int:
-    number = _whole(value)
-    if number is None or not 0 <= number <= 65_535:
-        raise ValueError("a port, 1 to 65535, or 0 for any that is free")
-    return number
-
-
-def _read_count(value: object) -> int:
-    number = _whole(value)
-    if number is None or number < 1:
-        raise ValueError("a whole number, 1 or more")
-    return number
-
-
-def _read_size(value: object) -> int:
-    """Read a number of bytes; K, M and G are powers of 1,024."""
-    found = _SIZE.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
-    number = int(found[1]) << _SHIFTS[found[2].upper()] if found else 0
-    if number < SMALLEST_BODY:
-        raise ValueError(f"a size, {SMALLEST_BODY // 1024}K or more, such as 64M")
-    return number
-
-
-def _read_wait(value: object) -> float:
-    number = _number(value)
-    if number is None or not math.isfinite(number) or number <= 0:
-        raise ValueError("a number of seconds, more than 0")
-    return number
-
-
-def _read_days(value: object) -> int:
-    number = _whole(value)
-    if number is None or not 0 <= number <= MOST_DAYS:
-        raise ValueError(f"a whole number of days, 1 to {MOST_DAYS}, or 0 to keep for ever")
-    return number
-
-
-def _read_names(value: object) -> tuple[str, ...]:
-    names = value.split(",") if isinstance(value, str) else value
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise ValueError("names joined by commas, or a list of names")
-    return tuple(name.strip() for name in names if name.strip())
-
-
-def _read_origins(value: object) -> tuple[str, ...]:
-    origins = _read_names(value)
-    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
-        raise ValueError("the addresses of web pages without a path, such as https://chat.example, or *")
-    return origins
-
-
-def _read_sampling(value: object) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise ValueError("a table of fields, such as [sampling] with top_p = 0.9")
-    for name in value:
-        if name in RESERVED_FIELDS:
-            raise ValueError(f"without {name}, which is not a sampling field")
-    return value
-
-
-def _read_patterns(value: object) -> "tuple[Pattern, ...]":
-    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise ValueError("a table of regular expressions, such as EMPLOYEE = 'E-\\d{6}'")
-    from .privacy import parse_patterns  # 40 ms of regular expressions, and most people add none
-
-    return parse_patterns(value)
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _whole(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    try:
-        return int(value)
-    except ValueError:
-        return None
-
-
 SETTINGS = (
-    Setting("engine", "TURNKEEP_ENGINE", _read_text, "Address of an engine, or 'embedded'."),
-    Setting("gguf", "TURNKEEP_GGUF", _read_path, "GGUF file that the embedded engine serves."),
-    Setting("system", "TURNKEEP_SYSTEM", _read_text, "Instructions for the model."),
-    Setting("model", "TURNKEEP_MODEL", _read_text, "Name of the model, where the engine serves several."),
-    Setting("temperature", "TURNKEEP_TEMPERATURE", _read_temperature, "Randomness of the replies."),
-    Setting("max_tokens", "TURNKEEP_MAX_TOKENS", _read_max_tokens, "Longest reply; -1: what room is left."),
-    Setting("window", "TURNKEEP_WINDOW", _read_window, "Tokens of context window to use."),
-    Setting("strategy", "TURNKEEP_STRATEGY", _read_strategy, "What the prompt is made of."),
+    Setting("engine", "TURNKEEP_ENGINE", read_text, "Address of an engine, or 'embedded'."),
+    Setting("gguf", "TURNKEEP_GGUF", read_path, "GGUF file that the embedded engine serves."),
+    Setting("system", "TURNKEEP_SYSTEM", read_text, "Instructions for the model."),
+    Setting("model", "TURNKEEP_MODEL", read_text, "Name of the model, where the engine serves several."),
+    Setting("temperature", "TURNKEEP_TEMPERATURE", read_temperature, "Randomness of the replies."),
+    Setting("max_tokens", "TURNKEEP_MAX_TOKENS", read_max_tokens, "Longest reply; -1: what room is left."),
+    Setting("window", "TURNKEEP_WINDOW", read_window, "Tokens of context window to use."),
+    Setting("strategy", "TURNKEEP_STRATEGY", read_strategy, "What the prompt is made of."),
     Setting(
         "embeddings",
         "TURNKEEP_EMBEDDINGS",
-        _read_text,
+        read_text,
         "What finds turns by meaning: builtin, off, or URL#MODEL.",
     ),
     Setting(
         "embedding_seconds",
         "TURNKEEP_EMBEDDING_SECONDS",
-        _read_seconds,
+        read_seconds,
         "How long a turn waits for its message's vector; 0: until it is there.",
     ),
     Setting(
         "recall_everywhere",
         "TURNKEEP_RECALL_EVERYWHERE",
-        _read_switch,
+        read_switch,
         "Recall from all your conversations: on or off.",
     ),
-    Setting("db", "TURNKEEP_DB", _read_path, "Database file."),
+    Setting("db", "TURNKEEP_DB", read_path, "Database file."),
     Setting(
         "encryption_key_file",
         "TURNKEEP_ENCRYPTION_KEY_FILE",
-        _read_path,
+        read_path,
         "Key file that opens the encrypted database.",
     ),
-    Setting("host", "TURNKEEP_SERVE_HOST", _read_host, "Address to listen on."),
-    Setting("port", "TURNKEEP_SERVE_PORT", _read_port, "Port to listen on; 0: any that is free."),
-    Setting("require_key", "TURNKEEP_SERVE_REQUIRE_KEY", _read_switch, "Ask for a key on this machine, too."),
+    Setting("host", "TURNKEEP_SERVE_HOST", read_host, "Address to listen on."),
+    Setting("port", "TURNKEEP_SERVE_PORT", read_port, "Port to listen on; 0: any that is free."),
+    Setting("require_key", "TURNKEEP_SERVE_REQUIRE_KEY", read_switch, "Ask for a key on this machine, too."),
+    Setting("store", "TURNKEEP_SERVE_STORE", read_switch, "Keep chats whose client does not say: on or off."),
+    Setting("waiting", "TURNKEEP_SERVE_WAITING", read_count, "How many turns may wait for an engine."),
     Setting(
-        "store", "TURNKEEP_SERVE_STORE", _read_switch, "Keep chats whose client does not say: on or off."
+        "allow_origin", "TURNKEEP_SERVE_ALLOW_ORIGIN", read_origins, "Web pages elsewhere that may call."
     ),
-    Setting("waiting", "TURNKEEP_SERVE_WAITING", _read_count, "How many turns may wait for an engine."),
-    Setting(
-        "allow_origin", "TURNKEEP_SERVE_ALLOW_ORIGIN", _read_origins, "Web pages elsewhere that may call."
-    ),
-    Setting("allow_host", "TURNKEEP_SERVE_ALLOW_HOST", _read_names, "Further names it may be called by."),
-    Setting("max_body", "TURNKEEP_SERVE_MAX_BODY", _read_size, "Largest body of a request, such as 64M."),
-    Setting("stall_seconds", "TURNKEEP_SERVE_STALL_SECONDS", _read_wait, "How long a client may stall."),
+    Setting("allow_host", "TURNKEEP_SERVE_ALLOW_HOST", read_names, "Further names it may be called by."),
+    Setting("max_body", "TURNKEEP_SERVE_MAX_BODY", read_size, "Largest body of a request, such as 64M."),
+    Setting("stall_seconds", "TURNKEEP_SERVE_STALL_SECONDS", read_wait, "How long a client may stall."),
     Setting(
         "grace_seconds",
         "TURNKEEP_SERVE_GRACE_SECONDS",
-        _read_seconds,
+        read_seconds,
         "How long replies under way may go on when it stops.",
     ),
     Setting("audit_level", "TURNKEEP_AUDIT_LEVEL", read_level, "What the audit journal keeps of a turn."),
     Setting(
-        "audit_required", "TURNKEEP_AUDIT_REQUIRED", _read_switch, "No turn is done without its audit record."
+        "audit_required", "TURNKEEP_AUDIT_REQUIRED", read_switch, "No turn is done without its audit record."
     ),
     Setting(
         "audit_rotate_bytes", "TURNKEEP_AUDIT_ROTATE_BYTES", read_file_bytes, "Largest file of the audit."
@@ -347,17 +191,17 @@ SETTINGS = (
         "audit_keep_days", "TURNKEEP_AUDIT_KEEP_DAYS", read_keep_days, "When the audit's files are deleted."
     ),
     Setting(
-        "retention_days", "TURNKEEP_RETENTION_DAYS", _read_days, "Days that turns are kept; 0: for ever."
+        "retention_days", "TURNKEEP_RETENTION_DAYS", read_retention, "Days that turns are kept; 0: for ever."
     ),
-    Setting("api_key", "TURNKEEP_API_KEY", _read_text, "Key that the engine asks for; never shown."),
+    Setting("api_key", "TURNKEEP_API_KEY", read_text, "Key that the engine asks for; never shown."),
     Setting(
         "mask_prompt",
         "TURNKEEP_MASK_PROMPT",
-        _read_switch,
+        read_switch,
         "Let the model read marks in place of personal data: on or off.",
     ),
-    Setting("patterns", "", _read_patterns, "Personal data that has a form of your own."),
-    Setting("sampling", "", _read_sampling, "Further fields that are sent to the engine as given."),
+    Setting("patterns", "", read_patterns, "Personal data that has a form of your own."),
+    Setting("sampling", "", read_sampling, "Further fields that are sent to the engine as given."),
 )
 # Settings that stand in a table of the file: [privacy].
 TABLES = {"privacy": ("mask_prompt", "patterns")}
@@ -459,7 +303,7 @@ def _flag(name: str) -> str:
 def _config_path(flag: object, environ: Mapping[str, str]) -> tuple[Path, bool]:
     """Return where the settings file is, and whether the user named it (then it must be there)."""
     if flag is not None:
-        return _read_path(flag), True
+        return read_path(flag), True
     if named := environ.get("TURNKEEP_CONFIG"):
         return Path(named).expanduser(), True
     if folder := environ.get("XDG_CONFIG_HOME"):

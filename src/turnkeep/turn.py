@@ -407,6 +407,10 @@ async def _fail(course: _Course, why: str) -> None:
     receipt = _receipt(course, None) if course.plan is not None else None
     recalled, _ = await _recalled(course)
     said = message.text or message.reasoning or message.tool_calls
+    with contextlib.suppress(AuditFailed):  # then this turn is not done either way
+        await keep_audit(
+            desk, course.turn.number, course.items, message, "failed", receipt, required=True, error=why
+        )
     with contextlib.suppress(
         LeaseLost
     ):  # then it is kept beside the other writer's, and the first error tells more

@@ -197,7 +197,7 @@ def test_a_turn_asks_no_more_of_the_store_than_without_an_audit(tmp_path: Path) 
 @pytest.mark.parametrize("audit", [FULL, "off"])
 def test_a_forgotten_turn_is_forgotten_in_the_journal(tmp_path: Path, audit) -> None:
     async def script(chat):
-        await chat.ask("My number is 555.")
+        await chat.ask("My aunt is a xylophonist.")
         await chat.ask("And?")
 
     run_chat(tmp_path, script)
@@ -214,4 +214,4 @@ def test_a_forgotten_turn_is_forgotten_in_the_journal(tmp_path: Path, audit) -> 
 
     asyncio.run(forget())
     assert [record.texts is None for record in records(tmp_path)][:2] == [True, False]
-    assert all(b"555" not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert all(b"xylophonist" not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

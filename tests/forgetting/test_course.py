@@ -288,6 +288,61 @@ def test_backups_are_written_anew_without_it(tmp_path: Path) -> None:
     run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
 
 
+def test_a_backup_holds_no_texts_of_a_forget_that_is_not_done(tmp_path: Path) -> None:
+    backup = tmp_path / "one.db"
+
+    async def script(store: SqliteStore, conversation: str) -> None:
+        await forgetter(store, Slow()).forget("local", OneTurn(conversation=conversation, turn=1))
+        assert SECRET.encode() in all_bytes(tmp_path)  # so that the slow place can look for it
+        await asyncio.to_thread(back_up, tmp_path / "turnkeep.db", backup, lambda _done, _total: None)
+        assert SECRET.encode() not in backup.read_bytes()
+        copy = SqliteStore(backup)
+        (left,) = await copy.load_unfinished()
+        assert (left.note["left"], left.note["texts"]) == (["slow"], [])
+        await copy.close()
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
+def test_a_backup_that_is_being_made_is_written_anew_when_it_is_there(tmp_path: Path) -> None:
+    backup = tmp_path / "one.db"
+
+    async def script(store: SqliteStore, conversation: str) -> None:
+        receipts: list[ForgetReceipt] = []
+
+        def told(done: int, _total: int) -> None:
+            if not receipts:
+                receipts.append(asyncio.run_coroutine_threadsafe(forget(), loop).result(30))
+
+        async def forget() -> ForgetReceipt:
+            return await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=1))
+
+        loop = asyncio.get_running_loop()
+        await asyncio.to_thread(back_up, tmp_path / "turnkeep.db", backup, told)
+        (place,) = [each for each in receipts[0].places if each.name == "backups"]
+        assert place.state == "pending"
+        assert str(backup) in place.advice
+        assert SECRET.encode() in backup.read_bytes()
+        assert [each.state for each in await forgetter(store).finish()] == ["done", "done"]
+        assert await store.load_unfinished() == []
+        assert SECRET.encode() not in all_bytes(tmp_path)
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
+def test_what_a_killed_backup_has_left_goes(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        await store.plan_backup(str(tmp_path / "one.db"), now=1.0)
+        part = tmp_path / ".one.db.1.part"
+        part.write_text(f"My aunt is a {SECRET}.", "utf-8")
+        os.utime(part, (1.0, 1.0))
+        receipt = await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=1))
+        assert receipt.state != "pending"
+        assert not part.exists()
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
 @dataclass
 class StrictJournal:
     """Refuses what a journal would refuse, and remembers what it was asked."""
@@ -308,8 +363,14 @@ class StrictJournal:
             self.file.write_text("", "utf-8")
         return 1
 
+    async def forget_owner(self, owner: str, before: float, *, dry_run: bool) -> int:
+        raise AssertionError("nobody forgets an owner here")
+
     def paths(self) -> list[Path]:
         return [self.file]
+
+    def find_kept(self, pieces: Sequence[bytes]) -> set[bytes]:
+        return set()
 
 
 def test_a_journal_is_asked_for_the_turns_and_one_that_fails_is_asked_again(tmp_path: Path) -> None:
@@ -317,7 +378,7 @@ def test_a_journal_is_asked_for_the_turns_and_one_that_fails_is_asked_again(tmp_
     journal.file.write_text(f"My aunt is a {SECRET}.", "utf-8")
 
     async def script(store: SqliteStore, conversation: str) -> None:
-        place = JournalPlace(journal)
+        place = JournalPlace(journal, name="another journal")
         what = OneTurn(conversation=conversation, turn=1)
         assert (await forgetter(store, place).forget("local", what, dry_run=True)).places[-1].removed == {
             "turns": 1
@@ -357,8 +418,9 @@ def test_an_engine_that_can_erase_its_cache_is_told_to(tmp_path: Path) -> None:
         await course.forget("local", what, dry_run=True)
         assert engine.erased == 0
         receipt = await course.forget("local", what)
-        assert receipt.places[-1].removed == {"slots": 2}
-        assert "--cache-ram" in receipt.places[-1].advice
+        (place,) = [each for each in receipt.places if each.name == "engine cache"]
+        assert place.removed == {"slots": 2}
+        assert "--cache-ram" in place.advice
 
     run(tmp_path, script, "It rains.")
 

@@ -123,3 +123,7 @@ class Masking(Protocol):
     async def mask(self, owner: str, conversation: str, texts: Sequence[str]) -> Sequence[str]:
         """Give the texts with marks in place of personal data, such as `[EMAIL_1]`."""
         ...
+
+    async def sweep(self, owner: str, conversation: str) -> None:
+        """Let go of the values that are said nowhere in the conversation any more."""
+        ...

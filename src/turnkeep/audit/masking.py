@@ -1,10 +1,11 @@
 """Marks in place of personal data in the journal: those of the conversation, which its prompts share."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from ..errors import Conflict
+from ..errors import Conflict, ConversationNotFound
 from ..privacy import is_installed, mask
 from ..store.base import Store
 from ..store.marking import MarkStore
@@ -36,6 +37,11 @@ class ConversationMasking:
             if marks == before or await self.store.save_marks(owner, conversation, before, marks):
                 return masked
         raise Conflict("The marks of this conversation are being changed by other programs: try again.")
+
+    async def sweep(self, owner: str, conversation: str) -> None:
+        """Let go of the values that are said nowhere in the conversation any more."""
+        with contextlib.suppress(ConversationNotFound):  # its marks went with it
+            await self.store.forget_unsaid_marks(owner, conversation)
 
 
 def find_masking(store: Store) -> Masking | None:

@@ -353,10 +353,12 @@ class Recorder:
             AuditFailed: the journal cannot be read or written; asking again goes on with what was begun.
         """
         self._own()
+        if not dry_run:
+            self._strip(which)  # first, so that it is not masked, which would keep its values anew
         await self.drain()
-        for each in list(self._queue.waiting):  # what could not be written shall not be written later
-            if each.entry is not None and not dry_run and is_meant(which, each.entry):
-                each.draft = make_draft(each.entry, None)
+        if not dry_run:
+            self._strip(which)  # what was just being masked, and could not be written
+            await self._sweep(which)
         if not self.folder.exists:
             return Forgotten()
         if dry_run:
@@ -366,6 +368,17 @@ class Recorder:
         if found.records:
             await self._record_forgotten(found)
         return found
+
+    def _strip(self, which: Which) -> None:
+        """Leave sizes alone of what waits to be written."""
+        for each in list(self._queue.waiting):
+            if each.entry is not None and is_meant(which, each.entry):
+                each.draft = make_draft(each.entry, None)
+
+    async def _sweep(self, which: Which) -> None:
+        """Let go of marks: a turn that waited here was masked, and its marks kept, after the database had forgotten it."""
+        if self._masking is not None and which.owner is not None and which.conversation is not None:
+            await self._masking.sweep(which.owner, which.conversation)
 
     async def _record_forgotten(self, found: Forgotten) -> None:
         """Say in the chain which records were forgotten, and then that it is done."""

@@ -73,10 +73,8 @@ def share_window(
     base = int(prompt * BASE_SHARE)
     free = max(0, base - system_tokens) / (SUMMARY_SHARE + FACTS_SHARE)
     summary, facts = (int(min(prompt, free) * share) for share in (SUMMARY_SHARE, FACTS_SHARE))
-    high = int(prompt * HIGH)
-    if instruction_tokens:
-        high = min(high, prompt - instruction_tokens - summary)
-    high = max(high, prompt // 2)
+    most = prompt - instruction_tokens - summary if instruction_tokens else prompt
+    high = max(min(int(prompt * HIGH), most), prompt // 2)
     low = int(prompt * (LOW if keep_turns else LOW_SUMMARY_ONLY))
     if read_per_second:
         low = min(low, int(READ_AGAIN_SECONDS * read_per_second))

@@ -191,11 +191,11 @@ class EngineClient:
 
 def _was_taken(error: TurnkeepError) -> bool:
     """Whether an engine that sent no reply may have worked on the request all the same: not when it turned it away."""
-    import aiohttp
+    from .connection import ConnectFailed, ConnectTimeout, HostUnknown, TlsFailed
 
     if isinstance(error, EngineRefused):
         return (error.http_status or 0) >= 500
-    unconnected = isinstance(error.__cause__, aiohttp.ClientConnectorError | aiohttp.ServerTimeoutError)
+    unconnected = isinstance(error.__cause__, ConnectFailed | ConnectTimeout | HostUnknown | TlsFailed)
     return not unconnected and not isinstance(error, EngineBusy | ContextOverflow)
 
 

@@ -22,7 +22,7 @@ from ..context.pieces import Piece, cut_pieces
 from ..errors import Conflict
 from ..store.base import Lease, Store
 from ..store.erasing import Erased, Eraser, EveryMention, What
-from .places import Folder, Place, Searched, Task, dump_task, load_task
+from .places import Folder, Keeping, Place, Searched, Task, dump_task, load_task
 from .receipt import ForgetReceipt, PlaceReceipt, Proof
 
 ATTEMPTS = 5  # a conversation that comes to be touched while others are waited for is waited for too
@@ -181,14 +181,10 @@ class Forgetter:
     async def _search(self, forms: Iterable[bytes]) -> Searched:
         wanted = list(forms)
         parts = [await asyncio.to_thread(place.search, wanted) for place in (self._folder, *self.places)]
-        files: dict[str, frozenset[bytes]] = {}
-        for part in parts:
-            files |= part.found
-        return Searched(
-            files=sum(part.files for part in parts),
-            size_bytes=sum(part.size_bytes for part in parts),
-            found=files,
-        )
+        joined = Searched()
+        for part in parts:  # the same file may be searched by two
+            joined = Searched(sizes={**joined.sizes, **part.sizes}, found={**joined.found, **part.found})
+        return joined
 
     async def _common(self, pieces: Sequence[Piece], searched: Searched) -> frozenset[Piece]:
         """Pieces that were found, and stand in what is kept as well, in whatever form."""
@@ -196,7 +192,11 @@ class Forgetter:
         suspects = [piece for piece in pieces if piece & found]
         if not suspects:
             return frozenset()
-        kept = await self._store.find_kept([form for piece in suspects for form in piece])
+        forms = [form for piece in suspects for form in piece]
+        kept = await self._store.find_kept(forms)
+        for place in self.places:
+            if isinstance(place, Keeping):
+                kept |= await asyncio.to_thread(place.find_kept, forms)
         return frozenset(piece for piece in suspects if piece & kept)
 
 
@@ -227,8 +227,8 @@ def _proof(pieces: Sequence[Piece], searched: Searched, common: frozenset[Piece]
     return Proof(
         pieces=len(pieces),
         common=len(common),
-        files=searched.files,
-        size_bytes=searched.size_bytes,
+        files=len(searched.sizes),
+        size_bytes=sum(searched.sizes.values()),
         found=found,
     )
 

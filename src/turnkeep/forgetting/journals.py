@@ -3,6 +3,8 @@
 Each knows how to forget its own; this only has it done, and says in the receipt what came of it.
 """
 
+import contextlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +13,11 @@ from typing import Protocol
 from ..audit.base import Audit, Which
 from ..audit.folder import Folder
 from ..audit.opening import forget_audit
+from ..audit.reading import read_records
+from ..context.scanning import Scanner
 from ..errors import TurnkeepError
 from ..store.base import Store
+from ..store.erasing import EverythingOwned
 from .places import Searched, Task, search_files
 from .receipt import PlaceReceipt
 
@@ -32,8 +37,20 @@ class Journal(Protocol):
         """
         ...
 
+    async def forget_owner(self, owner: str, before: float, *, dry_run: bool) -> int:
+        """Take the texts of all turns of an owner out that ended before a time; returns of how many turns.
+
+        Raises:
+            TurnkeepError, OSError: as above.
+        """
+        ...
+
     def paths(self) -> Iterable[Path]:
         """The files that it writes."""
+        ...
+
+    def find_kept(self, pieces: Sequence[bytes]) -> set[bytes]:
+        """Which of these stand in what its records say beside the texts, such as names of models."""
         ...
 
 
@@ -53,6 +70,8 @@ class JournalPlace:
                 turns += await self.journal.forget_texts(
                     task.owner, conversation, numbers, dry_run=task.dry_run
                 )
+            if isinstance(task.what, EverythingOwned):  # also what was said in conversations that went before
+                turns += await self.journal.forget_owner(task.owner, task.now, dry_run=task.dry_run)
         except (TurnkeepError, OSError) as error:
             return PlaceReceipt(
                 name=self.name,
@@ -67,6 +86,10 @@ class JournalPlace:
         """Find pieces in its files."""
         return search_files(self.journal.paths(), pieces)
 
+    def find_kept(self, pieces: Sequence[bytes]) -> set[bytes]:
+        """Find pieces in what its records say beside the texts, which stays."""
+        return self.journal.find_kept(pieces)
+
 
 @dataclass(frozen=True, slots=True)
 class AuditTexts:
@@ -80,13 +103,32 @@ class AuditTexts:
     ) -> int:
         """Take the texts of turns out; the chain stays verifiable."""
         numbers = None if turns is None else frozenset(turns)
-        which = Which(owner=owner, conversation=conversation, turns=numbers)
+        return await self._forget(
+            Which(owner=owner, conversation=conversation, turns=numbers), dry_run=dry_run
+        )
+
+    async def forget_owner(self, owner: str, before: float, *, dry_run: bool) -> int:
+        """Take the texts of all that an owner said out."""
+        return await self._forget(Which(owner=owner, before=before), dry_run=dry_run)
+
+    async def _forget(self, which: Which, *, dry_run: bool) -> int:
         return (await forget_audit(self.store, which, recorder=self.recorder, dry_run=dry_run)).turns
 
     def paths(self) -> Iterable[Path]:
-        """The files of the journal."""
+        """All files of the journal's folder, what a crash may have left among them."""
+        path = getattr(self.store, "path", None)
+        if not isinstance(path, Path) or not (folder := Folder.of(path)).exists:
+            return []
+        return [file for file in folder.path.iterdir() if file.is_file()]
+
+    def find_kept(self, pieces: Sequence[bytes]) -> set[bytes]:
+        """Which of these stand in what the records say beside the texts."""
         path = getattr(self.store, "path", None)
         if not isinstance(path, Path):
-            return []
-        folder = Folder.of(path)
-        return [folder.file(name) for name in folder.list()]
+            return set()
+        scanner, found = Scanner(pieces), set[bytes]()
+        with contextlib.suppress(TurnkeepError):  # what cannot be read is not known to be kept
+            for _, record in read_records(Folder.of(path)):
+                if record is not None:
+                    found |= scanner.scan(json.dumps(record.fields, ensure_ascii=False).encode())
+        return found

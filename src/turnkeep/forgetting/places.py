@@ -7,7 +7,7 @@ of an audit, backups, whatever comes.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ..context.mentions import Mention
 from ..context.scanning import Scanner
@@ -85,10 +85,9 @@ def load_task(note: Mapping[str, Any]) -> Task:  # Any: JSON values
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Searched:
-    """What a search came to. found: by file, the pieces that stand there."""
+    """What a search came to. sizes: bytes by file. found: by file, the pieces that stand there."""
 
-    files: int = 0
-    size_bytes: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
     found: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
 
 
@@ -109,19 +108,28 @@ class Place(Protocol):
         ...
 
 
+@runtime_checkable
+class Keeping(Protocol):
+    """A place that keeps, beside what was said, words of its own that may be the same."""
+
+    def find_kept(self, pieces: Sequence[bytes]) -> set[bytes]:
+        """Which of these stand in what it keeps for good. Runs in a thread."""
+        ...
+
+
 def search_files(paths: Iterable[Path], pieces: Sequence[bytes]) -> Searched:
     """Find pieces in files; those that are gone meanwhile, or are no plain files, are passed over."""
     scanner = Scanner(pieces)
-    files, size, found = 0, 0, dict[str, frozenset[bytes]]()
+    sizes, found = dict[str, int](), dict[str, frozenset[bytes]]()
     for path in sorted(set(paths)):
         try:
             hits, length = _search_file(path, scanner)
         except (FileNotFoundError, IsADirectoryError):
             continue
-        files, size = files + 1, size + length
+        sizes[str(path)] = length
         if hits:
             found[str(path)] = frozenset(hits)
-    return Searched(files=files, size_bytes=size, found=found)
+    return Searched(sizes=sizes, found=found)
 
 
 def _search_file(path: Path, scanner: Scanner) -> tuple[set[bytes], int]:

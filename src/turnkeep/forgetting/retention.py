@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import UsageError
-from ..settings import MOST_DAYS
 from ..store.erasing import Expired
+from ..values import MOST_DAYS
 from .courses import Forgetter, ForgettingStore
 from .receipt import ForgetReceipt
 

@@ -147,6 +147,10 @@ class Eraser(Protocol):
         """The backups on record."""
         ...
 
+    async def list_making(self) -> list[Backup]:
+        """Those of them that other processes are making; what killed ones have left is taken away."""
+        ...
+
     async def list_owners(self) -> list[str]:
         """The owners who have conversations."""
         ...

@@ -15,3 +15,7 @@ class MarkStore(Protocol):
     async def save_marks(self, owner: str, conversation: str, before: Marks, marks: Marks) -> bool:
         """Keep what is new in `marks`; False, and nothing, where the kept ones are not `before`."""
         ...
+
+    async def forget_unsaid_marks(self, owner: str, conversation: str) -> None:
+        """Take values out of the map that stand in no item of the conversation any more."""
+        ...

@@ -29,7 +29,7 @@ TEXT_CELLS = 400  # of each text that show prints, unless all of it is asked for
 
 @click.group(no_args_is_help=False)
 def audit() -> None:
-    """Look after the audit journal: what went in and out, turn by turn."""
+    """Look after the audit journal of what went in and out."""
 
 
 @audit.command()

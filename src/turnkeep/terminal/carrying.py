@@ -62,7 +62,7 @@ def export(
 @click.option("--again", is_flag=True, help="Import what was imported before, too.")
 @with_settings("db")
 def import_(file: Path, form: "Form | None", name: str | None, again: bool, **flags: str | None) -> int:
-    """Read conversations from a file: of turnkeep's own, or of another program.
+    """Read conversations that turnkeep or another program wrote.
 
     ChatGPT's export (the archive, or its conversations.json), Open WebUI's,
     SillyTavern's, OpenAI messages, and the log database of llm. What was imported

@@ -7,7 +7,8 @@ from typing import Any
 
 from ..errors import UsageError
 from ..library import AsyncChat
-from ..settings import RESERVED_FIELDS, SETTINGS, Settings, read_setting, suggest
+from ..settings import SETTINGS, Settings, read_setting, suggest
+from ..values import RESERVED_FIELDS
 
 DEFAULT = "default"  # the value that leaves an option to the engine
 OPTIONS = ("temperature", "max_tokens", "strategy")

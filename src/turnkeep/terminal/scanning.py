@@ -33,9 +33,9 @@ def make_scan(
     @click.option("--show", "whole", is_flag=True, help="Print the values themselves.")
     @with_settings("db")
     def scan(name: str | None, whole: bool, **flags: str | None) -> None:
-        """Show what personal data a conversation holds, by kind and turn; without NAME, all of them.
+        """Show the personal data in a conversation, by kind and turn.
 
-        Values are shown in part only, unless --show is given.
+        Without NAME, in all of them. Values are shown in part only, unless --show is given.
         """
         if not asyncio.run(_scan(load_settings(flags), name, whole=whole)):
             click.echo("turnkeep: Nothing was found that looks like personal data.", err=True)

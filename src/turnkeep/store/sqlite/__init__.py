@@ -309,6 +309,10 @@ class SqliteStore(LedgerCalls, CarrierCalls):
         """Keep new ones; durable before the engine reads them."""
         return await self._write(mark_rows.save_marks, owner, conversation, before, marks)
 
+    async def forget_unsaid_marks(self, owner: str, conversation: str) -> None:
+        """Take values out of the map that stand in no item any more."""
+        await self._write(mark_rows.forget_unsaid_marks, owner, conversation)
+
     # -- sizes -----------------------------------------------------------------
     async def save_sizes(
         self, owner: str, conversation: str, tokenizer: str, sizes: Mapping[Position, int]

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from ... import private
 from ...errors import StoreDamaged, StoreTooNew, UsageError
+from ..carrying import Backup
 from ..migrations import load_migrations
 from .carrying import drop_backup, end_backup, list_backups, plan_backup
 from .database import APPLICATION_ID, Database, explain, open_database
@@ -57,10 +58,11 @@ def back_up(database_file: Path, target: Path, told: Told) -> Path:
         part = _part_of(target, number)
         try:
             _copy(database, part, told)
+            _drop_texts(part)
             size = part.stat().st_size
             _put_new(part, target)
         except BaseException:
-            part.unlink(missing_ok=True)
+            drop_file(part)
             with database.writing():
                 drop_backup(database, number)
             raise
@@ -90,20 +92,56 @@ def _part_of(target: Path, number: int) -> Path:
     return target.with_name(f".{target.name}.{number}.part")
 
 
+def drop_file(part: Path) -> None:
+    """Take a half database away, and what SQLite keeps beside it; itself last, since it leads to the others."""
+    for end in ("-journal", "-wal", "-shm", ""):
+        Path(f"{part}{end}").unlink(missing_ok=True)
+
+
 def _forget_failed(database: Database) -> None:
     """Take what killed backups have left: the half file, and the row where there is no whole one."""
     for backup in list_backups(database):
         if backup.finished is not None:
             continue
-        part = _part_of(Path(backup.path), backup.number)
-        if part.exists() and time.time() - part.stat().st_mtime < _STILL_SECONDS:
-            continue  # another process is at it
-        part.unlink(missing_ok=True)
+        if is_being_made(backup):
+            continue
         with database.writing():
             if Path(backup.path).exists():
                 end_backup(database, backup.number, Path(backup.path).stat().st_size, time.time())
             else:
                 drop_backup(database, backup.number)
+
+
+def is_being_made(backup: Backup) -> bool:
+    """Whether another process is at it, as far as can be told; what a killed one has left is taken away."""
+    if backup.finished is not None:
+        return False
+    part = _part_of(Path(backup.path), backup.number)
+    try:
+        if time.time() - part.stat().st_mtime < _STILL_SECONDS:
+            return True
+    except FileNotFoundError:
+        pass
+    drop_file(part)
+    return False
+
+
+def _drop_texts(copy: Path) -> None:
+    """Drop the texts that are still looked for where a forget is not done: nobody would take them out of a copy.
+
+    Of an encrypted database they are encrypted too, and stay so: a forget that opens the backup drops them.
+    """
+    database = sqlite3.connect(copy, isolation_level=None)
+    try:
+        changed = database.execute(
+            "UPDATE forgetting SET note = json_set(note, '$.texts', json('[]')) "
+            "WHERE CASE WHEN typeof(note) = 'text' THEN json_array_length(note, '$.texts') END > 0"
+        ).rowcount
+        if changed:
+            database.execute("VACUUM")  # what stood there is in no unused space either
+            _sync(copy)
+    finally:
+        database.close()
 
 
 def _copy(source: sqlite3.Connection, target: Path, told: Told) -> None:
@@ -184,13 +222,13 @@ def restore(database_file: Path, backup: Path, told: Told) -> Path | None:
     except OSError as error:
         raise UsageError(f"{database_file} cannot be replaced: {error.strerror or error}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        drop_file(part)
 
 
 def new_beside(database_file: Path) -> Path:
     """A name beside the database for its successor; what killed ones have left is taken away."""
     private.make_folder(database_file.parent)
-    for left in database_file.parent.glob(f".{database_file.name}.*.new"):
+    for left in database_file.parent.glob(f".{database_file.name}.*.new*"):
         left.unlink(missing_ok=True)
     return database_file.with_name(f".{database_file.name}.{secrets.token_hex(4)}.new")
 

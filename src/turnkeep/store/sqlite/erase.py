@@ -26,7 +26,7 @@ from .appends import settle_turns
 from .conversations import Place, delete_conversation, delete_owner, find_place
 from .database import Database
 from .forget import forget_elsewhere, forget_turn, take_turns_out
-from .forget_item import forget_item
+from .forget_item import take_item_out
 from .gone import catching
 from .mentions import find_mentions, rewrite_mentions
 from .rows import SELECT_ITEMS, load_stored, plain
@@ -99,8 +99,9 @@ def _take_out(course: _Course, what: What, touched: Sequence[str]) -> None:
     match what:
         case OneItem():
             lease = course.leases[what.conversation]
-            course.items = forget_item(database, owner, what.conversation, what.item, lease, course.now)
-            course.turns[what.conversation] = ()
+            course.items, course.turns[what.conversation] = take_item_out(
+                database, owner, what.conversation, what.item, lease, course.now
+            )
         case OneTurn():
             lease = course.leases[what.conversation]
             course.turns[what.conversation] = forget_turn(

@@ -6,9 +6,12 @@ from typing import Any
 
 from ...context.scanning import Scanner
 from ..base import Lease
+from ..carrying import Backup
 from ..erasing import Erased, Unfinished, What
 from . import erase as erasing
+from .backups import is_being_made
 from .calls import Calls
+from .carrying import list_backups
 from .conversations import find_place
 from .database import Database, explain
 from .gone import list_columns
@@ -77,6 +80,10 @@ class ErasureCalls(Calls):
     async def find_kept(self, pieces: Sequence[bytes]) -> set[bytes]:
         """Which of these stand in what is kept."""
         return await self._read(_find_kept, pieces)
+
+    async def list_making(self) -> list[Backup]:
+        """The backups that are being made."""
+        return await self._worker.run(_list_making)
 
     async def list_owners(self) -> list[str]:
         """The owners who have conversations."""
@@ -194,6 +201,10 @@ def _join(texts: Iterable[bytes]) -> Iterable[bytes]:
             yield b"\0".join(part)
             part, size = [], 0
     yield b"\0".join(part)
+
+
+def _list_making(database: Database) -> list[Backup]:
+    return [backup for backup in list_backups(database) if is_being_made(backup)]
 
 
 def _list_owners(database: Database) -> list[str]:

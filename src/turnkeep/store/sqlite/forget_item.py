@@ -47,12 +47,19 @@ def forget_item(
     database: Database, owner: str, conversation: str, item: str, lease: Lease, now: float
 ) -> tuple[str, ...]:
     """Forget an item; returns the ids of all that went with it."""
+    return take_item_out(database, owner, conversation, item, lease, now)[0]
+
+
+def take_item_out(
+    database: Database, owner: str, conversation: str, item: str, lease: Lease, now: float
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Forget an item; returns the ids of all that went with it, and the turns in which that stood."""
     check_lease(database, lease)
     place, key = find_place(database, owner, conversation)
     parsed = find_item_id(database, owner, conversation, item)
     stored = find_item(database, place, key, parsed)
     if isinstance(stored.item, Forgotten):
-        return ()
+        return (), ()
     changes = _plan(database, place, key, parsed, stored)
     turns = [find_turn(database, place, number) for number in sorted({each.stored.turn for each in changes})]
     for turn in turns:
@@ -68,7 +75,7 @@ def forget_item(
     drop_aliases(database, place, gone)
     forget_unsaid(database, place)
     database.execute("UPDATE conversation SET updated = ? WHERE owner = ? AND number = ?", (now, *place))
-    return tuple(make_id(each) for each in gone)
+    return tuple(make_id(each) for each in gone), tuple(turn.number for turn in turns)
 
 
 def _take_out(database: Database, place: Place, key: str, changes: Sequence[_Change], *, aside: bool) -> None:

@@ -53,6 +53,12 @@ def forget_values(database: Database, place: Place, values: Collection[str]) -> 
     )
 
 
+def forget_unsaid_marks(database: Database, owner: str, conversation: str) -> None:
+    """Take values out of a conversation's map that stand in none of its items any more."""
+    place, _ = find_place(database, owner, conversation)
+    forget_unsaid(database, place)
+
+
 def forget_unsaid(database: Database, place: Place) -> None:
     """Take values out of the map that stand in no item of the conversation any more."""
     rows = database.execute(_SELECT, place).fetchall()

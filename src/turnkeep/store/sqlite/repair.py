@@ -19,18 +19,13 @@ from ...errors import StoreDamaged, StoreLocked, UsageError
 from ..ids import conversation_id, make_key, make_tag
 from ..migrations import load_migrations
 from .appends import settle_turns
-from .backups import Told, alone, check_identity, copy_pages, first_problem, new_beside, swap
+from .backups import Told, alone, check_identity, copy_pages, drop_file, first_problem, new_beside, swap
 from .database import Database, explain, open_database
 from .examine import Report, examine, unreadable_bodies
 from .leases import drop_lease, take_lease
-from .postings import index_slice
+from .postings import TABLES, index_slice
 
-_DERIVED = (
-    "posting",
-    "word",
-    "indexed",
-    "migration",
-)  # made anew; steps are on record in the new file already
+_DERIVED = (*TABLES, "migration")  # made anew; steps are on record in the new file already
 _LOST = '"lost"'  # body of the mark that stands for an item that cannot be read
 
 
@@ -55,7 +50,7 @@ def repair(database_file: Path, told: Told) -> Repaired:
     if not database_file.exists():
         raise UsageError(f"There is no database {database_file}.")
     part = new_beside(database_file)
-    orphans = part.with_suffix(".orphans")
+    orphans = Path(f"{part}.orphans")
     try:
         with alone(database_file) as (connection, rows):
             _refuse_encrypted(connection, database_file)
@@ -71,7 +66,7 @@ def repair(database_file: Path, told: Told) -> Repaired:
     except sqlite3.Error as error:
         raise explain(error, str(database_file)) from error
     finally:
-        part.unlink(missing_ok=True)
+        drop_file(part)
         orphans.unlink(missing_ok=True)
 
 
@@ -101,7 +96,7 @@ def _copy_or_salvage(
             copy_pages(connection, part, told)
             return
     except sqlite3.DatabaseError:
-        part.unlink(missing_ok=True)
+        drop_file(part)
     _salvage(connection, database_file, part, result)
 
 
@@ -360,7 +355,7 @@ class _Mender:
 
     def _drop_derived(self) -> None:
         """Throw away what is made anew, and what was made of what is gone."""
-        for table in ("posting", "word", "indexed"):
+        for table in TABLES:
             self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
         gone = (
             "NOT EXISTS (SELECT 1 FROM item WHERE item.owner = {0}.owner AND item.conversation = {0}.conversation "
