@@ -26,6 +26,9 @@ from .leases import drop_lease, take_lease
 from .postings import TABLES, index_slice
 
 _DERIVED = (*TABLES, "migration")  # made anew; steps are on record in the new file already
+_MOST_FAILURES = (
+    10_000  # one after another: then the table's first page is gone, and nothing leads to its rows
+)
 _LOST = '"lost"'  # body of the mark that stands for an item that cannot be read
 
 
@@ -173,8 +176,8 @@ def _sql_of(old: sqlite3.Connection, table: str) -> str:
 
 def _readable_span(old: sqlite3.Connection, select: str, low: int, high: int) -> Iterator[tuple[object, ...]]:
     """Yield the rows with low < rowid <= high, from both ends towards each hole."""
-    spans = [(low, high)]
-    while spans:
+    spans, failed = [(low, high)], 0
+    while spans and failed < _MOST_FAILURES:
         low, high = spans.pop()
         last = low
         try:
@@ -185,7 +188,10 @@ def _readable_span(old: sqlite3.Connection, select: str, low: int, high: int) ->
             ):
                 last = rowid
                 yield tuple(row)
+                failed = 0
+            failed = 0
         except sqlite3.DatabaseError:
+            failed += 1
             middle = (last + high) // 2
             if high - last > 1:
                 spans += [(middle, high), (last, middle)]
