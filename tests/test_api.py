@@ -13,7 +13,7 @@ PUBLIC = {
     "EngineError", "EngineProtocolError", "EngineRefused", "EngineTimeout", "EngineUnreachable", "Exchange",
     "Fact",
     "Finished", "ForgetReceipt", "Image", "LeaseLost", "Message", "MissingExtra", "NothingToDo", "Notice", "Opened", "Picture",
-    "Piece", "Prepared", "Reading", "Receipt", "Reply", "StoreDamaged", "StoreError", "StoreFull", "StoreTooNew",
+    "Piece", "Prepared", "Reading", "Receipt", "Reply", "StoreDamaged", "StoreError", "StoreFull", "StoreLocked", "StoreTooNew",
     "Streaming", "SummaryVersion", "Text", "Thought", "ToolCall", "ToolResult", "TurnkeepError", "Usage", "UsageError", "Verdict",
     "WireError", "__version__", "check",
 }  # fmt: skip

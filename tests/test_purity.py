@@ -30,13 +30,13 @@ CLOCKS = {"now", "utcnow", "today"}  # of datetime, whose arithmetic is pure
 # (terminal, gateway, command line): it may import anything, and nothing below may import it.
 FLOORS: tuple[set[str], ...] = (
     {"_version", "errors", "randomness"},
-    {"conversation"},
+    {"conversation", "private"},
     {"context", "wire"},
     {"privacy"},
     {"engine", "store"},
     {"audit", "values"},
     {"embed", "settings"},
-    {"exporting", "logs", "markdown", "masking", "meter", "portable", "vectors"},
+    {"exporting", "logs", "markdown", "masking", "meter", "portable", "unlocking", "vectors"},
     {"indexing", "loading", "search", "statements", "transfer"},
     {"carrying", "lookup", "recall"},
     {"standing"},

@@ -22,6 +22,7 @@ from .store.base import Store
 from .terminal.asking import confirm
 from .terminal.auditing import audit
 from .terminal.carrying import export, import_
+from .terminal.encrypting import encrypt
 from .terminal.finding import complete_names, find_conversation
 from .terminal.flags import with_settings
 from .terminal.forgetting import delete_conversation, forget, retain
@@ -333,6 +334,7 @@ cli.add_command(forget)
 cli.add_command(retain)
 cli.add_command(serve)
 cli.add_command(key)
+cli.add_command(encrypt)
 cli.add_command(make_scan(complete_names))
 
 

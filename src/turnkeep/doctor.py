@@ -16,8 +16,8 @@ from .engine.client import Retries
 from .engine.connect import connect, find_listening
 from .errors import TurnkeepError
 from .settings import EMBEDDED, OWNER, Settings
-from .store.sqlite import SqliteStore
 from .terminal.screen import plural
+from .unlocking import open_database
 
 ENOUGH_DISK_BYTES = 100 * 1000 * 1000  # years of typing; below it something else fills the disk
 SMALL_WINDOW = 4_096  # tokens; below it little stays word for word
@@ -95,7 +95,10 @@ async def _examine_database(settings: Settings) -> Finding:
     path = settings.database
     if not path.exists():
         return Finding("ok", "database", f"{path} is made when the first conversation begins")
-    store = SqliteStore(path)
+    try:
+        store = open_database(path, key_file=settings.encryption_key_file)
+    except TurnkeepError as error:
+        return Finding("wrong", "database", str(error))
     try:
         stats = await store.stats(OWNER)
     except TurnkeepError as error:

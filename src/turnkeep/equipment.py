@@ -62,17 +62,15 @@ class Equipment:
         given = self.store
         if given is not None and not isinstance(given, str | Path):
             return given
-        from .settings import DATABASE, data_folder
-        from .store.sqlite import SqliteStore
+        from .unlocking import open_database
 
-        return SqliteStore(data_folder() / DATABASE if given is None else Path(given))
+        return open_database(None if given is None else Path(given))
 
-    @staticmethod
-    def open_another_store(path: Path) -> "SqliteStore":
-        """Open another database file, such as a backup's; whoever asked closes it."""
-        from .store.sqlite import SqliteStore
+    def open_copy(self, path: Path) -> "SqliteStore":
+        """Open a copy of the database file, such as a backup's; whoever asked closes it."""
+        from .unlocking import open_copy
 
-        return SqliteStore(path)
+        return open_copy(self.open_store(), path)
 
     def open_engine(self) -> Engine:
         """The engine that was given, or a connection to the one that was named."""

@@ -20,6 +20,7 @@
     └── StoreError             the database
         ├── StoreDamaged       not a turnkeep database, or a damaged one
         ├── StoreTooNew        made by a newer turnkeep
+        ├── StoreLocked        encrypted, and the passphrase or key file is missing or another one
         ├── StoreFull          no space left, or not writable
         ├── AuditFailed        the audit journal cannot be written, and must be
         └── LeaseLost          another process took the conversation over
@@ -171,6 +172,10 @@ class StoreDamaged(StoreError):
 
 class StoreTooNew(StoreError):
     """The file was made by a newer turnkeep."""
+
+
+class StoreLocked(StoreError):
+    """The database is encrypted, and what opens it was not given or is another one; or it is not encrypted yet."""
 
 
 class StoreFull(StoreError):

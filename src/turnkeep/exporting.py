@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
 
+from . import private
 from .conversation.items import (
     Image,
     Message,
@@ -268,7 +269,7 @@ async def save_export(pieces: AsyncIterator[str], path: Path) -> None:
 
 def _create(path: Path) -> IO[str]:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = private.create(path)
     except FileExistsError as error:
         raise UsageError(f"{path} exists already: name another file.") from error
     except OSError as error:

@@ -364,7 +364,7 @@ class AsyncChat(Minding):
             desk.store,
             desk.engine,
             holder=self._holder,
-            open_store=self._equipment.open_another_store,
+            open_store=self._equipment.open_copy,
             audit=desk.audit,
         )
 

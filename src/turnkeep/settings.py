@@ -69,6 +69,7 @@ class Settings:
     embedding_seconds: float = 0.05  # 0: as long as it takes
     recall_everywhere: bool = False
     db: Path | None = None
+    encryption_key_file: Path | None = None
     host: str = "127.0.0.1"  # where turnkeep serve listens
     port: int = 8090  # likewise
     require_key: bool = False  # of turnkeep serve on loopback, too
@@ -155,6 +156,12 @@ SETTINGS = (
         "Recall from all your conversations: on or off.",
     ),
     Setting("db", "TURNKEEP_DB", read_path, "Database file."),
+    Setting(
+        "encryption_key_file",
+        "TURNKEEP_ENCRYPTION_KEY_FILE",
+        read_path,
+        "Key file that opens the encrypted database.",
+    ),
     Setting("host", "TURNKEEP_SERVE_HOST", read_host, "Address to listen on."),
     Setting("port", "TURNKEEP_SERVE_PORT", read_port, "Port to listen on; 0: any that is free."),
     Setting("require_key", "TURNKEEP_SERVE_REQUIRE_KEY", read_switch, "Ask for a key on this machine, too."),
@@ -202,6 +209,8 @@ TABLES = {"privacy": ("mask_prompt", "patterns")}
 PLACES = {
     "TURNKEEP_HOME": "Folder of the database and the input history.",
     "TURNKEEP_CONFIG": "The settings file.",
+    "TURNKEEP_PASSPHRASE": "The passphrase that opens the encrypted database.",
+    "TURNKEEP_NEW_PASSPHRASE": "The passphrase that turnkeep encrypt is to set.",
 }
 # What other programs with an OpenAI client understand; TURNKEEP_ variables come before them.
 BORROWED = {"OPENAI_BASE_URL": "engine", "OPENAI_API_KEY": "api_key"}

@@ -60,6 +60,9 @@ def _fork_and_migrate(path: Path, kill_at: int | None) -> int:
 
 def _check(path: Path) -> int:
     """The version of the file, after making sure that each step is there as a whole or not at all."""
+    if not path.exists():  # it was killed before all
+        open_database(path, ALL).close()
+        return 0
     database = sqlite3.connect(path)
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

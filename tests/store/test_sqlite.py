@@ -104,12 +104,20 @@ def test_only_the_owner_can_read_the_file_and_its_folder(tmp_path: Path) -> None
     }
 
 
-def test_a_file_that_others_can_read_is_tightened(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
+def test_a_file_that_others_can_read_is_refused_and_left_as_it_is(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "turnkeep.db"
     on(path, say_hello)
-    path.chmod(0o644)
+    before = path.read_bytes()
+    path.chmod(mode)
+    with pytest.raises(
+        StoreError, match=f"^{path} can be read by others on this machine: run `chmod 600 {path}`.$"
+    ):
+        on(path, look)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert path.read_bytes() == before
+    path.chmod(0o600)
     on(path, look)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_what_was_said_is_there_after_a_restart_in_one_file(tmp_path: Path) -> None:
@@ -119,7 +127,7 @@ def test_what_was_said_is_there_after_a_restart_in_one_file(tmp_path: Path) -> N
 
 
 def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
-    (tmp_path / "turnkeep.db").touch()
+    (tmp_path / "turnkeep.db").touch(mode=0o600)
     on(tmp_path / "turnkeep.db", say_hello)
     assert len(on(tmp_path / "turnkeep.db", look)) == 2
 

@@ -4,10 +4,12 @@ import stat
 import sys
 from pathlib import Path
 
+import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
 
+from turnkeep.errors import StoreError
 from turnkeep.terminal.input import CommandCompleter, clean_typed, open_history
 
 
@@ -20,11 +22,12 @@ def test_the_history_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert list(open_history(path).load_history_strings()) == ["two\nlines"]
 
 
-def test_a_history_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+def test_a_history_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "input-history"
-    path.touch(mode=0o644)
-    open_history(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.touch()
+    path.chmod(0o644)
+    with pytest.raises(StoreError, match="run `chmod 600"):
+        open_history(path)
 
 
 def test_where_no_file_can_be_made_what_is_typed_is_kept_for_the_run(tmp_path: Path) -> None:

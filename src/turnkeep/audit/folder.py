@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from .. import private
 from ..errors import AuditFailed
 from .chain import KEY_BYTES, Secret
 
@@ -51,6 +52,14 @@ class Folder:
     def exists(self) -> bool:
         """Whether anything was ever written."""
         return self.path.is_dir()
+
+    def holds_texts(self) -> bool:
+        """Whether any record holds what was said, masked or not."""
+        for name in self.list():
+            with self.file(name).open("rb") as file:
+                if any(b'"texts":' in line for line in file):  # inside of a text its quotes would be escaped
+                    return True
+        return False
 
     @property
     def intent(self) -> Path:
@@ -84,7 +93,7 @@ class Folder:
 
     def make(self) -> None:
         """Make the folder, for its owner only."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.make_folder(self.path)
         if os.name == "posix" and self.path.stat().st_mode & 0o077:
             self.path.chmod(0o700)
 
@@ -230,8 +239,7 @@ def sync_folder(path: Path) -> None:
 
 def open_private(path: Path) -> IO[bytes]:
     """Open a file to read and write, made for its owner only where it is not there."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-    return os.fdopen(descriptor, "r+b", buffering=0)
+    return os.fdopen(private.open_own(path), "r+b", buffering=0)
 
 
 # -- holding a file: nobody else does, in this process or another ---------------------------------

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from .. import private
 from ..context.scanning import Scanner
 from ..store.erasing import EverythingOwned, OlderThan
 from .places import Searched, Task, search_files
@@ -74,8 +75,8 @@ class InputHistory:
 
     def _write(self, entries: Sequence[_Entry]) -> None:
         beside = self.path.with_name(f"{self.path.name}.new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        beside.unlink(missing_ok=True)  # of one that was killed
+        with os.fdopen(private.create(beside), "wb") as file:
             file.write("".join(map(_write_entry, entries)).encode("utf-8"))
             file.flush()
             os.fsync(file.fileno())

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import TurnkeepError
@@ -17,9 +17,11 @@ from ..forgetting.retention import Retention
 from ..store.base import Lease
 from ..store.erasing import OneConversation, OneTurn, What
 from ..store.ledger import DeletedResponse
+from ..unlocking import open_copy
 
 if TYPE_CHECKING:
-    from ..forgetting.courses import ForgettingStore
+    from pathlib import Path
+
     from .gateway import Gateway
 
 RETENTION_SECONDS = 900.0  # between two looks at what is old: days are what it is measured in
@@ -46,16 +48,10 @@ def make_forgetter(gateway: "Gateway") -> Forgetter:
                 for number, member in enumerate(gateway.pool.members, 1)
             ),
             JournalPlace(AuditTexts(gateway.store, gateway.recorder)),
-            Backups(gateway.store, _open_store),
+            Backups(gateway.store, partial(open_copy, gateway.store)),
         ),
         clock=gateway.clock,
     )
-
-
-def _open_store(path: Path) -> "ForgettingStore":
-    from ..store.sqlite import SqliteStore
-
-    return SqliteStore(path)
 
 
 def _hold(gateway: "Gateway") -> Hold:

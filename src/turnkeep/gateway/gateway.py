@@ -40,6 +40,7 @@ class ServeSettings:
     engines: Sequence[str] = ()  # addresses of identical engines; none: the embedded one
     gguf: Path | None = None  # what the embedded one serves; None: the small model that comes with turnkeep
     db: Path | None = None  # None: the user's own
+    encryption_key_file: Path | None = None  # what opens it; None: what the environment says
     model: str | None = None
     api_key: str | None = field(default=None, repr=False)  # the engines'; never logged or answered
     window: int | None = None  # tokens; None: what the engine has loaded
@@ -161,7 +162,6 @@ def _connect_embedder(settings: ServeSettings) -> Embedder | None:
 
 
 def _open_store(settings: ServeSettings) -> GatewayStore:
-    from ..settings import DATABASE, data_folder
-    from ..store.sqlite import SqliteStore
+    from ..unlocking import open_database
 
-    return SqliteStore(data_folder() / DATABASE if settings.db is None else settings.db)
+    return open_database(settings.db, key_file=settings.encryption_key_file)

@@ -18,6 +18,7 @@ from ..library import AsyncChat, Opened
 from ..settings import EMBEDDED, Settings
 from ..store.base import Store
 from ..streaming import Streaming
+from .asking import find_history
 from .commands import COMMANDS, complete_argument, run_command
 from .input import Prompt, hidden_typing
 from .interrupts import Interrupts
@@ -63,7 +64,7 @@ class TerminalChat:
         self._receipt: Receipt | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self.prompt = Prompt(
-            settings.input_history,
+            find_history(settings),
             self.signs,
             status=lambda width: render_status(self._picture, self._receipt, width, self.signs),
             commands={f"/{command.name}": command.help for command in COMMANDS},

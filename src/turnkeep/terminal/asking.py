@@ -1,14 +1,21 @@
-"""What a command takes from standard input: a yes, or the file that it reads."""
+"""What a command takes from standard input: a yes, a passphrase, or the file that it reads."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import UsageError
+from ..settings import Settings
+from ..unlocking import find_secret, is_encrypted, open_database
+
+if TYPE_CHECKING:
+    from ..store.secret import Secret
+    from ..store.sqlite import SqliteStore
 
 
 @contextlib.contextmanager
@@ -42,3 +49,39 @@ def confirm(question: str) -> bool:
     if not answer.endswith(b"\n"):
         click.echo(err=True)
     return answer.strip().lower() in (b"y", b"yes")
+
+
+def ask_passphrase(question: str) -> str:
+    """Ask for a passphrase, which is not shown.
+
+    Raises:
+        UsageError: nobody can be asked.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError("Nobody can be asked for the passphrase here: set TURNKEEP_PASSPHRASE.")
+    from getpass import getpass
+
+    try:
+        return getpass(question)
+    except EOFError as error:
+        raise UsageError("No passphrase was given.") from error
+
+
+def open_settings_database(settings: Settings) -> "SqliteStore":
+    """Make the store of the database that the settings name; asks for its passphrase where that is needed."""
+    completing = "_TURNKEEP_COMPLETE" in os.environ  # a shell that completes is no place for questions
+    ask = ask_passphrase if sys.stdin.isatty() and not completing else None
+    return open_database(settings.database, key_file=settings.encryption_key_file, ask=ask)
+
+
+def find_settings_secret(settings: Settings) -> "Secret | None":
+    """Find what opens the database that the settings name; asks for its passphrase where that is needed."""
+    ask = ask_passphrase if sys.stdin.isatty() else None
+    return find_secret(settings.database, key_file=settings.encryption_key_file, ask=ask)
+
+
+def find_history(settings: Settings) -> Path | None:
+    """Find the file that keeps what is typed; None where the database is encrypted, or is about to be."""
+    if is_encrypted(settings.database, key_file=settings.encryption_key_file):
+        return None
+    return settings.input_history

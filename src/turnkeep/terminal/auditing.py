@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from .. import private
 from ..errors import UsageError
 from ..settings import Settings, load_settings
+from .asking import open_settings_database
 from .flags import with_settings
 from .screen import one_line, plural, printable
 from .slips import Count
@@ -169,9 +171,7 @@ def _with_store(settings: Settings, work: "Callable[[SqliteStore | None], Awaita
     async def run() -> T:
         if not settings.database.exists():
             return await work(None)
-        from ..store.sqlite import SqliteStore
-
-        store = SqliteStore(settings.database)
+        store = open_settings_database(settings)
         try:
             return await work(store)
         finally:
@@ -192,7 +192,7 @@ def _save(lines: Iterator[str], path: Path) -> int:
     """Write lines into a new file, for its owner only; returns how many."""
     count = 0
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = private.create(path)
     except FileExistsError as error:
         raise UsageError(f"There is a file {path} already: name a new one.") from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from .. import private
 from ..carrying import Outcome, Wish, import_file
 from ..errors import TurnkeepError, UsageError
 from ..exporting import (
@@ -197,6 +198,6 @@ def _on_disk(file: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="turnkeep-") as folder:
         path = Path(folder) / "input"
-        with path.open("wb") as copy:
+        with open(private.create(path), "wb") as copy:
             shutil.copyfileobj(sys.stdin.buffer, copy)
         yield path

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import click
@@ -22,6 +23,7 @@ from ..store.erasing import (
     OneTurn,
     What,
 )
+from ..unlocking import open_copy
 from .asking import confirm
 from .flags import with_settings
 from .memory import forgotten_line
@@ -205,10 +207,13 @@ def _open(settings: Settings, store: Store) -> Forgetter:
     from ..engine.absent import AbsentEngine
     from ..forgetting.opening import open_forgetter
     from ..holding import name_holder
-    from ..store.sqlite import SqliteStore
 
     return open_forgetter(
-        store, AbsentEngine(), holder=name_holder(), home=settings.home, open_store=SqliteStore
+        store,
+        AbsentEngine(),
+        holder=name_holder(),
+        home=settings.home,
+        open_store=partial(open_copy, store),
     )
 
 

@@ -20,6 +20,7 @@ from prompt_toolkit.search import stop_search
 from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.styles import Style
 
+from .. import private
 from .screen import Signs
 
 STYLE = Style.from_dict({"bottom-toolbar": "noreverse ansibrightblack", "prompt": "bold"})
@@ -32,7 +33,7 @@ class Prompt:
     """Reads one message after another.
 
     Args:
-        history: the file that keeps what was typed.
+        history: the file that keeps what was typed; None: it is kept for this run.
         signs: how the prompt is drawn.
         status: the line below for a number of cells.
         commands: names and one-line helps of the commands.
@@ -41,7 +42,7 @@ class Prompt:
 
     def __init__(
         self,
-        history: Path,
+        history: Path | None,
         signs: Signs,
         *,
         status: Callable[[int], str],
@@ -183,13 +184,18 @@ class PrivateHistory(FileHistory):
             pass
 
 
-def open_history(path: Path) -> History:
-    """Open the file, made with mode 0600; where it cannot be written, what is typed is kept for this run."""
+def open_history(path: Path | None) -> History:
+    """Open the file, made with mode 0600; where it cannot be written, what is typed is kept for this run.
+
+    Raises:
+        StoreError: others can read it.
+    """
+    if path is None:
+        return InMemoryHistory()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        if sys.platform != "win32":
-            path.chmod(0o600)
+        private.make_file(path)
+        private.check(path)
+        os.close(os.open(path, os.O_RDWR))
     except OSError:
         return InMemoryHistory()
     return PrivateHistory(str(path))

@@ -10,7 +10,7 @@ import click
 
 from ..errors import UsageError
 from ..settings import load_settings
-from .asking import confirm
+from .asking import confirm, find_settings_secret
 from .flags import with_settings
 from .screen import plural
 
@@ -68,10 +68,11 @@ def check_database(**flags: str | None) -> int:
     """Check the database. Exit status 1 when something is wrong with it."""
     from ..store.sqlite.examine import examine
 
-    database = load_settings(flags).database
+    settings = load_settings(flags)
+    database = settings.database
     if not database.exists():
         raise UsageError(f"There is no database {database} yet.")
-    report = examine(database, time.time())
+    report = examine(database, time.time(), find_settings_secret(settings))
     for line in report.problems:
         click.echo(f"wrong: {line}")
     for line in report.notices:

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..carrying import sweep_imports
@@ -11,11 +12,13 @@ from ..settings import OWNER, Settings
 from ..store.base import Conversation, Store
 from ..store.ephemeral import EphemeralStore
 from ..store.erasing import Eraser
-from ..store.sqlite import SqliteStore
 from ..transfer import check_name, sweep_unfinished
+from ..unlocking import open_copy
+from .asking import open_settings_database
 
 if TYPE_CHECKING:
     from ..library import AsyncChat, Opened
+    from ..store.sqlite import SqliteStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Start:
 
 
 @contextlib.asynccontextmanager
-async def open_store(settings: Settings, *, make: bool = True) -> AsyncIterator[SqliteStore]:
+async def open_store(settings: Settings, *, make: bool = True) -> AsyncIterator["SqliteStore"]:
     """Open the database; close it at the end of the block.
 
     Args:
@@ -35,7 +38,7 @@ async def open_store(settings: Settings, *, make: bool = True) -> AsyncIterator[
         make: False works on an empty one in memory where there is no file yet.
     """
     there = make or settings.database.exists()
-    store = SqliteStore(settings.database) if there else EphemeralStore()
+    store = open_settings_database(settings) if there else EphemeralStore()
     try:
         await sweep_unfinished(store, OWNER)
         await sweep_imports(store, OWNER)
@@ -53,7 +56,11 @@ async def finish_forgetting(settings: Settings, store: Store) -> None:
     from ..holding import name_holder
 
     forgetter = open_forgetter(
-        store, AbsentEngine(), holder=name_holder(), home=settings.home, open_store=SqliteStore
+        store,
+        AbsentEngine(),
+        holder=name_holder(),
+        home=settings.home,
+        open_store=partial(open_copy, store),
     )
     await forgetter.finish()
 

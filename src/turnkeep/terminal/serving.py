@@ -13,6 +13,7 @@ import click
 
 from ..errors import MissingExtra, UsageError
 from ..settings import EMBEDDED, Settings, load_settings, read_setting
+from .asking import open_settings_database
 from .flags import with_settings
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def make_serve_settings(settings: Settings, engines: tuple[str, ...]) -> "ServeS
         engines=[] if named == [EMBEDDED] else named,
         gguf=settings.gguf,
         db=settings.database,
+        encryption_key_file=settings.encryption_key_file,
         model=settings.model,
         api_key=settings.api_key,
         window=settings.window,
@@ -155,9 +157,7 @@ def revoke_key(name: str, **flags: str | None) -> None:
 
 def _with_ledger(flags: dict[str, str | None], work: "Callable[[SqliteStore], Awaitable[T]]") -> T:
     async def run() -> T:
-        from ..store.sqlite import SqliteStore
-
-        store = SqliteStore(load_settings(flags).database)
+        store = open_settings_database(load_settings(flags))
         try:
             return await work(store)
         finally:

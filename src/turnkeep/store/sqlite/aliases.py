@@ -23,7 +23,14 @@ def save_alias(database: Database, owner: str, alias: str, target: str) -> None:
     place, _ = find_place(database, owner, parsed.conversation)
     database.execute(
         "INSERT OR IGNORE INTO alias (owner, text, conversation, kind, tag, place) VALUES (?, ?, ?, ?, ?, ?)",
-        (place.owner, plain(alias), place.conversation, parsed.kind, parsed.tag, parsed.place),
+        (
+            place.owner,
+            database.digest_alias(plain(alias)),
+            place.conversation,
+            parsed.kind,
+            parsed.tag,
+            parsed.place,
+        ),
     )
     if find_parsed(database, owner, alias) != parsed:
         raise Conflict(f"{alias!r} stands for something else already: choose another alias.")
@@ -51,7 +58,7 @@ def find_parsed(database: Database, owner: str, text: str) -> ParsedId | None:
         "SELECT alias.kind, conversation.key, alias.tag, alias.place FROM alias JOIN conversation "
         "ON conversation.owner = alias.owner AND conversation.number = alias.conversation "
         "WHERE alias.owner = (SELECT number FROM owner WHERE name = ?) AND alias.text = ?",
-        (plain(owner), plain(text)),
+        (plain(owner), database.digest_alias(plain(text))),
     ).fetchone()
     if row is None:
         return None

@@ -1,7 +1,8 @@
 """Copies of a database file: made while it is used, checked, and put in its place.
 
 A copy is made under another name beside its place and moved there when it is whole, so that a file
-of that name is never half a backup, whenever the process dies.
+of that name is never half a backup, whenever the process dies. The copy of an encrypted database is encrypted, and to make
+it nothing needs to be opened: no statement here reads or writes what was said.
 """
 
 import os
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
+from ... import private
 from ...errors import StoreDamaged, StoreTooNew, UsageError
 from ..carrying import Backup
 from ..migrations import load_migrations
@@ -48,7 +50,7 @@ def back_up(database_file: Path, target: Path, told: Told) -> Path:
     if not database_file.exists():
         raise UsageError(f"There is no database {database_file} yet: there is nothing to back up.")
     target = _choose_file(target.absolute())
-    database = open_database(database_file, load_migrations("sqlite"))
+    database = open_database(database_file, load_migrations("sqlite"), locked=True)
     try:
         _forget_failed(database)
         with database.writing():
@@ -125,12 +127,15 @@ def is_being_made(backup: Backup) -> bool:
 
 
 def _drop_texts(copy: Path) -> None:
-    """Drop the texts that are still looked for where a forget is not done: nobody would take them out of a copy."""
+    """Drop the texts that are still looked for where a forget is not done: nobody would take them out of a copy.
+
+    Of an encrypted database they are encrypted too, and stay so: a forget that opens the backup drops them.
+    """
     database = sqlite3.connect(copy, isolation_level=None)
     try:
         changed = database.execute(
             "UPDATE forgetting SET note = json_set(note, '$.texts', json('[]')) "
-            "WHERE json_array_length(note, '$.texts') > 0"
+            "WHERE CASE WHEN typeof(note) = 'text' THEN json_array_length(note, '$.texts') END > 0"
         ).rowcount
         if changed:
             database.execute("VACUUM")  # what stood there is in no unused space either
@@ -153,7 +158,7 @@ def _copy(source: sqlite3.Connection, target: Path, told: Told) -> None:
 
 def copy_pages(source: sqlite3.Connection, target: Path, told: Told) -> None:
     """Copy what an open transaction sees into a new file."""
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    os.close(private.create(target))
     copy = sqlite3.connect(target, isolation_level=None)
     try:
         source.backup(copy, pages=STEP_PAGES, progress=lambda _, left, total: told(total - left, total))
@@ -222,7 +227,7 @@ def restore(database_file: Path, backup: Path, told: Told) -> Path | None:
 
 def new_beside(database_file: Path) -> Path:
     """A name beside the database for its successor; what killed ones have left is taken away."""
-    database_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.make_folder(database_file.parent)
     for left in database_file.parent.glob(f".{database_file.name}.*.new*"):
         left.unlink(missing_ok=True)
     return database_file.with_name(f".{database_file.name}.{secrets.token_hex(4)}.new")
@@ -350,7 +355,7 @@ def _refuse_holders(connection: sqlite3.Connection, database_file: Path) -> None
 
 def _carry_record(part: Path, rows: Sequence[Record], aside: Path | None) -> None:
     """Bring the successor up to date, and put into it what backups there are, the old database among them."""
-    database = open_database(part, load_migrations("sqlite"))
+    database = open_database(part, load_migrations("sqlite"), locked=True)
     try:
         with database.writing():
             known = {backup.path for backup in list_backups(database)}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from ..migrations import load_migrations
+from ..secret import Secret
 from .database import BUSY_SECONDS, Database, explain, open_database
 from .worker import Worker
 
@@ -21,12 +22,26 @@ class Calls:
     Args:
         path: the file; made, with its folders, if it is not there. None: in memory.
         busy_seconds: how long a call waits for other processes that write.
+        secret: what opens the file where it is encrypted; a new file is then made so. None: it is not.
     """
 
-    def __init__(self, path: str | Path | None, *, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(
+        self, path: str | Path | None, *, busy_seconds: float = BUSY_SECONDS, secret: Secret | None = None
+    ) -> None:
         self.path = None if path is None else Path(path).absolute()
-        opener = partial(open_database, self.path, load_migrations("sqlite"), busy_seconds=busy_seconds)
+        self._secret = secret
+        opener = partial(
+            open_database, self.path, load_migrations("sqlite"), busy_seconds=busy_seconds, secret=secret
+        )
         self._worker = Worker(opener, survives_fork=path is not None)
+
+    def secret_of(self, copy: Path) -> Secret | None:
+        """What opens a copy of this file; None where it is not encrypted: it may have been made before this was."""
+        if self._secret is None:
+            return None
+        from .encrypt import encryption_method
+
+        return None if encryption_method(copy) is None else self._secret
 
     async def _read(
         self, work: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs

@@ -127,7 +127,7 @@ def load_placed(
 def find_conversation(database: Database, owner: str, name: str) -> Conversation | None:
     """Find by exact name, else by id."""
     row = database.execute(
-        _SELECT + "WHERE o.name = ? AND c.name = ?", (plain(owner), plain(name))
+        f"{_SELECT}WHERE o.name = ? AND {database.named}", (plain(owner), plain(name))
     ).fetchone()
     if row is not None:
         return _conversation(row)

@@ -3,21 +3,20 @@
 Knows files, modes, pragmas, migrations and SQLite's error codes; nothing of conversations.
 """
 
-import errno
-import os
 import sqlite3
-import stat
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...errors import StoreDamaged, StoreError, StoreFull, StoreTooNew
+from ... import private
+from ...errors import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreTooNew
 from ..migrations import Migration
+from ..secret import Secret
 
 APPLICATION_ID = 0x746B6570  # "tkep", in the file's header: this is a turnkeep database
 OLDEST_SQLITE = (3, 35, 0)  # RETURNING, and what else the statements use
+KEYS = "conversation_key"  # the table of the keys of conversations
 BUSY_SECONDS = 30.0  # writes take milliseconds; who waits longer than this waits for something broken
 
 # Errors of the disk itself that mean "cannot write" (sqlite.org/rescode.html); ENOSPC is SQLITE_FULL.
@@ -32,19 +31,35 @@ _WRITE_FAILURES = frozenset(
     }
 )
 
-# Making a file means opening and closing it, and closing any descriptor of a file
-# drops all locks that this process holds on it (POSIX). So it is done for a file
-# that is not there yet only, and by one thread at a time.
-_making_file = threading.Lock()
-
 
 class Database(sqlite3.Connection):
     """A connection that knows its path and how durable its commits are."""
 
     where: str  # for messages: the path, or what stands for it
     relaxed = "FULL"  # how `noting` synchronises: "NORMAL" where that cannot harm the file
+    sealed = False  # whether what was said is encrypted (sealed.py)
+    named = "c.name = ?"  # finds a conversation `c` of an owner `o` by its name
     _synchronous = "FULL"
     _grouped = False  # transactions are parts of one that is open
+
+    def digest_alias(self, text: str) -> str | bytes:
+        """What stands for an alias in its table."""
+        return text
+
+    def term_digests(self, owner: int, conversation: int) -> Callable[[int], int]:  # noqa: ARG002 - of encrypted ones
+        """What turns the numbers of terms into those that stand in a conversation's index."""
+        return int
+
+    def opened(self, table: str, column: str, row: str, keys: str = KEYS) -> str:  # noqa: ARG002 - of encrypted ones
+        """What stands for the text of a column in SQL.
+
+        Args:
+            table: the table.
+            column: its column.
+            row: what the statement calls the row: OLD, say.
+            keys: the table that holds the keys of conversations.
+        """
+        return f"{row}.{column}"
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -88,6 +103,19 @@ class Database(sqlite3.Connection):
             self.execute(f"PRAGMA synchronous = {level}")
             self._synchronous = level
 
+    def unlock(self, secret: Secret | None) -> None:
+        """See that the texts can be read; an encrypted database cannot without its secret.
+
+        Raises:
+            StoreLocked: it is encrypted.
+        """
+        assert secret is None
+        known = self.execute("SELECT 1 FROM sqlite_master WHERE name = 'encryption'").fetchone()
+        if known and self.execute("SELECT 1 FROM encryption").fetchone():
+            raise StoreLocked(
+                f"{self.where} is encrypted: set TURNKEEP_PASSPHRASE, or encryption_key_file, to what opens it."
+            )
+
     @contextmanager
     def group(self, *, write: bool) -> Iterator[None]:
         """Make one transaction of all that are made within; each is still all or nothing.
@@ -129,7 +157,12 @@ class Database(sqlite3.Connection):
 
 
 def open_database(
-    path: Path | None, migrations: Sequence[Migration], *, busy_seconds: float = BUSY_SECONDS
+    path: Path | None,
+    migrations: Sequence[Migration],
+    *,
+    busy_seconds: float = BUSY_SECONDS,
+    secret: Secret | None = None,
+    locked: bool = False,
 ) -> Database:
     """Open the database, made and brought up to date where it must be.
 
@@ -137,6 +170,8 @@ def open_database(
         path: its file; None: one in memory.
         migrations: all steps, in order.
         busy_seconds: how long to wait for other processes.
+        secret: what opens it where it is encrypted; an empty one becomes so.
+        locked: nothing that can be encrypted will be read or written: it needs no secret.
 
     Raises:
         StoreError: or the subclass that says what is wrong, in one sentence.
@@ -149,8 +184,8 @@ def open_database(
     where = "The store in memory" if path is None else str(path)
     try:
         if path is not None:
-            _make_private(path)
-        return _open(path, where, migrations, busy_seconds)
+            private.make_file(path)
+        return _open(path, where, migrations, busy_seconds, secret, locked=locked)
     except sqlite3.Error as error:
         raise explain(error, where) from error
     except OSError as error:
@@ -166,6 +201,10 @@ def explain(error: sqlite3.Error, where: str) -> StoreError:
             return StoreDamaged(
                 f"{where} is not a turnkeep database, or damaged: name another file, or put back a copy."
             )
+        case sqlite3.SQLITE_ERROR if "user-defined function" in str(
+            error
+        ):  # of sealed.py: it could not open a value
+            return StoreDamaged(_damaged(where, "an encrypted value is not what was written in its place"))
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_ERROR:  # ERROR: a table is not what it should be
             return StoreDamaged(_damaged(where, str(error)))
         case sqlite3.SQLITE_FULL:
@@ -181,22 +220,34 @@ def explain(error: sqlite3.Error, where: str) -> StoreError:
     return StoreError(f"{where} failed ({error}): check the disk, then try again.")
 
 
-def _open(path: Path | None, where: str, migrations: Sequence[Migration], busy_seconds: float) -> Database:
+def _open(
+    path: Path | None,
+    where: str,
+    migrations: Sequence[Migration],
+    busy_seconds: float,
+    secret: Secret | None,
+    *,
+    locked: bool,
+) -> Database:
     deadline = time.monotonic() + busy_seconds
+    factory = _factory(secret)
     while True:
         opened = _file_number(path)
         database = sqlite3.connect(
-            path or ":memory:", timeout=busy_seconds, isolation_level=None, factory=Database
+            path or ":memory:", timeout=busy_seconds, isolation_level=None, factory=factory
         )
         database.where = where
         try:
-            _prepare(database, migrations)
-        except sqlite3.OperationalError as error:
+            _prepare(database, path, migrations)
+            if not locked:
+                database.unlock(secret)
+        except sqlite3.DatabaseError as error:
             database.close()
             # The switch to WAL and the recovery of a log do not wait for the other
             # process that does the same at this moment, whatever the timeout says.
+            # Another file may be there since: the encrypted one in place of the plain one.
             busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-            if not busy or time.monotonic() > deadline:
+            if not (busy or _file_number(path) != opened) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)  # this is the store's own thread
         except BaseException:
@@ -216,9 +267,20 @@ def _file_number(path: Path | None) -> int | None:
         return None
 
 
-def _prepare(database: Database, migrations: Sequence[Migration]) -> None:
+def _factory(secret: Secret | None) -> type[Database]:
+    if secret is None:
+        return Database
+    from .sealed import SealedDatabase  # with all that encrypts, which most databases do without
+
+    return SealedDatabase
+
+
+def _prepare(database: Database, path: Path | None, migrations: Sequence[Migration]) -> None:
     newest = migrations[-1].number
     _check_identity(database, newest)  # before anything is written to what may be someone else's file
+    if path is not None:
+        for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+            private.check(file)
     # Some network file systems refuse the log; SQLite then goes on with its older journal,
     # which is as safe as long as every commit waits for the disk.
     (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -281,33 +343,6 @@ def _split_statements(sql: str) -> Iterator[str]:
 
 def _pragma(database: Database, name: str) -> int:
     return int(database.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-def _make_private(path: Path) -> None:
-    """Make the file and its folders, readable by their owner only; tighten a file that is not."""
-    missing = [folder for folder in path.parents if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    with _making_file:
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except FileExistsError:
-            pass
-    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-        _tighten(file)
-
-
-def _tighten(file: Path) -> None:
-    if os.name != "posix":
-        return  # elsewhere the folder of the user's data is private by itself
-    try:
-        found = file.stat()
-    except FileNotFoundError:
-        return
-    if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077 and found.st_uid == os.geteuid():
-        file.chmod(0o600)
 
 
 def _damaged(where: str, reason: str) -> str:

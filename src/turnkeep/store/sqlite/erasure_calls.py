@@ -115,10 +115,8 @@ def _erase(
         return erased
     went = {"turns": erased.turns, "gone": erased.gone}
     texts = [text for text in erased.texts if isinstance(text, str)] if "texts" in note else []
-    (record,) = database.execute(
-        "INSERT INTO forgetting (begun, note) VALUES (?, ?) RETURNING number",
-        (now, dump_json({**note, **went, "texts": texts})),
-    ).fetchone()
+    (record,) = database.execute("SELECT coalesce(max(number), 0) + 1 FROM forgetting").fetchone()
+    _save_note(database, int(record), now, {**note, **went, "texts": texts})
     return Erased(
         removed=erased.removed,
         rewritten=erased.rewritten,
@@ -141,10 +139,17 @@ def _note_unfinished(
     if note is None:
         database.execute("DELETE FROM forgetting WHERE number = ?", (record,))
     else:
+        _save_note(database, record, note["now"], note)
+
+
+def _save_note(
+    database: Database, record: int, begun: float, note: Mapping[str, Any]
+) -> None:  # Any: as above
+    if database.execute("SELECT 1 FROM forgetting WHERE number = ?", (record,)).fetchone():
+        database.execute("UPDATE forgetting SET note = ? WHERE number = ?", (dump_json(note), record))
+    else:
         database.execute(
-            "INSERT INTO forgetting (number, begun, note) VALUES (?, ?, ?) "
-            "ON CONFLICT (number) DO UPDATE SET note = excluded.note",
-            (record, note["now"], dump_json(note)),
+            "INSERT INTO forgetting (number, begun, note) VALUES (?, ?, ?)", (record, begun, dump_json(note))
         )
 
 

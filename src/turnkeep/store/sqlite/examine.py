@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ...errors import StoreDamaged
 from ..migrations import load_migrations
+from ..secret import Secret
 from .backups import check_identity
-from .database import explain
+from .database import Database, explain
 from .rows import load_body
 
 _OF_ITEM = (
@@ -97,21 +99,20 @@ class Report:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def examine(database_file: Path, now: float) -> Report:
+def examine(database_file: Path, now: float, secret: Secret | None = None) -> Report:
     """Check a database, while others use it or not.
 
     Args:
         database_file: the file.
         now: the time, for leases.
+        secret: opens what is encrypted; None: that is not looked into.
 
     Raises:
-        StoreError: it is not there, or no turnkeep database.
+        StoreError: it is not there, or no turnkeep database, or `secret` does not open it.
     """
     if not database_file.exists():
         raise StoreDamaged(f"There is no database {database_file} yet.")
-    connection = sqlite3.connect(
-        f"{database_file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
-    )
+    connection = _open(database_file, secret)
     report = Report()
     try:
         check_identity(connection, database_file)
@@ -120,14 +121,46 @@ def examine(database_file: Path, now: float) -> Report:
             report.notices.append("an older turnkeep wrote it: it is brought up to date when it is opened")
             _check_file(connection, report)
             return report
+        locked = _unlock(connection, secret)
         connection.execute("BEGIN")  # one moment
         _check_file(connection, report)
         _check_rows(connection, report, now)
+        if locked:
+            report.notices.append("it is encrypted, and what its rows hold was not read: say what opens it")
+        else:
+            _check_bodies(connection, report)
     except sqlite3.DatabaseError as error:
         report.problems.append(str(explain(error, str(database_file))))
     finally:
         connection.close()
     return report
+
+
+def _open(database_file: Path, secret: Secret | None) -> Database:
+    factory: type[Database] = Database
+    if secret is not None:
+        from .encrypt import encryption_method
+        from .sealed import SealedDatabase
+
+        factory = Database if encryption_method(database_file) is None else SealedDatabase
+    connection = sqlite3.connect(
+        f"{database_file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, factory=factory
+    )
+    connection.where = str(database_file)
+    return connection
+
+
+def _unlock(connection: Database, secret: Secret | None) -> bool:
+    """Open what is encrypted; tells whether that is still to be done."""
+    if not connection.execute("SELECT 1 FROM encryption").fetchone():
+        return False
+    if secret is None:
+        return True
+    from .sealed import SealedDatabase
+
+    assert isinstance(connection, SealedDatabase)
+    connection.read_with(secret)
+    return False
 
 
 def _check_file(connection: sqlite3.Connection, report: Report) -> None:
@@ -143,8 +176,6 @@ def _check_rows(connection: sqlite3.Connection, report: Report, now: float) -> N
     for what, question in QUESTIONS:
         if count := connection.execute(question).fetchone()[0]:
             report.problems.append(f"{what}: {count:,}")
-    if unreadable := sum(1 for _ in unreadable_bodies(connection)):
-        report.problems.append(f"rows that cannot be read: {unreadable:,}")
     for table in (
         "conversation",
         "turn",
@@ -169,19 +200,41 @@ def _check_rows(connection: sqlite3.Connection, report: Report, now: float) -> N
         report.notices.append(f"backups that are no longer where they were made: {len(gone):,}")
 
 
-def unreadable_bodies(connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:
+def _check_bodies(connection: Database, report: Report) -> None:
+    if unreadable := sum(1 for _ in unreadable_bodies(connection)):
+        report.problems.append(f"rows that cannot be read: {unreadable:,}")
+
+
+def unreadable_bodies(connection: Database) -> Iterator[tuple[str, int]]:
     """Yield table and rowid of what does not hold what it should."""
-    for entry, kind, body in connection.execute("SELECT entry, kind, body FROM item"):
+    for entry, kind, body in _bodies(connection, "item", "kind", "body"):
         try:
             load_body(kind, body)
         except (StoreDamaged, TypeError):
             yield "item", entry
     for table, column in (("turn", "receipt"), ("view", "body"), ("conversation", "metadata")):
-        rows = connection.execute(f"SELECT rowid, {column} FROM {table} WHERE {column} IS NOT NULL")
-        for rowid, text in rows:
+        for rowid, _, text in _bodies(connection, table, "NULL", column):
             try:
                 sound = isinstance(json.loads(text), dict)
             except (ValueError, TypeError):
                 sound = False
             if not sound:
                 yield table, rowid
+
+
+def _bodies(connection: Database, table: str, kind: str, column: str) -> Iterator[tuple[int, str, Any]]:
+    """Yield rowid, kind and what a column holds, None of what cannot be opened."""
+    where = "" if table == "item" else f" WHERE {column} IS NOT NULL"  # an item without a body is damage
+    select = f"SELECT rowid, {kind}, {{}} FROM main.{table} AS t{where}"
+    if not connection.sealed:
+        yield from connection.execute(select.format(column))
+        return
+    opened = connection.opened(table, column, "t")
+    for rowid, word, _ in connection.execute(select.format("NULL")).fetchall():
+        try:  # one by one: a value that cannot be opened ends its statement
+            (body,) = connection.execute(
+                f"SELECT {opened} FROM main.{table} AS t WHERE rowid = ?", (rowid,)
+            ).fetchone()
+        except sqlite3.OperationalError:
+            body = None
+        yield rowid, word, body

@@ -112,9 +112,10 @@ def unindex_items(database: Database, place: Place, items: Sequence[StoredItem])
 
 
 def _unindex_item(database: Database, place: Place, at: Position, terms: dict[str, int]) -> None:
+    digest = database.term_digests(*place)
     gone = [
         term
-        for term in sorted({term_key(term) for term in terms})
+        for term in sorted({digest(term_key(term)) for term in terms})
         if database.execute(
             "DELETE FROM posting WHERE owner = ? AND conversation = ? AND term = ? AND seq = ? AND branch = ?",
             (*place, term, at.seq, at.branch),

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from .database import Database
+from .database import KEYS, Database
 
 # Hold nothing that was said.
 _APART = {"migration", "lease", "tokenizer", "embedder", "word"}
@@ -34,8 +34,13 @@ def catching(database: Database) -> Iterator[Gone]:
     """Catch what goes until the end of the block, inside of a transaction."""
     tables = list_columns(database)
     database.execute("CREATE TEMP TABLE gone_row (name TEXT, removed INTEGER, value)")
+    if database.sealed:  # a conversation's key may be gone before the rows that it opens
+        database.execute(
+            "CREATE TEMP TABLE gone_key (owner, conversation, wrapped, PRIMARY KEY (owner, conversation))"
+        )
+        database.execute(f"INSERT INTO gone_key SELECT owner, conversation, wrapped FROM {KEYS}")  # noqa: S608 - our own name
     for table, columns in tables.items():
-        for statement in _triggers(table, columns):
+        for statement in _triggers(database, table, columns):
             database.execute(statement)
     gone = Gone()
     yield gone  # when it fails, the transaction is taken back, and the triggers with it
@@ -50,18 +55,21 @@ def catching(database: Database) -> Iterator[Gone]:
         elif value is not None:
             gone.texts.update(dict.fromkeys(leaves(value)))
     database.execute("DROP TABLE gone_row")
+    database.execute("DROP TABLE IF EXISTS gone_key")
 
 
-def _triggers(table: str, columns: list[str]) -> Iterator[str]:
-    caught = "".join(f"INSERT INTO gone_row VALUES (NULL, NULL, OLD.{name}); " for name in columns)  # noqa: S608 - names of our own tables
+def _triggers(database: Database, table: str, columns: list[str]) -> Iterator[str]:
+    old = {name: database.opened(table, name, "OLD", "gone_key") for name in columns}
+    new = {name: database.opened(table, name, "NEW", "gone_key") for name in columns}
+    caught = "".join(f"INSERT INTO gone_row VALUES (NULL, NULL, {value}); " for value in old.values())  # noqa: S608 - names of our own tables
     yield (
         f"CREATE TEMP TRIGGER gone_removed_{table} AFTER DELETE ON main.{table} BEGIN "  # noqa: S608 - names of our own tables
         f"INSERT INTO gone_row VALUES ('{table}', 1, NULL); {caught}END"
     )
     if columns:
-        changed = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in columns)
+        changed = " OR ".join(f"{old[name]} IS NOT {new[name]}" for name in columns)
         caught = "".join(
-            f"INSERT INTO gone_row SELECT NULL, NULL, OLD.{name} WHERE OLD.{name} IS NOT NEW.{name}; "
+            f"INSERT INTO gone_row SELECT NULL, NULL, {old[name]} WHERE {old[name]} IS NOT {new[name]}; "
             for name in columns
         )
         yield (

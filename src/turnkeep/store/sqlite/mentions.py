@@ -3,7 +3,7 @@
 A message that mentions it is kept, with a mark in the value's place (context/mentions.py). Lines of summaries
 that rest on its turn are withdrawn, and asked for again of what is left; facts, notes, recalled lines,
 names and instructions get the mark. What only stands for the old words (vectors, digests, streamed
-events, claims, aliases that hold it) goes.
+events, claims, aliases that hold it) goes; aliases of an encrypted store are digests, which tell nothing.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def find_mentions(database: Database, place: Place, value: str) -> bool:
         "SELECT text FROM alias WHERE owner = ? AND conversation = ?",
         place * 4,
     )
-    if any(_is_in(mention, body) for (body,) in bodies):
+    if any(_is_in(mention, body) for (body,) in bodies if isinstance(body, str)):  # else an alias's digest
         return True
     return any(
         _is_in(mention, text)
@@ -135,7 +135,7 @@ def _drop_streamed(database: Database, place: Place, turns: Sequence[int], menti
     ).fetchall()
     database.executemany(
         "DELETE FROM alias WHERE owner = ? AND text = ?",
-        [(place.owner, text) for (text,) in aliases if mention.is_in(text)],
+        [(place.owner, text) for (text,) in aliases if isinstance(text, str) and mention.is_in(text)],
     )
 
 

@@ -6,7 +6,7 @@ that has caught up, new turns wait for it, so the index always covers a conversa
 first turns without a gap.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...context.ranking import Found, Postings, choose_terms
@@ -102,6 +102,7 @@ def _indexed_turns(database: Database, place: Place) -> int:
 
 def _index_rows(database: Database, place: Place, turn: int, rows: _Rows) -> None:
     items, words = 0, 0
+    digest = database.term_digests(*place)
     postings: list[tuple[int, ...]] = []
     extents: list[tuple[int, ...]] = []
     for branch, seq, kind, body, created in rows:
@@ -112,7 +113,7 @@ def _index_rows(database: Database, place: Place, turn: int, rows: _Rows) -> Non
         extents += [(*place, branch, seq, length)] if terms else []
         counts: dict[int, int] = {}
         for term, count in terms.items():
-            number = term_key(term)
+            number = digest(term_key(term))
             counts[number] = counts.get(number, 0) + count
         postings += [(*place, key, seq, branch, count, length) for key, count in counts.items()]
     postings.sort()  # neighbours in the tree are written one after another
@@ -147,6 +148,7 @@ class PathIndex:
     def __init__(self, database: Database, owner: str, conversation: str, tip: Position) -> None:
         self._database = database
         self._place, self._key = find_place(database, owner, conversation)
+        self._digest = database.term_digests(*self._place)
         self._path = _load_path(database, self._place, tip)
         self._tip = tip
 
@@ -188,23 +190,26 @@ class PathIndex:
 
     def _holding(self, keys: Sequence[int]) -> dict[int, int]:
         """How many items of the whole conversation hold each of these terms; those that none holds are missing."""
-        keys = _padded(keys, ROUND_KEYS)
-        select = (
-            f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(keys)})"  # noqa: S608 - marks only
-        )
-        return dict(self._database.execute(select, (*self._place, *keys)))
+        terms = {self._digest(key): key for key in keys}
+        marked = _padded(list(terms), ROUND_KEYS)
+        select = f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(marked)})"  # noqa: S608 - marks only
+        rows = self._database.execute(select, (*self._place, *marked))
+        return {terms[term]: items for term, items in rows}
 
     def _share_holding(self, side: Side, whole: Mapping[int, int]) -> dict[int, int]:
         """The same for the path alone."""
-        counted = count_holding(self._database, self._place, side, self._path, whole)
-        return {key: items for key, items in counted.items() if items}
+        terms = {self._digest(key): key for key in whole}
+        holding = {term: whole[key] for term, key in terms.items()}
+        counted = count_holding(self._database, self._place, side, self._path, holding)
+        return {terms[term]: items for term, items in counted.items() if items}
 
     def _load_rows(
         self, key: int, path: Sequence[Range], held: int, beside: int
     ) -> list[tuple[int, int, int]]:
+        term = self._digest(key)
         if beside > held + len(path):
-            return _find_rows(self._database, self._place, key, path)
-        return _load_rows(self._database, self._place, key, path, beside)
+            return _find_rows(self._database, self._place, term, path)
+        return _load_rows(self._database, self._place, term, path, beside)
 
     def postings_at(self, holding: Mapping[int, int], places: Sequence[int]) -> dict[int, Found]:
         """Load the postings of these terms at these places."""
@@ -216,7 +221,9 @@ class PathIndex:
         return {
             key: Found(
                 items=items,
-                rows=_on_path(self._database.execute(select, (*self._place, key, *places)), self._path),
+                rows=_on_path(
+                    self._database.execute(select, (*self._place, self._digest(key), *places)), self._path
+                ),
             )
             for key, items in holding.items()
         }
@@ -277,12 +284,8 @@ def load_elsewhere(database: Database, owner: str, keys: Sequence[int], apart: s
         (number, VERSION, without),
     ).fetchone()
     by_term: dict[int, list[tuple[int, int]]] = {}
-    for term, conversation, count in database.execute(
-        "SELECT term, conversation, items FROM word INDEXED BY word_owner "  # noqa: S608 - marks only
-        f"WHERE owner = ? AND term IN ({_marks(keys)}) AND conversation IS NOT ? "
-        "AND conversation IN (SELECT conversation FROM indexed WHERE owner = ? AND version = ?)",
-        (number, *keys, without, number, VERSION),
-    ):
+    find = _find_sealed_words if database.sealed else _find_words
+    for term, conversation, count in find(database, number, keys, without):
         by_term.setdefault(term, []).append((conversation, count))
     holding = {term: sum(count for _, count in pairs) for term, pairs in by_term.items()}
     rare, others = choose_terms(holding, items)
@@ -299,6 +302,36 @@ def load_elsewhere(database: Database, owner: str, keys: Sequence[int], apart: s
     ]
 
 
+def _find_words(
+    database: Database, owner: int, keys: Sequence[int], without: int | None
+) -> Iterable[tuple[int, int, int]]:
+    """Term, conversation and count of these terms in an owner's conversations but one."""
+    return database.execute(
+        "SELECT term, conversation, items FROM word INDEXED BY word_owner "  # noqa: S608 - marks only
+        f"WHERE owner = ? AND term IN ({_marks(keys)}) AND conversation IS NOT ? "
+        "AND conversation IN (SELECT conversation FROM indexed WHERE owner = ? AND version = ?)",
+        (owner, *keys, without, owner, VERSION),
+    )
+
+
+def _find_sealed_words(
+    database: Database, owner: int, keys: Sequence[int], without: int | None
+) -> Iterable[tuple[int, int, int]]:
+    """The same where each conversation's terms are digests of its own."""
+    conversations = database.execute(
+        "SELECT conversation FROM indexed WHERE owner = ? AND version = ? AND conversation IS NOT ?",
+        (owner, VERSION, without),
+    ).fetchall()
+    for (conversation,) in conversations:
+        digest = database.term_digests(owner, conversation)
+        terms = {digest(key): key for key in keys}
+        rows = database.execute(
+            f"SELECT term, items FROM word WHERE owner = ? AND conversation = ? AND term IN ({_marks(terms)})",  # noqa: S608 - marks only
+            (owner, conversation, *terms),
+        )
+        yield from ((terms[term], conversation, items) for term, items in rows)
+
+
 def _load_one(
     database: Database, place: Place, holding: Mapping[int, int], items: int, words: int
 ) -> Elsewhere:
@@ -307,8 +340,9 @@ def _load_one(
     ).fetchone()
     tip = Position(branch, seq)
     path = _load_path(database, place, tip)
+    digest = database.term_digests(*place)
     found = {
-        term: Found(items=count, rows=_load_rows(database, place, term, path))
+        term: Found(items=count, rows=_load_rows(database, place, digest(term), path))
         for term, count in holding.items()
     }
     return Elsewhere(
@@ -379,5 +413,5 @@ def _padded(values: Sequence[int], round_to: int = ROUND) -> list[int]:
     return [*values, *list(values[-1:]) * (-len(values) % round_to)]
 
 
-def _marks(values: Sequence[Any]) -> str:  # Any: only their number counts
+def _marks(values: Collection[Any]) -> str:  # Any: only their number counts
     return ", ".join("?" * len(values))

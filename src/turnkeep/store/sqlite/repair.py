@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from ...errors import StoreDamaged, UsageError
+from ... import private
+from ...errors import StoreDamaged, StoreLocked, UsageError
 from ..ids import conversation_id, make_key, make_tag
 from ..migrations import load_migrations
 from .appends import settle_turns
@@ -22,14 +23,12 @@ from .backups import Told, alone, check_identity, copy_pages, drop_file, first_p
 from .database import Database, explain, open_database
 from .examine import Report, examine, unreadable_bodies
 from .leases import drop_lease, take_lease
-from .postings import index_slice
+from .postings import TABLES, index_slice
 
-_DERIVED = (
-    "posting",
-    "word",
-    "indexed",
-    "migration",
-)  # made anew; steps are on record in the new file already
+_DERIVED = (*TABLES, "migration")  # made anew; steps are on record in the new file already
+_MOST_FAILURES = (
+    10_000  # one after another: then the table's first page is gone, and nothing leads to its rows
+)
 _LOST = '"lost"'  # body of the mark that stands for an item that cannot be read
 
 
@@ -48,6 +47,7 @@ def repair(database_file: Path, told: Told) -> Repaired:
 
     Raises:
         UsageError: another program uses it; nothing was changed.
+        StoreLocked: it is encrypted; nothing was changed.
         StoreError: nothing of it can be read, or the disk is full; nothing was changed.
     """
     if not database_file.exists():
@@ -56,6 +56,7 @@ def repair(database_file: Path, told: Told) -> Repaired:
     orphans = Path(f"{part}.orphans")
     try:
         with alone(database_file) as (connection, rows):
+            _refuse_encrypted(connection, database_file)
             result = Repaired()
             _copy_or_salvage(connection, database_file, part, result, told)
             _mend_file(part, orphans, result)
@@ -70,6 +71,22 @@ def repair(database_file: Path, told: Told) -> Repaired:
     finally:
         drop_file(part)
         orphans.unlink(missing_ok=True)
+
+
+def _refuse_encrypted(connection: sqlite3.Connection, database_file: Path) -> None:
+    """Refuse an encrypted database: each value is bound to its place and its key, and cannot be guessed or moved."""
+    for question in (
+        "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'sealed\\_%' ESCAPE '\\'",
+        "SELECT 1 FROM encryption",
+    ):
+        try:
+            found = connection.execute(question).fetchone()
+        except sqlite3.DatabaseError:
+            continue  # older than encryption, or damaged there
+        if found:
+            raise StoreLocked(
+                f"{database_file} is encrypted and cannot be repaired: restore a backup of it with `turnkeep restore`."
+            )
 
 
 def _copy_or_salvage(
@@ -159,8 +176,8 @@ def _sql_of(old: sqlite3.Connection, table: str) -> str:
 
 def _readable_span(old: sqlite3.Connection, select: str, low: int, high: int) -> Iterator[tuple[object, ...]]:
     """Yield the rows with low < rowid <= high, from both ends towards each hole."""
-    spans = [(low, high)]
-    while spans:
+    spans, failed = [(low, high)], 0
+    while spans and failed < _MOST_FAILURES:
         low, high = spans.pop()
         last = low
         try:
@@ -171,7 +188,10 @@ def _readable_span(old: sqlite3.Connection, select: str, low: int, high: int) ->
             ):
                 last = rowid
                 yield tuple(row)
+                failed = 0
+            failed = 0
         except sqlite3.DatabaseError:
+            failed += 1
             middle = (last + high) // 2
             if high - last > 1:
                 spans += [(middle, high), (last, middle)]
@@ -182,8 +202,7 @@ def _mend_file(part: Path, orphans: Path, result: Repaired) -> None:
     database = open_database(part, load_migrations("sqlite"))
     try:
         database.execute("PRAGMA foreign_keys = OFF")
-        descriptor = os.open(orphans, os.O_WRONLY | os.O_CREAT, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file, database.writing():
+        with open(private.create(orphans), "w", encoding="utf-8") as file, database.writing():
             _Mender(database, file, result).mend()
         database.execute("PRAGMA foreign_keys = ON")
         _settle(database, result)
@@ -342,7 +361,7 @@ class _Mender:
 
     def _drop_derived(self) -> None:
         """Throw away what is made anew, and what was made of what is gone."""
-        for table in ("posting", "word", "indexed"):
+        for table in TABLES:
             self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
         gone = (
             "NOT EXISTS (SELECT 1 FROM item WHERE item.owner = {0}.owner AND item.conversation = {0}.conversation "
