@@ -126,7 +126,8 @@ class Terminal:
         before = self._inputs().count(message)
         self.type(f"{message}\r")
         self._until(
-            lambda: self._inputs().count(message) > before and self._inputs()[-1] == "", f"a reply to {message!r}"
+            lambda: self._inputs().count(message) > before and self._inputs()[-1] == "",
+            f"a reply to {message!r}",
         )
         said = self.text.rpartition(f"› {message}\n")[2]
         return said.partition("\n›")[0].strip()

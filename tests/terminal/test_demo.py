@@ -17,9 +17,14 @@ def hold(script: Script, folder: Path, *options: str) -> list[str]:
     """Say all of it to `./scripts/chat`; the replies to the questions."""
     lines = [*script.said, *(question for question, _ in script.questions)]
     arguments = ("--new", "--window", "1024", "--temperature", "0", *options)
-    home = {"TURNKEEP_HOME": str(folder), "TURNKEEP_ENGINE": "embedded"}
     replies = []
-    with Terminal(*arguments, columns=120, program=(str(CHAT),), **home) as terminal:
+    with Terminal(
+        *arguments,
+        columns=120,
+        program=(str(CHAT),),
+        TURNKEEP_HOME=str(folder),
+        TURNKEEP_ENGINE="embedded",
+    ) as terminal:
         assert "Built-in reader" in terminal.wait_ready()
         for line in lines:
             time.sleep(PAUSE_SECONDS)
