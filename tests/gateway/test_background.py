@@ -9,6 +9,7 @@ import pytest
 from tests.event_order import check_events, parse_stream
 from tests.gateway.asgi import Exchange, Site
 from tests.gateway.replying import ask, open_site, read_response, read_stream, sent, text_of
+from turnkeep.conversation.items import user
 from turnkeep.errors import EngineRefused
 from turnkeep.gateway import background
 from turnkeep.store.ephemeral import EphemeralStore
@@ -294,6 +295,41 @@ def test_what_a_dead_gateway_left_behind_has_failed() -> None:
         assert names == ["response.created", "response.in_progress", "response.failed"]
 
     run(script)
+
+
+@pytest.mark.parametrize("seen", ["never", "asked for", "said to have failed by an older version"])
+def test_what_a_dead_gateway_was_answering_is_gone_on_from_and_deleted(seen: str) -> None:
+    async def script(site: Site) -> None:
+        first = await ask(site, "Hi.")
+        for number in (1, 2):
+            left = await leave_open(site, first, f"Lost {number}.")
+            if seen == "asked for":
+                assert (await site.get(f"/v1/responses/{left}")).json["status"] == "failed"
+            elif seen != "never":
+                await site.store.mark_response("local", left, "failed")
+            if number == 1:
+                await ask(site, "And?", previous_response_id=left)
+                assert sent(site) == ["Hi.", "Hello.", "And?"]
+            else:
+                assert (await site.delete(f"/v1/responses/{left}")).status == 200
+                assert (await site.get(f"/v1/responses/{left}")).status == 404
+
+    run(script, ["Hello.", "Yes."])
+
+
+async def leave_open(site: Site, previous: Any, words: str) -> str:
+    """Leave a response behind whose turn is open, and whose gateway has died."""
+    row = await site.store.load_response("local", previous["id"])
+    tip = (await site.store.load_turn("local", row.conversation, row.turn or 0)).tip
+    begun = await site.store.hold_and_begin(
+        "local", row.conversation, [user(words)], after=tip, subject=f"conversation:{row.conversation}",
+        holder="elsewhere/1/dead", note="", now=1.0, seconds=1.0,
+    )  # fmt: skip
+    assert begun is not None
+    assert begun.turn is not None
+    left = response_id(parse_key(previous["id"]) or "", make_tag())
+    await site.store.save_response("local", left, now=1.0, turn=begun.turn.number, head={"given": 1})
+    return left
 
 
 def test_a_gateway_elsewhere_is_followed_and_its_response_cancelled_through_the_store() -> None:

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Sequence
 from weakref import WeakKeyDictionary
 
 from ..errors import QueueFull, RequestRefused, TurnkeepError
-from ..holding import drop_dead_leases, name_holder
+from ..holding import name_holder
 from ..store.base import Lease
 from ..wire.response_events import DONE, Event, finish_stream, render_events, replay_response
 from ..wire.response_items import Json
@@ -21,8 +21,9 @@ from ..wire.response_objects import Standing
 from ..wire.responses import CreateRequest
 from .answering import is_end, make_object, stream_course
 from .asking import Course, Draft, Retry, draft_response, drop_place, save_draft, start_draft
-from .gateway import DIED, Gateway
+from .gateway import Gateway
 from .http import Answer, Call, Route, Streamed
+from .orphans import fail_orphans
 from .showing import find_response, show_response
 
 LEASE_SECONDS = 15.0
@@ -288,13 +289,6 @@ def _number(events: Sequence[Event], first: int) -> list[tuple[int, str]]:
 async def replay(response: Json) -> AsyncGenerator[bytes, None]:
     """Stream a response that is there whole."""
     yield render_events(replay_response(response)) + DONE
-
-
-async def fail_orphans(gateway: Gateway) -> None:
-    """Say of responses that nobody works on any more that they failed."""
-    await drop_dead_leases(gateway.store, now=gateway.clock())
-    for row in await gateway.store.orphaned_responses(now=gateway.clock()):
-        await gateway.store.mark_response(row.owner, row.id, "failed", error=DIED)
 
 
 async def show_standing(gateway: Gateway, owner: str, response: str) -> Json:
