@@ -129,6 +129,33 @@ def test_what_has_ended_stays_as_it_is() -> None:
     run(script)
 
 
+@pytest.mark.parametrize("followed", [False, True])
+def test_a_queued_response_is_deleted_before_its_turn_begins(
+    followed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def script(site: Site) -> None:
+        conversation = (await site.post("/v1/conversations", {})).json["id"]
+        first = await begin(site, conversation=conversation)
+        await wait_for_engine(site)
+        second = await begin(site, input="Secret.", conversation=conversation)
+        follower = site.begin("GET", f"/v1/responses/{second['id']}?stream=true") if followed else None
+        assert (await site.delete(f"/v1/responses/{second['id']}")).status == 200
+        assert (await site.get(f"/v1/responses/{second['id']}")).status == 404
+        assert background.find_background(site.gateway, second["id"]) is None
+        if follower is not None:
+            await follower.hang_up()
+        go_on.set()
+        assert text_of(await settle(site, first["id"])) == "Hello."
+        await ask(site, "And?", conversation=conversation)
+        assert sent(site) == ["Hi.", "Hello.", "And?"]
+        (row,) = await site.store.list_conversations("local")
+        assert (row.id, row.turns) == (conversation, 2)
+
+    go_on = asyncio.Event()
+    run(script, [["Hel", go_on, "lo."], "Yes."])
+    assert [each.getMessage() for each in caplog.records if each.levelname != "DEBUG"] == []
+
+
 def test_only_background_responses_are_cancelled() -> None:
     async def script(site: Site) -> None:
         made = await ask(site, "Hi.")
