@@ -9,6 +9,7 @@ import pytest
 from tests.event_order import check_events, parse_stream
 from tests.gateway.asgi import Exchange, Site
 from tests.gateway.replying import ask, open_site, read_response, read_stream, sent, text_of
+from turnkeep.conversation.items import user
 from turnkeep.errors import EngineRefused
 from turnkeep.gateway import background
 from turnkeep.store.ephemeral import EphemeralStore
@@ -126,6 +127,33 @@ def test_what_has_ended_stays_as_it_is() -> None:
         assert got["status"] == "completed"
 
     run(script)
+
+
+@pytest.mark.parametrize("followed", [False, True])
+def test_a_queued_response_is_deleted_before_its_turn_begins(
+    followed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def script(site: Site) -> None:
+        conversation = (await site.post("/v1/conversations", {})).json["id"]
+        first = await begin(site, conversation=conversation)
+        await wait_for_engine(site)
+        second = await begin(site, input="Secret.", conversation=conversation)
+        follower = site.begin("GET", f"/v1/responses/{second['id']}?stream=true") if followed else None
+        assert (await site.delete(f"/v1/responses/{second['id']}")).status == 200
+        assert (await site.get(f"/v1/responses/{second['id']}")).status == 404
+        assert background.find_background(site.gateway, second["id"]) is None
+        if follower is not None:
+            await follower.hang_up()
+        go_on.set()
+        assert text_of(await settle(site, first["id"])) == "Hello."
+        await ask(site, "And?", conversation=conversation)
+        assert sent(site) == ["Hi.", "Hello.", "And?"]
+        (row,) = await site.store.list_conversations("local")
+        assert (row.id, row.turns) == (conversation, 2)
+
+    go_on = asyncio.Event()
+    run(script, [["Hel", go_on, "lo."], "Yes."])
+    assert [each.getMessage() for each in caplog.records if each.levelname != "DEBUG"] == []
 
 
 def test_only_background_responses_are_cancelled() -> None:
@@ -294,6 +322,41 @@ def test_what_a_dead_gateway_left_behind_has_failed() -> None:
         assert names == ["response.created", "response.in_progress", "response.failed"]
 
     run(script)
+
+
+@pytest.mark.parametrize("seen", ["never", "asked for", "said to have failed by an older version"])
+def test_what_a_dead_gateway_was_answering_is_gone_on_from_and_deleted(seen: str) -> None:
+    async def script(site: Site) -> None:
+        first = await ask(site, "Hi.")
+        for number in (1, 2):
+            left = await leave_open(site, first, f"Lost {number}.")
+            if seen == "asked for":
+                assert (await site.get(f"/v1/responses/{left}")).json["status"] == "failed"
+            elif seen != "never":
+                await site.store.mark_response("local", left, "failed")
+            if number == 1:
+                await ask(site, "And?", previous_response_id=left)
+                assert sent(site) == ["Hi.", "Hello.", "And?"]
+            else:
+                assert (await site.delete(f"/v1/responses/{left}")).status == 200
+                assert (await site.get(f"/v1/responses/{left}")).status == 404
+
+    run(script, ["Hello.", "Yes."])
+
+
+async def leave_open(site: Site, previous: Any, words: str) -> str:
+    """Leave a response behind whose turn is open, and whose gateway has died."""
+    row = await site.store.load_response("local", previous["id"])
+    tip = (await site.store.load_turn("local", row.conversation, row.turn or 0)).tip
+    begun = await site.store.hold_and_begin(
+        "local", row.conversation, [user(words)], after=tip, subject=f"conversation:{row.conversation}",
+        holder="elsewhere/1/dead", note="", now=1.0, seconds=1.0,
+    )  # fmt: skip
+    assert begun is not None
+    assert begun.turn is not None
+    left = response_id(parse_key(previous["id"]) or "", make_tag())
+    await site.store.save_response("local", left, now=1.0, turn=begun.turn.number, head={"given": 1})
+    return left
 
 
 def test_a_gateway_elsewhere_is_followed_and_its_response_cancelled_through_the_store() -> None:

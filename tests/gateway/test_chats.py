@@ -132,6 +132,30 @@ def test_a_named_conversation_takes_what_is_new():
     assert (second.body["turnkeep"]["turn"], second.body["turnkeep"].get("moved")) == (2, None)
 
 
+def test_a_new_named_conversation_keeps_what_two_clients_say_at_once():
+    go = asyncio.Event()
+    engine = ScriptedEngine([["Hello ", go, "Ann!"], "Hm!", "No nuts.", "Yes."])
+
+    async def script(caller: Caller) -> None:
+        first = asyncio.create_task(caller.post(PATH, said("I am Ann.", conversation="trip")))
+        while not engine.requests:
+            await asyncio.sleep(0)
+        second = asyncio.create_task(caller.post(PATH, said("I eat no nuts.", conversation="trip")))
+        await caller.post(PATH, said("Hm.", store=False))  # so that the second is under way
+        go.set()
+        await asyncio.gather(first, second)
+        await caller.post(PATH, said("And?", conversation="trip"))
+
+    run_gateway(script, engine)
+    assert texts(engine) == [
+        "user: I am Ann.",
+        "assistant: Hello Ann!",
+        "user: I eat no nuts.",
+        "assistant: No nuts.",
+        "user: And?",
+    ]
+
+
 def test_a_named_conversation_can_be_called_by_its_id():
     engine = ScriptedEngine()
 

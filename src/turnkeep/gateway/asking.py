@@ -21,6 +21,7 @@ from ..wire.compactions import unseal
 from ..wire.response_items import CompactNow, Reference, Sealed, unanswered
 from ..wire.responses import CreateRequest
 from .gateway import Gateway
+from .orphans import settle_orphan
 from .running import Running
 from .showing import find_response, find_stored, last_given, load_shown
 from .turns import Ask, Unstored
@@ -270,9 +271,10 @@ async def find_conversation(
 
 async def _find_end(gateway: Gateway, owner: str, row: StoredResponse) -> Position:
     """The item that a continuation of a response hangs on: its last, if the model is to read it at all."""
+    row = await settle_orphan(gateway, row)
     if row.turn is None:
-        why = "was cancelled before it began" if row.status else f"is {_STILL_OPEN}"
-        why = f"is {_STILL_OPEN}" if row.status == "queued" else why
+        ended = {"cancelled": "was cancelled before it began", "failed": "failed before it began"}
+        why = ended.get(row.status or "", f"is {_STILL_OPEN}")
         raise RequestRefused(f"The response {row.id} {why}.", param="previous_response_id", status=409)
     turn = await gateway.store.load_turn(owner, row.conversation, row.turn)
     if turn.state == "open":

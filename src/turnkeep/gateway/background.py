@@ -12,8 +12,8 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from weakref import WeakKeyDictionary
 
-from ..errors import QueueFull, RequestRefused, TurnkeepError
-from ..holding import drop_dead_leases, name_holder
+from ..errors import ConversationNotFound, QueueFull, RequestRefused, TurnkeepError
+from ..holding import name_holder
 from ..store.base import Lease
 from ..wire.response_events import DONE, Event, finish_stream, render_events, replay_response
 from ..wire.response_items import Json
@@ -21,8 +21,9 @@ from ..wire.response_objects import Standing
 from ..wire.responses import CreateRequest
 from .answering import is_end, make_object, stream_course
 from .asking import Course, Draft, Retry, draft_response, drop_place, save_draft, start_draft
-from .gateway import DIED, Gateway
+from .gateway import Gateway
 from .http import Answer, Call, Route, Streamed
+from .orphans import fail_orphans, settle_orphan
 from .showing import find_response, show_response
 
 LEASE_SECONDS = 15.0
@@ -66,9 +67,13 @@ class Background:
                     if self._followers or is_end(told):
                         await self._keep_events()
                     self._tell()
+        except (
+            ConversationNotFound
+        ):  # deleted with its conversation, or by another gateway: nobody waits for it
+            await self.course.running.stop()
         except Exception:
             _log.exception("a background response broke")
-            raise
+            await self.course.running.stop()
         finally:
             looking.cancel()
             await asyncio.wait({looking})
@@ -96,8 +101,11 @@ class Background:
             await asyncio.sleep(LOOK_SECONDS)
             store, now = self.gateway.store, self.gateway.clock()
             self._lease = await store.renew_lease(self._lease, now=now, seconds=LEASE_SECONDS)
-            await self._keep_events()
-            row = await store.load_response(self.owner, self.course.draft.response)
+            try:
+                await self._keep_events()
+                row = await store.load_response(self.owner, self.course.draft.response)
+            except ConversationNotFound:  # deleted
+                return await self.stop()
             if row.status == "cancelled":
                 await self.stop()
 
@@ -290,13 +298,6 @@ async def replay(response: Json) -> AsyncGenerator[bytes, None]:
     yield render_events(replay_response(response)) + DONE
 
 
-async def fail_orphans(gateway: Gateway) -> None:
-    """Say of responses that nobody works on any more that they failed."""
-    await drop_dead_leases(gateway.store, now=gateway.clock())
-    for row in await gateway.store.orphaned_responses(now=gateway.clock()):
-        await gateway.store.mark_response(row.owner, row.id, "failed", error=DIED)
-
-
 async def show_standing(gateway: Gateway, owner: str, response: str) -> Json:
     """Show a stored response as it stands; one that nobody works on any more has failed.
 
@@ -326,14 +327,30 @@ async def cancel(call: Call) -> Answer:
         raise RequestRefused(
             "Only background responses can be cancelled: close the connection of any other.", param="id"
         )
-    await gateway.store.mark_response(owner, row.id, "cancelled")
-    background = find_background(gateway, row.id)
+    await _stop(gateway, owner, row.id)
+    return Answer(body=await show_response(gateway, owner, call.params["id"]))
+
+
+async def _stop(gateway: Gateway, owner: str, response: str) -> None:
+    """Cancel a response, and wait until whoever runs it has let go."""
+    await gateway.store.mark_response(owner, response, "cancelled")
+    background = find_background(gateway, response)
     if background is not None:
         await background.stop()
         await asyncio.wait({background.task})
     else:
-        await _wait_until_let_go(gateway, row.id)
-    return Answer(body=await show_response(gateway, owner, call.params["id"]))
+        await _wait_until_let_go(gateway, response)
+
+
+async def settle_deleted(gateway: Gateway, owner: str, response: str) -> None:
+    """Have a response that is to be deleted end, where it waits for its turn or nobody works on it any more.
+
+    Raises:
+        RequestRefused: this owner has none of that id.
+    """
+    row = await settle_orphan(gateway, await find_response(gateway.store, owner, response))
+    if row.status == "queued" and row.turn is None:
+        await _stop(gateway, owner, row.id)
 
 
 ROUTES: tuple[Route, ...] = (

@@ -15,9 +15,9 @@ from ..turn import Calling, Finished, Piece, Reply, Thought, TurnEvent
 from ..wire.chat_replies import ChunkWriter, render_completion, replay_completion
 from ..wire.chat_requests import ChatRequest, parse_request
 from .asking import Retry
-from .background import fail_orphans
 from .chat_courses import Course, begin_course, is_stored
 from .http import Answer, Call, Route, Streamed
+from .orphans import fail_orphans
 from .retries import LOOK_SECONDS, claim_answer
 from .stored_chats import STORED, StoredCompletion, load_completion
 

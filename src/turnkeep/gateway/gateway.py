@@ -125,7 +125,7 @@ class Gateway:
         Raises:
             StoreError: the database cannot be used.
         """
-        from .background import fail_orphans  # which is built on this module
+        from .orphans import fail_orphans  # which is built on this module
 
         await fail_orphans(self)
         await self.forgetter().finish()

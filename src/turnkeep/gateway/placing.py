@@ -53,6 +53,8 @@ async def find_named(call: Call, request: ChatRequest, name: str) -> Place:
         return Place(conversation=row.id, after=None, new=request.messages, named=True)
     # A client may name its chat and resend everything nevertheless: what is known is not said twice.
     history = await call.gateway.recogniser.digest(call.owner, make_chat_label(row.id), request.messages)
+    if not find_ends(request.messages):  # others may be speaking here first: it hangs on what stands by then
+        return Place(conversation=row.id, after=None, new=request.messages, history=history, named=True)
     found = await call.gateway.recogniser.find(call.owner, history)
     if row.tip != START and not found.known:
         new = split_unknown(request.messages, 0).new

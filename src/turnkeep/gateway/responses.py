@@ -13,7 +13,7 @@ from ..wire.response_objects import cut_page, show_deleted
 from ..wire.responses import CreateRequest, parse_create
 from .answering import answer_course, is_end, stream_course
 from .asking import Retry, begin_response, draft_response, make_options
-from .background import begin_background, follow_response, replay, show_standing
+from .background import begin_background, follow_response, replay, settle_deleted, show_standing
 from .compacting import show_compacted, show_triggered
 from .forgetters import forget, orphans_of
 from .gateway import Gateway
@@ -73,7 +73,7 @@ async def get(call: Call) -> Answer | Streamed:
 async def delete(call: Call) -> Answer:
     """DELETE /v1/responses/{id}: what hangs on it stays whole, words that nothing hangs on are forgotten."""
     gateway, owner, response = call.gateway, call.owner, call.params["id"]
-    await find_response(gateway.store, owner, response)
+    await settle_deleted(gateway, owner, response)
     gone = await gateway.store.delete_response(owner, response)
     await forget(gateway, owner, *orphans_of(gone))
     return Answer(body=show_deleted(response, "response"))

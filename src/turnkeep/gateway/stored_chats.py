@@ -19,6 +19,7 @@ from ..wire.responses import parse_metadata
 from .forgetters import forget, orphans_of
 from .gateway import Gateway
 from .http import Answer, Call, Route
+from .orphans import settle_orphan
 from .running import SHOWN as SHOWN_RECEIPT
 
 MOST_LISTED = 100
@@ -71,7 +72,7 @@ async def update_completion(call: Call) -> Answer:
 
 async def delete_completion(call: Call) -> Answer:
     """DELETE /v1/chat/completions/{id}: its turn is forgotten where nothing hangs on it."""
-    row = await _load(call.gateway, call.owner, call.params["id"])
+    row = await settle_orphan(call.gateway, await _load(call.gateway, call.owner, call.params["id"]))
     await _forget(call, await call.gateway.store.delete_response(call.owner, row.id))
     return Answer(body={"id": call.params["id"], "object": "chat.completion.deleted", "deleted": True})
 

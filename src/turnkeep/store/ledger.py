@@ -249,7 +249,7 @@ class Ledger(Protocol):
     ) -> StoredResponse:
         """Change how it stands: None with a turn begins a queued one, cancelled and failed end it.
 
-        With it, head is replaced unless it is None. What has ended stays as it is, and so does one whose turn is done: returns the row as it stands then.
+        With it, head is replaced unless it is None. What has ended stays as it is, but for a turn that it began all the same; so does one whose turn is done: returns the row as it stands then.
         Of a cancellation and a beginning that meet, the first wins; look at the row that comes back.
         """
         ...

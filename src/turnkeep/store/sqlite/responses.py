@@ -171,7 +171,10 @@ def mark_response(
     place, tag = find_response(database, owner, response)
     found = _load(database, place, tag)
     if found.status in ("cancelled", "failed"):
-        return found
+        if found.turn is None and turn is not None:  # it began all the same: its words are found by it
+            status, error, head = found.status, None, None
+        else:
+            return found
     if found.turn is not None and find_turn(database, place, found.turn).state == "done":
         return found  # the reply was complete before the cancellation came
     if turn is not None:
