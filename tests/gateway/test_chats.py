@@ -11,6 +11,7 @@ from tests.gateways import Answered, Caller, run_gateway
 from turnkeep.conversation.items import Message, Usage
 from turnkeep.engine.base import Delta, End, ReasoningDelta, TextDelta, ToolCallDelta
 from turnkeep.errors import EngineRefused
+from turnkeep.gateway.app import read_headers
 from turnkeep.store.ephemeral import EphemeralStore
 from turnkeep.testing import ScriptedEngine
 
@@ -571,12 +572,31 @@ def test_a_retry_that_comes_meanwhile_waits():
     assert len({each.body["id"] for each in answered}) == len(engine.requests) == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_header_names_a_conversation_in_any_letters(encoding: str):
+    scope = {"headers": [(b"x-conversation-id", "Žofie, é".encode(encoding, "ignore"))]}
+    wanted = "Žofie, é" if encoding == "utf-8" else "ofie, é"
+    assert read_headers(scope) == {"x-conversation-id": wanted}
+
+
 def test_a_key_stands_for_one_request():
     async def script(caller: Caller) -> list[int]:
         texts = ["Hi", "Ho"]
         return [(await caller.post(PATH, said(text), Idempotency_Key="k1")).status for text in texts]
 
     assert run_gateway(script, ScriptedEngine()) == [200, 409]
+
+
+@pytest.mark.parametrize("header", ["X_Conversation_ID", "X_OpenWebUI_Chat_Id", "Session_Id"])
+def test_a_key_stands_for_one_conversation(header: str):
+    async def script(caller: Caller) -> list[int]:
+        names = ["ana", "ana", "bob"]
+        return [
+            (await caller.post(PATH, said("Hi"), Idempotency_Key="k1", **{header: name})).status
+            for name in names
+        ]
+
+    assert run_gateway(script, ScriptedEngine()) == [200, 200, 409]
 
 
 def test_a_request_that_cannot_be_read_claims_no_key():

@@ -16,8 +16,9 @@ from ..wire.chat_replies import ChunkWriter, render_completion, replay_completio
 from ..wire.chat_requests import ChatRequest, parse_request
 from .asking import Retry
 from .background import fail_orphans
-from .chat_courses import Course, begin_course, is_stored
+from .chat_courses import CONVERSATION_HEADER, Course, begin_course, is_stored
 from .http import Answer, Call, Route, Streamed
+from .recognising import CHAT_HEADERS
 from .retries import LOOK_SECONDS, claim_answer
 from .stored_chats import STORED, StoredCompletion, load_completion
 
@@ -33,6 +34,7 @@ async def create_completion(call: Call) -> Answer | Streamed:
         key,
         lambda retry: _answer(call, request, retry),
         lambda completion: _answer_again(call, request, completion),
+        headers=(CONVERSATION_HEADER, *CHAT_HEADERS),
     )
 
 

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from ..errors import EngineError, RequestRefused
@@ -48,7 +48,9 @@ async def answer_once(call: Call, request: CreateRequest, key: str, answer: Answ
     )
 
 
-async def claim_answer(call: Call, key: str, first: First, again: Again) -> Answer | Streamed:
+async def claim_answer(
+    call: Call, key: str, first: First, again: Again, *, headers: Sequence[str] = ()
+) -> Answer | Streamed:
     """Claim a key for a request and answer it, or answer it as it was answered before.
 
     Args:
@@ -56,13 +58,14 @@ async def claim_answer(call: Call, key: str, first: First, again: Again) -> Answ
         key: as the client sent it.
         first: answers, and notes in what it is given when a response is known.
         again: answers with the response of that id.
+        headers: names of those that make it another request.
 
     Raises:
         RequestRefused: the key stands for another request.
         TurnkeepError: as the request does, or did.
     """
     store, owner = call.gateway.store, call.owner
-    digest = _digest(await store.load_digest_key(owner), call)
+    digest = _digest(await store.load_digest_key(owner), call, headers)
     subject = f"retry:{secrets.token_hex(8)}"
     # Held while no response is known: when this process dies, the next retry is the first. Taken
     # before the claim, since a claim whose lease nobody holds is anybody's.
@@ -90,9 +93,10 @@ async def claim_answer(call: Call, key: str, first: First, again: Again) -> Answ
             await settling.drop_lease()
 
 
-def _digest(key: bytes, call: Call) -> bytes:
+def _digest(key: bytes, call: Call, headers: Sequence[str]) -> bytes:
     body = json.dumps(call.body, sort_keys=True, separators=(",", ":"))
-    return hmac.digest(key, f"{call.path}\n{body}".encode(), hashlib.sha256)[:16]
+    given = "".join(f"\n{name}:{call.headers[name].strip()}" for name in headers if name in call.headers)
+    return hmac.digest(key, f"{call.path}\n{body}{given}".encode(), hashlib.sha256)[:16]
 
 
 async def _answer_first(first: First, settling: "_Settling") -> Answer | Streamed:

@@ -19,9 +19,9 @@ from ..wire.responses import parse_metadata
 from .forgetters import forget, orphans_of
 from .gateway import Gateway
 from .http import Answer, Call, Route
+from .paging import LISTED, MOST_LISTED, read_whole
 from .running import SHOWN as SHOWN_RECEIPT
 
-MOST_LISTED = 100
 # Of a request, what a stored completion shows again; no text of a conversation.
 SHOWN = (
     "top_p", "presence_penalty", "frequency_penalty", "seed", "tool_choice", "response_format", "reasoning_effort",
@@ -221,12 +221,12 @@ def _behind(wires: list[dict[str, Any]], cursor: str | None) -> list[dict[str, A
 
 def _read_page(call: Call) -> tuple[int, Order]:
     """The page of a list that is wanted: at most how many, and in which order."""
-    limit, order = call.query.get("limit", "20"), call.query.get("order", "asc")
-    if not limit.isascii() or not limit.isdigit() or int(limit[:4]) > MOST_LISTED:
+    limit, order = read_whole(call.query, "limit", LISTED), call.query.get("order", "asc")
+    if limit > MOST_LISTED:
         raise RequestRefused(f"limit is a whole number from 0 to {MOST_LISTED}.", param="limit")
     match order:
         case "asc" | "desc":
-            return int(limit), order
+            return limit, order
     raise RequestRefused("order is asc or desc.", param="order")
 
 
