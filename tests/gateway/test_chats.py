@@ -630,6 +630,42 @@ def test_a_retry_of_a_turn_that_failed_is_told_so():
     assert len(engine.requests) == 1
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_retry_of_what_the_engine_refused_is_refused_as_it_was(stream: bool):
+    engine = ScriptedEngine([[EngineRefused("no such field", http_status=400)], "Hello!"])
+
+    async def script(caller: Caller) -> list[Answered]:
+        return [await caller.post(PATH, said("Hi", stream=stream), Idempotency_Key="k1") for _ in range(2)]
+
+    first, second = run_gateway(script, engine)
+    assert (first.status, second.status) == (400, 400)
+    assert second.body["error"]["message"] == first.body["error"]["message"]
+    assert len(engine.requests) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_retry_of_what_was_broken_off_before_a_word_was_said_is_answered_anew(stream: bool):
+    never = asyncio.Event()
+    engine, store = ScriptedEngine([[never], "At nine.", "Bye."]), EphemeralStore()
+
+    async def script(caller: Caller) -> list[Answered]:
+        body = said("When?", conversation="c", stream=stream)
+        going = asyncio.create_task(caller.post(PATH, body, Idempotency_Key="k1"))
+        while not engine.requests:
+            await asyncio.sleep(0)
+        going.cancel()
+        await asyncio.gather(going, return_exceptions=True)
+        retries = await asyncio.gather(*(caller.post(PATH, body, Idempotency_Key="k1") for _ in range(3)))
+        await caller.post(PATH, said("Thanks", conversation="c"))
+        return list(retries)
+
+    for answered in run_gateway(script, engine, store=store):
+        assert answered.status == 200, answered.raw
+        assert b"At nine." in answered.raw
+    assert len(engine.requests) == 3
+    assert texts(engine) == ["user: When?", "assistant: At nine.", "user: Thanks"]
+
+
 def test_a_key_means_nothing_where_nothing_is_stored():
     engine = ScriptedEngine(["One.", "Two."])
 

@@ -569,6 +569,31 @@ def test_a_retry_of_what_failed_is_told_that_it_failed(stream: bool) -> None:
     run(script, [[EngineRefused("No.")]])
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_retry_of_what_the_engine_refused_is_refused_as_it_was(stream: bool) -> None:
+    async def script(site: Site) -> None:
+        body = {"input": "Hi.", "stream": stream}
+        first, again = [await site.post("/v1/responses", body, KEYED) for _ in range(2)]
+        assert (first.status, again.status, again.error) == (400, 400, first.error)
+        assert len(site.engine.requests) == 1
+
+    run(script, [[EngineRefused("No.", http_status=400)]])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_retry_of_what_was_broken_off_before_a_word_was_said_is_answered_anew(stream: bool) -> None:
+    async def script(site: Site) -> None:
+        broken = site.begin("POST", "/v1/responses", {"input": "Hi.", "stream": stream}, KEYED)
+        while not site.engine.requests:
+            await asyncio.sleep(0)
+        await broken.hang_up()
+        again = await ask(site, "Hi.", KEYED, stream=stream)
+        assert text_of(again) == "Hello."
+        assert len(site.engine.requests) == 2
+
+    run(script, [[asyncio.Event()], "Hello."])
+
+
 def test_a_key_means_nothing_where_nothing_is_stored() -> None:
     async def script(site: Site) -> None:
         first = await ask(site, "Hi.", KEYED, store=False)

@@ -34,7 +34,7 @@ class Retry:
     """A key under which a client may ask the same again (retries.py)."""
 
     key: str
-    begun: bool = False  # whether a response is known that answers it
+    response: str | None = None  # that answers it, once one is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +183,7 @@ async def save_draft(
     )
     if draft.retry is not None:
         await gateway.store.settle_idempotency(owner, draft.retry.key, response=row.id, state="open")
-        draft.retry.begun = True
+        draft.retry.response = row.id
     return row
 
 

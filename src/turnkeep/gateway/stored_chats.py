@@ -97,6 +97,7 @@ class StoredCompletion:
     """A stored completion, made again from its turn.
 
     open: it is being answered.
+    unsaid: it was broken off before anything was said.
     error: why its turn failed, one sentence.
     receipt: as it travelled with the reply, as far as it is stored.
     """
@@ -107,6 +108,7 @@ class StoredCompletion:
     usage: Usage
     receipt: dict[str, Any]  # Any: JSON values
     open: bool
+    unsaid: bool
     error: str | None
 
     def show(self) -> dict[str, Any]:  # Any: JSON values
@@ -159,8 +161,15 @@ async def _complete(gateway: Gateway, row: StoredResponse) -> StoredCompletion:
         ),
         receipt={**shown, "conversation": row.conversation, "turn": row.turn},
         open=turn.state == "open" and not failed,
+        unsaid=receipt.get("finish_reason") == "cancelled" and _ends_unanswered(items),
         error=(row.error or turn.error or "The turn failed.") if failed else None,
     )
+
+
+def _ends_unanswered(items: Sequence[StoredItem]) -> bool:
+    """Whether the last of a turn's items is the client's; what was forgotten is nobody's."""
+    last = items[-1].item if items else None
+    return isinstance(last, Message) and last.role != "assistant"
 
 
 def _find_reply(items: Sequence[StoredItem]) -> Message:
