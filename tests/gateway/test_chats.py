@@ -443,6 +443,23 @@ def test_a_long_history_that_is_not_stored_loses_its_oldest_part():
     assert (refused.status, refused.body["error"]["code"]) == (400, "context_length_exceeded")
 
 
+def test_a_result_is_taken_once_and_before_the_user_goes_on():
+    engine = ScriptedEngine([CALLED, "Blue.", CALLED, "Well."])
+    result = {"role": "tool", "tool_call_id": "c1", "content": "blue"}
+
+    async def script(caller: Caller) -> list[Answered]:
+        sent = [said("Sky?")["messages"], [result], [result], *2 * [said("Sky?")["messages"]], [result]]
+        return [
+            await caller.post(PATH, {"messages": messages, "conversation": "c", "tools": [TOOL]})
+            for messages in sent
+        ]
+
+    answered = run_gateway(script, engine)
+    assert [each.status for each in answered] == [200, 200, 400, 200, 200, 400]
+    assert "'c1'" in answered[2].body["error"]["message"]
+    assert len(engine.requests) == 4
+
+
 def test_a_client_that_hangs_up_stops_the_engine_and_what_was_said_is_kept():
     never = asyncio.Event()
     engine, store = ScriptedEngine([["Once upon", never], "Go on."]), EphemeralStore()

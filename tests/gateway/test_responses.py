@@ -188,6 +188,26 @@ def test_a_tool_is_called_and_its_output_goes_on_from_the_call() -> None:
     run(script, [[CALL, End(finish_reason="tool_calls")], "It is 2."])
 
 
+def test_a_result_answers_a_call_that_is_open() -> None:
+    async def script(site: Site) -> None:
+        call = {"type": "function_call", "call_id": "c9", "name": "add", "arguments": "{}"}
+        output = {"type": "function_call_output", "call_id": "c9", "output": "2"}
+        said = {"role": "user", "content": "Well?"}
+        first = await ask(site, [said, call, output])
+        for given, previous in (
+            ([output, call, said], None),
+            ([said, call, said, output], None),
+            ([said, call, output, output], None),
+            ([output], first["id"]),
+        ):
+            got = await site.post("/v1/responses", {"input": given, "previous_response_id": previous})
+            assert (got.status, got.error["param"]) == (400, "input")
+            assert "'c9'" in got.error["message"]
+        assert len(site.engine.requests) == 1
+
+    run(script)
+
+
 def test_a_streamed_call_has_the_ids_that_are_found_again() -> None:
     async def script(site: Site) -> None:
         called = await ask(site, "1 + 1?", tools=[TOOL], stream=True)
