@@ -595,6 +595,7 @@ def test_a_retry_of_what_the_engine_refused_is_refused_as_it_was(stream: bool) -
         body = {"input": "Hi.", "stream": stream}
         first, again = [await site.post("/v1/responses", body, KEYED) for _ in range(2)]
         assert (first.status, again.status, again.error) == (400, 400, first.error)
+        assert again.headers.get("x-should-retry") == first.headers.get("x-should-retry")
         assert len(site.engine.requests) == 1
 
     run(script, [[EngineRefused("No.", http_status=400)]])

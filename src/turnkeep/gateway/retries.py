@@ -176,5 +176,5 @@ async def _answer_again(
 def make_again(sentence: str, *, refused: bool) -> EngineError:
     """The error of a turn that failed, for whoever asks again; `refused`: by the engine, for what was asked."""
     error = EngineRefused(sentence, http_status=REFUSED) if refused else EngineError(sentence)
-    error.begun = True
+    error.begun = not refused  # of what was refused nothing was begun
     return error
