@@ -11,6 +11,7 @@ from tests.gateways import Answered, Caller, run_gateway
 from turnkeep.conversation.items import Message, Usage
 from turnkeep.engine.base import Delta, End, ReasoningDelta, TextDelta, ToolCallDelta
 from turnkeep.errors import EngineRefused
+from turnkeep.gateway.app import read_headers
 from turnkeep.store.ephemeral import EphemeralStore
 from turnkeep.testing import ScriptedEngine
 
@@ -466,6 +467,23 @@ def test_a_long_history_that_is_not_stored_loses_its_oldest_part():
     assert (refused.status, refused.body["error"]["code"]) == (400, "context_length_exceeded")
 
 
+def test_a_result_is_taken_once_and_before_the_user_goes_on():
+    engine = ScriptedEngine([CALLED, "Blue.", CALLED, "Well."])
+    result = {"role": "tool", "tool_call_id": "c1", "content": "blue"}
+
+    async def script(caller: Caller) -> list[Answered]:
+        sent = [said("Sky?")["messages"], [result], [result], *2 * [said("Sky?")["messages"]], [result]]
+        return [
+            await caller.post(PATH, {"messages": messages, "conversation": "c", "tools": [TOOL]})
+            for messages in sent
+        ]
+
+    answered = run_gateway(script, engine)
+    assert [each.status for each in answered] == [200, 200, 400, 200, 200, 400]
+    assert "'c1'" in answered[2].body["error"]["message"]
+    assert len(engine.requests) == 4
+
+
 def test_a_client_that_hangs_up_stops_the_engine_and_what_was_said_is_kept():
     never = asyncio.Event()
     engine, store = ScriptedEngine([["Once upon", never], "Go on."]), EphemeralStore()
@@ -595,12 +613,31 @@ def test_a_retry_that_comes_meanwhile_waits():
     assert len({each.body["id"] for each in answered}) == len(engine.requests) == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_header_names_a_conversation_in_any_letters(encoding: str):
+    scope = {"headers": [(b"x-conversation-id", "Žofie, é".encode(encoding, "ignore"))]}
+    wanted = "Žofie, é" if encoding == "utf-8" else "ofie, é"
+    assert read_headers(scope) == {"x-conversation-id": wanted}
+
+
 def test_a_key_stands_for_one_request():
     async def script(caller: Caller) -> list[int]:
         texts = ["Hi", "Ho"]
         return [(await caller.post(PATH, said(text), Idempotency_Key="k1")).status for text in texts]
 
     assert run_gateway(script, ScriptedEngine()) == [200, 409]
+
+
+@pytest.mark.parametrize("header", ["X_Conversation_ID", "X_OpenWebUI_Chat_Id", "Session_Id"])
+def test_a_key_stands_for_one_conversation(header: str):
+    async def script(caller: Caller) -> list[int]:
+        names = ["ana", "ana", "bob"]
+        return [
+            (await caller.post(PATH, said("Hi"), Idempotency_Key="k1", **{header: name})).status
+            for name in names
+        ]
+
+    assert run_gateway(script, ScriptedEngine()) == [200, 200, 409]
 
 
 def test_a_request_that_cannot_be_read_claims_no_key():
@@ -632,6 +669,42 @@ def test_a_retry_of_a_turn_that_failed_is_told_so():
     assert "broken" in second.body["error"]["message"]
     assert second.headers["x-should-retry"] == "false"
     assert len(engine.requests) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_retry_of_what_the_engine_refused_is_refused_as_it_was(stream: bool):
+    engine = ScriptedEngine([[EngineRefused("no such field", http_status=400)], "Hello!"])
+
+    async def script(caller: Caller) -> list[Answered]:
+        return [await caller.post(PATH, said("Hi", stream=stream), Idempotency_Key="k1") for _ in range(2)]
+
+    first, second = run_gateway(script, engine)
+    assert (first.status, second.status) == (400, 400)
+    assert second.body["error"]["message"] == first.body["error"]["message"]
+    assert len(engine.requests) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_retry_of_what_was_broken_off_before_a_word_was_said_is_answered_anew(stream: bool):
+    never = asyncio.Event()
+    engine, store = ScriptedEngine([[never], "At nine.", "Bye."]), EphemeralStore()
+
+    async def script(caller: Caller) -> list[Answered]:
+        body = said("When?", conversation="c", stream=stream)
+        going = asyncio.create_task(caller.post(PATH, body, Idempotency_Key="k1"))
+        while not engine.requests:
+            await asyncio.sleep(0)
+        going.cancel()
+        await asyncio.gather(going, return_exceptions=True)
+        retries = await asyncio.gather(*(caller.post(PATH, body, Idempotency_Key="k1") for _ in range(3)))
+        await caller.post(PATH, said("Thanks", conversation="c"))
+        return list(retries)
+
+    for answered in run_gateway(script, engine, store=store):
+        assert answered.status == 200, answered.raw
+        assert b"At nine." in answered.raw
+    assert len(engine.requests) == 3
+    assert texts(engine) == ["user: When?", "assistant: At nine.", "user: Thanks"]
 
 
 def test_a_key_means_nothing_where_nothing_is_stored():

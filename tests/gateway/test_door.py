@@ -116,6 +116,7 @@ def test_an_address_with_colons_stands_in_brackets() -> None:
         ("http://127.0.0.1:3000", 403),
         ("https://evil.example", 403),
         ("null", 403),
+        ("http://[", 403),
         ("", 403),
         ("https://chat.example", 200),
         ("https://chat.example.evil.example", 403),

@@ -188,6 +188,26 @@ def test_a_tool_is_called_and_its_output_goes_on_from_the_call() -> None:
     run(script, [[CALL, End(finish_reason="tool_calls")], "It is 2."])
 
 
+def test_a_result_answers_a_call_that_is_open() -> None:
+    async def script(site: Site) -> None:
+        call = {"type": "function_call", "call_id": "c9", "name": "add", "arguments": "{}"}
+        output = {"type": "function_call_output", "call_id": "c9", "output": "2"}
+        said = {"role": "user", "content": "Well?"}
+        first = await ask(site, [said, call, output])
+        for given, previous in (
+            ([output, call, said], None),
+            ([said, call, said, output], None),
+            ([said, call, output, output], None),
+            ([output], first["id"]),
+        ):
+            got = await site.post("/v1/responses", {"input": given, "previous_response_id": previous})
+            assert (got.status, got.error["param"]) == (400, "input")
+            assert "'c9'" in got.error["message"]
+        assert len(site.engine.requests) == 1
+
+    run(script)
+
+
 def test_a_streamed_call_has_the_ids_that_are_found_again() -> None:
     async def script(site: Site) -> None:
         called = await ask(site, "1 + 1?", tools=[TOOL], stream=True)
@@ -567,6 +587,32 @@ def test_a_retry_of_what_failed_is_told_that_it_failed(stream: bool) -> None:
         assert len(site.engine.requests) == 1
 
     run(script, [[EngineRefused("No.")]])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_retry_of_what_the_engine_refused_is_refused_as_it_was(stream: bool) -> None:
+    async def script(site: Site) -> None:
+        body = {"input": "Hi.", "stream": stream}
+        first, again = [await site.post("/v1/responses", body, KEYED) for _ in range(2)]
+        assert (first.status, again.status, again.error) == (400, 400, first.error)
+        assert again.headers.get("x-should-retry") == first.headers.get("x-should-retry")
+        assert len(site.engine.requests) == 1
+
+    run(script, [[EngineRefused("No.", http_status=400)]])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_retry_of_what_was_broken_off_before_a_word_was_said_is_answered_anew(stream: bool) -> None:
+    async def script(site: Site) -> None:
+        broken = site.begin("POST", "/v1/responses", {"input": "Hi.", "stream": stream}, KEYED)
+        while not site.engine.requests:
+            await asyncio.sleep(0)
+        await broken.hang_up()
+        again = await ask(site, "Hi.", KEYED, stream=stream)
+        assert text_of(again) == "Hello."
+        assert len(site.engine.requests) == 2
+
+    run(script, [[asyncio.Event()], "Hello."])
 
 
 def test_a_key_means_nothing_where_nothing_is_stored() -> None:

@@ -14,7 +14,9 @@ from tests.gateway.asgi import LIMIT_SECONDS, Site
 from tests.gateway.replying import open_site, read_response, sent, text_of
 from turnkeep.engine.base import End, ToolCallDelta
 from turnkeep.errors import EngineRefused
-from turnkeep.gateway import sockets
+from turnkeep.gateway import door, sockets
+from turnkeep.gateway.gateway import ServeSettings
+from turnkeep.store.keys import digest_secret, make_secret
 
 _SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(ResponsesServerEvent)
 TOOL = {"type": "function", "name": "add", "parameters": {}, "strict": True}
@@ -252,6 +254,55 @@ def test_too_many_waiting_requests_are_refused() -> None:
 
     go_on = asyncio.Event()
     run(script, lambda request: [go_on, "ok"])
+
+
+def test_waiting_requests_take_no_more_together_than_one_may() -> None:
+    go_on = asyncio.Event()
+
+    async def main() -> None:
+        settings = ServeSettings(embeddings="off", body_bytes=10_000)
+        site = Site(replies=[[go_on, "one"], "two"], settings=settings, routes=(), sockets=sockets.SOCKETS)
+        async with site:
+            line = Line(site)
+            assert (await line.message())["type"] == "websocket.accept"
+            line.create("a" * 6_000)
+            while not site.engine.requests:
+                await asyncio.sleep(0)
+            line.create("b" * 6_000)
+            line.create("c" * 6_000)
+            while (event := await line.event())["type"] != "error":
+                pass
+            assert (event["status"], len(site.engine.requests)) == (429, 1)
+            go_on.set()
+            told = [await line.event()]
+            while sum(event["type"] == "response.completed" for event in told) < 2:
+                told.append(await line.event())
+            assert await line.ask("d" * 6_000)  # there is room again
+            await line.hang_up()
+
+    asyncio.run(main())
+
+
+def test_a_revoked_key_opens_no_more_on_a_connection_that_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "KNOWN_SECONDS", 0.0)
+
+    async def main() -> None:
+        settings = ServeSettings(embeddings="off", require_key=True)
+        site = Site(replies=["one"], settings=settings, routes=(), sockets=sockets.SOCKETS)
+        async with site:
+            secret = make_secret()
+            await site.store.create_key("ana", digest_secret(secret), now=0.0)
+            line = Line(site, {"authorization": f"Bearer {secret}"})
+            assert (await line.message())["type"] == "websocket.accept"
+            await line.ask("a")
+            await site.store.revoke_key("ana", now=0.0)
+            line.create("b")
+            error = await line.error()
+            assert (error["status"], error["code"]) == (401, "invalid_api_key")
+            assert await line.message() == {"type": "websocket.close", "code": 1008}
+            assert len(site.engine.requests) == 1
+
+    asyncio.run(main())
 
 
 def test_a_connection_is_served_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:

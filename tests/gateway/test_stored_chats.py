@@ -192,7 +192,9 @@ def test_messages_come_in_pages(order, limit):
     assert paged == (whole if order == "asc" else whole[::-1])
 
 
-@pytest.mark.parametrize("query", ["limit=101", "limit=x", "limit=-1", "order=up", "limit=99999999"])
+@pytest.mark.parametrize(
+    "query", ["limit=101", "limit=x", "limit=-1", "order=up", "limit=99999999", "limit=00009999"]
+)
 def test_a_page_that_makes_no_sense_is_refused(query):
     async def script(caller: Caller) -> int:
         return (await caller.get(f"{PATH}?{query}")).status

@@ -163,6 +163,22 @@ def test_results_whose_calls_are_not_there_are_found() -> None:
     assert unanswered(parse_input([RESULT, {"id": "msg_1"}])) == {"c1"}
 
 
+def test_a_call_is_open_until_its_result_or_the_user_comes() -> None:
+    call, result, said = parse_input([CALL]), parse_input([RESULT]), [user("hi")]
+    assert unanswered([*call, *result, *said, *call, *result]) == set()
+    assert unanswered(result, call) == set()
+    for given in ([*result, *call], [*call, *said, *result], [*call, *result, *result]):
+        assert unanswered(given) == {"c1"}
+    for before in ([*call, *result], [*call, *said], said):
+        assert unanswered(result, before) == {"c1"}
+
+
+def test_calls_that_share_an_id_are_answered_one_by_one() -> None:
+    calls, results = parse_input([CALL, CALL]), parse_input([RESULT, RESULT])
+    assert unanswered([*calls, *results]) == set()
+    assert unanswered([*calls, *results, *results]) == {"c1"}
+
+
 # -- showing ----------------------------------------------------------------------
 
 ITEMS: list[Message] = [

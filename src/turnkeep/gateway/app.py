@@ -292,7 +292,15 @@ def read_headers(scope: Scope) -> dict[str, str]:
     found = scope["headers"]
     if sum(len(name) + len(value) for name, value in found) > HEADERS_BYTES:
         raise RequestRefused(f"The headers take more than {HEADERS_BYTES:,} bytes: send less.", status=431)
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in found}
+    return {name.decode("latin-1"): _decode(value) for name, value in found}
+
+
+def _decode(value: bytes) -> str:
+    """What a header says: programs send names of people and chats in UTF-8, old ones in Latin-1."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def path_of(scope: Scope) -> str:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ..conversation.items import Item, Message, Part, Reasoning, Text, ToolCall, user
+from ..conversation.items import Item, Message, Part, Reasoning, Text, user
 from ..conversation.log import START, Position
 from ..errors import ConversationNotFound, RequestRefused, TurnkeepError
 from ..prompt import Options
@@ -35,7 +35,7 @@ class Retry:
     """A key under which a client may ask the same again (retries.py)."""
 
     key: str
-    begun: bool = False  # whether a response is known that answers it
+    response: str | None = None  # that answers it, once one is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +184,7 @@ async def save_draft(
     )
     if draft.retry is not None:
         await gateway.store.settle_idempotency(owner, draft.retry.key, response=row.id, state="open")
-        draft.retry.begun = True
+        draft.retry.response = row.id
     return row
 
 
@@ -296,7 +296,6 @@ async def resolve_items(
     Raises:
         RequestRefused: a reference or a seal does not hold, or a result answers no call.
     """
-    wanted = unanswered(request.given)
     items: list[Item] = []
     for given in request.given:
         match given:
@@ -309,27 +308,22 @@ async def resolve_items(
                 pass
             case Message():
                 items.append(given)
-    if wanted:
-        called = {call.call_id for item in items if isinstance(item, Message) for call in item.tool_calls}
-        await _check_calls(gateway, owner, place, wanted - called, param)
+    await _check_calls(gateway, owner, place, items, param)
     return items or [user("")]
 
 
-async def _check_calls(gateway: Gateway, owner: str, place: Place, wanted: set[str], param: str) -> None:
-    """Refuse results of calls that nobody made: chat templates would refuse them, now and ever after."""
+async def _check_calls(gateway: Gateway, owner: str, place: Place, items: Sequence[Item], param: str) -> None:
+    """Refuse results of calls that are not open: chat templates would refuse them, now and ever after."""
+    wanted = unanswered(items)
     if wanted and place.conversation is not None:
         log = await gateway.store.load_log(owner, place.conversation, tip=place.at, limit=CALLS_LOOKED_AT)
-        wanted = wanted - {call.call_id for row in log for call in _calls(row)}
+        wanted = unanswered(items, [row.item for row in log])
     if wanted:
         raise RequestRefused(
-            f"There is no tool call for the output with call_id {min(wanted)[:80]!r}: send the call along, or go "
-            "on from the response that made it.",
+            f"There is no open tool call for the output with call_id {min(wanted)[:80]!r}: send it once, behind its "
+            "call and before the next user message, or go on from the response that made the call.",
             param=param,
         )
-
-
-def _calls(row: StoredItem) -> Sequence[ToolCall]:
-    return row.item.tool_calls if isinstance(row.item, Message) else ()
 
 
 async def _resolve_reference(gateway: Gateway, owner: str, given: Reference, place: Place) -> list[Item]:

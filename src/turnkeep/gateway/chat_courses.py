@@ -160,7 +160,7 @@ def _begin_stored(call: Call, request: ChatRequest, place: Place, retry: Retry |
         assert retry is not None
         info = call.gateway.pool.info
         await course.save_row(turn.number, info.model if info else "")
-        retry.begun = True
+        retry.response = course.completion
 
     ask = Ask(
         owner=call.owner,

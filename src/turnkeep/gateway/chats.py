@@ -10,15 +10,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
-from ..errors import EngineError
 from ..turn import Calling, Finished, Piece, Reply, Thought, TurnEvent
 from ..wire.chat_replies import ChunkWriter, render_completion, replay_completion
 from ..wire.chat_requests import ChatRequest, parse_request
 from .asking import Retry
-from .chat_courses import Course, begin_course, is_stored
+from .chat_courses import CONVERSATION_HEADER, Course, begin_course, is_stored
 from .http import Answer, Call, Route, Streamed
 from .orphans import fail_orphans
-from .retries import LOOK_SECONDS, claim_answer
+from .recognising import CHAT_HEADERS
+from .retries import LOOK_SECONDS, claim_answer, make_again
 from .stored_chats import STORED, StoredCompletion, load_completion
 
 
@@ -32,7 +32,8 @@ async def create_completion(call: Call) -> Answer | Streamed:
         call,
         key,
         lambda retry: _answer(call, request, retry),
-        lambda completion: _answer_again(call, request, completion),
+        lambda completion, refused: _answer_again(call, request, completion, refused),
+        headers=(CONVERSATION_HEADER, *CHAT_HEADERS),
     )
 
 
@@ -87,7 +88,9 @@ async def _stream(call: Call, request: ChatRequest, retry: Retry | None) -> Asyn
             await course.settle()
 
 
-async def _answer_again(call: Call, request: ChatRequest, completion: str) -> Answer | Streamed:
+async def _answer_again(
+    call: Call, request: ChatRequest, completion: str, refused: bool
+) -> Answer | Streamed | None:
     """Answer with what was made of the same request, as soon as it is whole."""
     stored = await load_completion(call.gateway, call.owner, completion)
     while stored.open:
@@ -95,9 +98,9 @@ async def _answer_again(call: Call, request: ChatRequest, completion: str) -> An
         await fail_orphans(call.gateway)  # whoever answered it may have died
         stored = await load_completion(call.gateway, call.owner, completion)
     if stored.error is not None:
-        error = EngineError(stored.error)
-        error.begun = True
-        raise error
+        raise make_again(stored.error, refused=refused)
+    if stored.unsaid:
+        return None
     if not request.stream:
         return Answer(body=stored.show())
     writer = ChunkWriter(

@@ -80,7 +80,7 @@ class Door:
             return None
         if origin.lower() in self._origins or ANY in self._origins:
             return origin
-        if urlsplit(origin).netloc.lower() == host != "":
+        if _place_of(origin) == host != "":
             return None
         raise RequestRefused(
             "Web pages of that origin may not call: start the gateway with --allow-origin and the page's address.",
@@ -137,6 +137,14 @@ def _name_of(host: str) -> str:
     """The name in a Host header, without its port. Examples: "a:80" → "a", "[::1]" → "[::1]"."""
     name, _, port = host.rpartition(":")
     return (name if port.isdigit() else host).rstrip(".")
+
+
+def _place_of(origin: str) -> str:
+    """The host and port of an origin; nothing of what is none, such as "null" or "http://["."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _secret_of(headers: Mapping[str, str]) -> str:

@@ -73,6 +73,14 @@ class Socket(Protocol):
         """Send a message."""
         ...
 
+    async def check_key(self) -> None:
+        """Look whether the client may still call: a key may be revoked while a connection is open.
+
+        Raises:
+            RequestRefused: it may not.
+        """
+        ...
+
 
 Handler = Callable[[Call], Awaitable[Answer | Streamed]]
 SocketHandler = Callable[[Call, Socket], Awaitable[None]]  # returns to close the connection

@@ -88,7 +88,7 @@ async def find_history(call: Call, request: ChatRequest) -> Place:
 
 
 async def check_calls(call: Call, messages: Sequence[Message], row: Conversation | None = None) -> None:
-    """Refuse results of calls that nobody made: chat templates would refuse them, now and ever after.
+    """Refuse results of calls that are not open: chat templates would refuse them, now and ever after.
 
     Args:
         call: the request.
@@ -99,12 +99,11 @@ async def check_calls(call: Call, messages: Sequence[Message], row: Conversation
     if wanted and row is not None:
         store = call.gateway.store
         log = await store.load_log(call.owner, row.id, tip=row.tip, limit=CALLS_LOOKED_AT)
-        said = [stored.item for stored in log if isinstance(stored.item, Message)]
-        wanted -= {made.call_id for message in said for made in message.tool_calls}
+        wanted = unanswered(messages, [stored.item for stored in log])
     if wanted:
         raise RequestRefused(
-            f"A tool's result answers the call {min(wanted)[:80]!r}, which nobody made: send the assistant's message "
-            "with the call before it.",
+            f"A tool's result answers the call {min(wanted)[:80]!r}, which is not open: send it once, behind the "
+            "assistant's message with the call and before the next user message.",
             param="messages",
         )
 

@@ -10,25 +10,26 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from ..errors import EngineError, RequestRefused
+from ..errors import EngineError, EngineRefused, RequestRefused
 from ..holding import drop_dead_leases, name_holder
 from ..store.base import Lease
 from ..wire.responses import CreateRequest
 from .asking import Retry
 from .background import follow_response, show_standing
-from .http import Answer, Call, Streamed
+from .http import Answer, Call, Streamed, status_of
 
 UNKNOWN_SECONDS = 600.0  # clients give up after that; until then a request may wait for its turn to begin
+REFUSED = 400  # HTTP status
 LOOK_SECONDS = 0.1  # between two looks at a response that somebody else makes
 
 _pause = asyncio.sleep
 
 Answering: TypeAlias = Callable[[Call, CreateRequest, Retry | None], Awaitable[Answer | Streamed]]
 First: TypeAlias = Callable[[Retry], Awaitable[Answer | Streamed]]
-Again: TypeAlias = Callable[[str], Awaitable[Answer | Streamed]]
+Again: TypeAlias = Callable[[str, bool], Awaitable[Answer | Streamed | None]]
 
 
 async def answer_once(call: Call, request: CreateRequest, key: str, answer: Answering) -> Answer | Streamed:
@@ -44,25 +45,29 @@ async def answer_once(call: Call, request: CreateRequest, key: str, answer: Answ
         call,
         key,
         lambda retry: answer(call, request, retry),
-        lambda response: _answer_again(call, request, response),
+        lambda response, refused: _answer_again(call, request, response, refused),
     )
 
 
-async def claim_answer(call: Call, key: str, first: First, again: Again) -> Answer | Streamed:
+async def claim_answer(
+    call: Call, key: str, first: First, again: Again, *, headers: Sequence[str] = ()
+) -> Answer | Streamed:
     """Claim a key for a request and answer it, or answer it as it was answered before.
 
     Args:
         call: the request.
         key: as the client sent it.
         first: answers, and notes in what it is given when a response is known.
-        again: answers with the response of that id.
+        again: answers with the response of that id, which the engine refused or not; None: it was broken off before
+            anything was said, so the request is answered anew.
+        headers: names of those that make it another request.
 
     Raises:
         RequestRefused: the key stands for another request.
         TurnkeepError: as the request does, or did.
     """
     store, owner = call.gateway.store, call.owner
-    digest = _digest(await store.load_digest_key(owner), call)
+    digest = _digest(await store.load_digest_key(owner), call, headers)
     subject = f"retry:{secrets.token_hex(8)}"
     # Held while no response is known: when this process dies, the next retry is the first. Taken
     # before the claim, since a claim whose lease nobody holds is anybody's.
@@ -82,7 +87,11 @@ async def claim_answer(call: Call, key: str, first: First, again: Again) -> Answ
                     status=409,
                 )
             if claim.response is not None:
-                return await again(claim.response)
+                answered = await again(claim.response, claim.state == "failed")
+                if answered is not None:
+                    return answered
+                await store.drop_idempotency(owner, key, response=claim.response)
+                continue
             await _pause(LOOK_SECONDS)
             await drop_dead_leases(store, now=call.gateway.clock())  # of another gateway
     finally:
@@ -90,17 +99,18 @@ async def claim_answer(call: Call, key: str, first: First, again: Again) -> Answ
             await settling.drop_lease()
 
 
-def _digest(key: bytes, call: Call) -> bytes:
+def _digest(key: bytes, call: Call, headers: Sequence[str]) -> bytes:
     body = json.dumps(call.body, sort_keys=True, separators=(",", ":"))
-    return hmac.digest(key, f"{call.path}\n{body}".encode(), hashlib.sha256)[:16]
+    given = "".join(f"\n{name}:{call.headers[name].strip()}" for name in headers if name in call.headers)
+    return hmac.digest(key, f"{call.path}\n{body}{given}".encode(), hashlib.sha256)[:16]
 
 
 async def _answer_first(first: First, settling: "_Settling") -> Answer | Streamed:
     settling.first = True
     try:
         answered = await first(settling.retry)
-    except BaseException:  # raised on; a client that hung up counts as well
-        await settling.end()
+    except BaseException as error:  # raised on; a client that hung up counts as well
+        await settling.end(error)
         raise
     if isinstance(answered, Streamed):
         return Streamed(pieces=_settled(answered.pieces, settling), headers=answered.headers)
@@ -113,25 +123,30 @@ async def _settled(pieces: AsyncGenerator[bytes, None], settling: "_Settling") -
         async with contextlib.aclosing(pieces):
             async for piece in pieces:
                 yield piece
-    finally:
-        await settling.end()
+    except BaseException as error:  # raised on
+        await settling.end(error)
+        raise
+    await settling.end()
 
 
 class _Settling:
-    """Gives a claim back of which nothing came."""
+    """Gives a claim back of which nothing came, and notes where the engine refused the request."""
 
     def __init__(self, call: Call, retry: Retry, lease: Lease | None) -> None:
         self._call, self._lease = call, lease
         self.retry = retry
         self.first = False  # the claim is this request's
 
-    async def end(self) -> None:
-        """Give it back, unless a response is known by now."""
-        await asyncio.shield(self._end())
+    async def end(self, error: BaseException | None = None) -> None:
+        """Give it back, unless a response is known by now; `error`: what the request was answered with."""
+        await asyncio.shield(self._end(error))
 
-    async def _end(self) -> None:
-        if not self.retry.begun:
-            await self._call.gateway.store.drop_idempotency(self._call.owner, self.retry.key)
+    async def _end(self, error: BaseException | None) -> None:
+        store, owner, retry = self._call.gateway.store, self._call.owner, self.retry
+        if retry.response is None:
+            await store.drop_idempotency(owner, retry.key)
+        elif isinstance(error, EngineRefused) and status_of(error) == REFUSED:
+            await store.settle_idempotency(owner, retry.key, response=retry.response, state="failed")
         await self.drop_lease()
 
     async def drop_lease(self) -> None:
@@ -140,17 +155,26 @@ class _Settling:
             await self._call.gateway.store.drop_lease(self._lease)
 
 
-async def _answer_again(call: Call, request: CreateRequest, response: str) -> Answer | Streamed:
+async def _answer_again(
+    call: Call, request: CreateRequest, response: str, refused: bool
+) -> Answer | Streamed | None:
     """Answer with what was made of the same request: at once where it runs in the background."""
-    if request.stream:
-        return Streamed(pieces=follow_response(call.gateway, call.owner, response, -1))
     while True:
         shown = await show_standing(call.gateway, call.owner, response)
-        if request.background or shown["status"] not in ("queued", "in_progress"):
+        if request.background or request.stream or shown["status"] not in ("queued", "in_progress"):
             break
         await _pause(LOOK_SECONDS)
-    if shown["status"] == "failed":
-        error = EngineError(shown["error"]["message"])
-        error.begun = True
-        raise error
+    if shown["status"] == "incomplete" and not shown["incomplete_details"] and not shown["output"]:
+        return None
+    if shown["status"] == "failed" and (refused or not request.stream):
+        raise make_again(shown["error"]["message"], refused=refused)
+    if request.stream:
+        return Streamed(pieces=follow_response(call.gateway, call.owner, response, -1))
     return Answer(body=shown)
+
+
+def make_again(sentence: str, *, refused: bool) -> EngineError:
+    """The error of a turn that failed, for whoever asks again; `refused`: by the engine, for what was asked."""
+    error = EngineRefused(sentence, http_status=REFUSED) if refused else EngineError(sentence)
+    error.begun = not refused  # of what was refused nothing was begun
+    return error

@@ -81,7 +81,7 @@ class Sending:
         ]
         if self.origin is not None:
             found += [
-                (b"access-control-allow-origin", self.origin.encode("latin-1")),
+                (b"access-control-allow-origin", self.origin.encode("utf-8")),
                 (b"access-control-expose-headers", _EXPOSED.encode()),
                 (b"vary", b"origin"),
             ]

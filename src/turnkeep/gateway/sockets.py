@@ -26,7 +26,9 @@ from .http import Call, Socket, SocketRoute, describe_error, envelope, status_of
 from .reading import ClientGone
 from .showing import name_items
 
-WAITING = 16  # messages that wait while a response is under way
+WAITING = (
+    16  # messages that wait while a response is under way; together they are no larger than one body may be
+)
 OPEN_SECONDS = 3600.0  # as the specification limits a connection
 
 
@@ -40,8 +42,12 @@ class Kept:
 
 
 async def converse(call: Call, socket: Socket) -> None:
-    """Serve one connection until the client goes, or an hour is over."""
-    inbox: asyncio.Queue[str] = asyncio.Queue(maxsize=WAITING)
+    """Serve one connection until the client goes, its key is revoked, or an hour is over.
+
+    Raises:
+        RequestRefused: the key was revoked; the client was told.
+    """
+    inbox = _Inbox(call.gateway.settings.body_bytes)
     receiving = asyncio.create_task(_receive(socket, inbox))
     working = asyncio.create_task(_Lane(call, socket).work(inbox))
     try:
@@ -60,12 +66,38 @@ async def converse(call: Call, socket: Socket) -> None:
             task.result()
 
 
-async def _receive(socket: Socket, inbox: asyncio.Queue[str]) -> None:
+class _Inbox:
+    """The messages of a connection that wait.
+
+    Args:
+        most_bytes: that they may take together.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._messages: asyncio.Queue[bytes] = asyncio.Queue(maxsize=WAITING)
+
+    def put(self, raw: bytes) -> None:
+        """Have a message wait. Raises `asyncio.QueueFull`."""
+        if self._bytes + len(raw) > self._most_bytes:
+            raise asyncio.QueueFull
+        self._messages.put_nowait(raw)
+        self._bytes += len(raw)
+
+    async def get(self) -> bytes:
+        """Take the message that waits longest."""
+        raw = await self._messages.get()
+        self._bytes -= len(raw)
+        return raw
+
+
+async def _receive(socket: Socket, inbox: _Inbox) -> None:
     while (text := await socket.receive()) is not None:
         try:
-            inbox.put_nowait(text)
+            inbox.put(text.encode("utf-8", "replace"))
         except asyncio.QueueFull:
-            sentence = f"{WAITING} requests wait on this connection already: wait for a reply."
+            sentence = "As many requests wait on this connection as may, or as large ones: wait for a reply."
             await _send_error(socket, envelope(429, sentence), 429)
 
 
@@ -87,12 +119,17 @@ class _Lane:
         self._gateway, self._owner = call.gateway, call.owner
         self._kept: Kept | None = None
 
-    async def work(self, inbox: asyncio.Queue[str]) -> None:
-        """Answer what comes."""
+    async def work(self, inbox: _Inbox) -> None:
+        """Answer what comes.
+
+        Raises:
+            RequestRefused: the client may call no more; it was told.
+        """
         while True:
-            text, stream_id = await inbox.get(), None
+            raw, stream_id = await inbox.get(), None
+            await self._check_key()
             try:
-                body = _parse(text, self._gateway.settings.items)
+                body = _parse(raw, self._gateway.settings.items)
                 stream_id = body.pop("stream_id", None)
                 if stream_id is not None and not isinstance(stream_id, str):
                     stream_id = None
@@ -101,6 +138,14 @@ class _Lane:
             except TurnkeepError as error:
                 self._kept = None  # a continuation that failed is gone on from no more
                 await _send_error(self._socket, dict(describe_error(error)), status_of(error), stream_id)
+
+    async def _check_key(self) -> None:
+        try:
+            await self._socket.check_key()
+        except RequestRefused as error:
+            status = status_of(error)
+            await _send_error(self._socket, dict(describe_error(error)), status)
+            raise
 
     async def _answer(self, body: Json, stream_id: str | None) -> None:
         generate = body.pop("generate", True)
@@ -174,13 +219,13 @@ class _Lane:
             await self._socket.send(f"{data[:-1]}{lane}}}" if lane else data)
 
 
-def _parse(text: str, most_items: int) -> Json:
+def _parse(raw: bytes, most_items: int) -> Json:
     """Read a message.
 
     Raises:
         RequestRefused: it asks for nothing that is served.
     """
-    fields = parse_body(text.encode("utf-8", "replace"), most_items=most_items)
+    fields = parse_body(raw, most_items=most_items)
     if fields.pop("type", None) != "response.create":
         raise RequestRefused('The type of a message has to be "response.create".', param="type")
     return fields

@@ -20,9 +20,9 @@ from .forgetters import forget, orphans_of
 from .gateway import Gateway
 from .http import Answer, Call, Route
 from .orphans import settle_orphan
+from .paging import LISTED, MOST_LISTED, read_whole
 from .running import SHOWN as SHOWN_RECEIPT
 
-MOST_LISTED = 100
 # Of a request, what a stored completion shows again; no text of a conversation.
 SHOWN = (
     "top_p", "presence_penalty", "frequency_penalty", "seed", "tool_choice", "response_format", "reasoning_effort",
@@ -98,6 +98,7 @@ class StoredCompletion:
     """A stored completion, made again from its turn.
 
     open: it is being answered.
+    unsaid: it was broken off before anything was said.
     error: why its turn failed, one sentence.
     receipt: as it travelled with the reply, as far as it is stored.
     """
@@ -108,6 +109,7 @@ class StoredCompletion:
     usage: Usage
     receipt: dict[str, Any]  # Any: JSON values
     open: bool
+    unsaid: bool
     error: str | None
 
     def show(self) -> dict[str, Any]:  # Any: JSON values
@@ -160,8 +162,15 @@ async def _complete(gateway: Gateway, row: StoredResponse) -> StoredCompletion:
         ),
         receipt={**shown, "conversation": row.conversation, "turn": row.turn},
         open=turn.state == "open" and not failed,
+        unsaid=receipt.get("finish_reason") == "cancelled" and _ends_unanswered(items),
         error=(row.error or turn.error or "The turn failed.") if failed else None,
     )
+
+
+def _ends_unanswered(items: Sequence[StoredItem]) -> bool:
+    """Whether the last of a turn's items is the client's; what was forgotten is nobody's."""
+    last = items[-1].item if items else None
+    return isinstance(last, Message) and last.role != "assistant"
 
 
 def _find_reply(items: Sequence[StoredItem]) -> Message:
@@ -222,12 +231,12 @@ def _behind(wires: list[dict[str, Any]], cursor: str | None) -> list[dict[str, A
 
 def _read_page(call: Call) -> tuple[int, Order]:
     """The page of a list that is wanted: at most how many, and in which order."""
-    limit, order = call.query.get("limit", "20"), call.query.get("order", "asc")
-    if not limit.isascii() or not limit.isdigit() or int(limit[:4]) > MOST_LISTED:
+    limit, order = read_whole(call.query, "limit", LISTED), call.query.get("order", "asc")
+    if limit > MOST_LISTED:
         raise RequestRefused(f"limit is a whole number from 0 to {MOST_LISTED}.", param="limit")
     match order:
         case "asc" | "desc":
-            return int(limit), order
+            return limit, order
     raise RequestRefused("order is asc or desc.", param="order")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestRefused, TurnkeepError
@@ -26,9 +26,17 @@ class AsgiSocket:
         receive: ASGI's.
         send: likewise.
         stall_seconds: after which a client that reads nothing is given up.
+        let_in: refuses a client that may not call.
     """
 
-    def __init__(self, receive: Receive, send: Send, stall_seconds: float) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        stall_seconds: float,
+        let_in: Callable[[], Awaitable[object]],
+    ) -> None:
+        self._let_in = let_in
         self._receive = receive
         self._send = send
         self._stall_seconds = stall_seconds
@@ -49,6 +57,10 @@ class AsgiSocket:
         except (TimeoutError, OSError):
             raise ClientGone from None
 
+    async def check_key(self) -> None:
+        """Look whether the client may still call."""
+        await self._let_in()
+
 
 async def serve_socket(app: "App", scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
     """Let a WebSocket in, and have its route serve it."""
@@ -60,10 +72,15 @@ async def serve_socket(app: "App", scope: Mapping[str, Any], receive: Receive, s
         return
     await send({"type": "websocket.accept"})
     code = NORMAL
+    stall_seconds = app.gateway.settings.stall_seconds
     try:
-        await route.handler(call, AsgiSocket(receive, send, app.gateway.settings.stall_seconds))
+        await route.handler(
+            call, AsgiSocket(receive, send, stall_seconds, lambda: app.door.let_in(call.headers))
+        )
     except ClientGone:
         return
+    except RequestRefused:  # it was told why
+        code = REFUSED
     except asyncio.CancelledError:
         code = GOING_AWAY  # the server stops
     except Exception as error:

@@ -78,7 +78,7 @@ class Claim:
 
     fresh: bool
     digest: bytes  # of the request that claimed it first
-    state: ClaimState
+    state: ClaimState  # failed: the engine refused the request
     response: str | None  # the response's id, once that is known
     created: float
 
@@ -331,8 +331,11 @@ class Ledger(Protocol):
         """Say which response answers a claimed key, and how it stands; nothing happens without a claim."""
         ...
 
-    async def drop_idempotency(self, owner: str, key: str) -> None:
-        """Give a claim back: nothing was begun, a retry may try again."""
+    async def drop_idempotency(self, owner: str, key: str, *, response: str | None = None) -> None:
+        """Give a claim back: nothing came of it, a retry may try again.
+
+        With `response` only while that answers it: another retry may have claimed the key anew.
+        """
         ...
 
     # -- recognising histories -----------------------------------------------------------------

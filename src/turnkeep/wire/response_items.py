@@ -8,6 +8,7 @@ Pure: ids are given by whoever knows them (`Naming`), references and seals are r
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -226,18 +227,35 @@ def take_text(value: Mapping[str, Any], field: str, param: str, *, empty: bool =
     return text
 
 
-def unanswered(given: Iterable[Given]) -> set[str]:
-    """The ids of the calls that results in an input answer, but that are not in it themselves."""
-    called: set[str] = set()
+def unanswered(given: Iterable[object], before: Iterable[object] = ()) -> set[str]:
+    """The ids of the calls that results in an input answer, but that are not open where these stand.
+
+    A call is open until its result comes, or the user says something.
+
+    Args:
+        given: the input; what is no message in it does not matter.
+        before: what it goes on from.
+    """
+    calls: Counter[str] = Counter()  # engines may give one id to several calls
+    _pass_over(before, calls)
+    return _pass_over(given, calls)
+
+
+def _pass_over(items: Iterable[object], calls: Counter[str]) -> set[str]:
+    """Open and close calls, item by item; returns the ids of results that answer none of them."""
     wanted: set[str] = set()
-    for item in given:
-        if isinstance(item, Message):
-            called.update(call.call_id for call in item.tool_calls)
-            wanted.update(
-                part.call_id
-                for part in item.parts
-                if isinstance(part, ToolResult) and part.call_id not in called
-            )
+    for item in items:
+        if not isinstance(item, Message):
+            continue
+        if item.role == "user":
+            calls.clear()
+        calls.update(call.call_id for call in item.tool_calls)
+        for part in item.parts:
+            if isinstance(part, ToolResult):
+                if not calls[part.call_id]:
+                    wanted.add(part.call_id)
+                else:
+                    calls[part.call_id] -= 1
     return wanted
 
 

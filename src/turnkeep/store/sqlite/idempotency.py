@@ -72,13 +72,14 @@ def settle_idempotency(
     )
 
 
-def drop_idempotency(database: Database, owner: str, key: str) -> None:
-    """Delete a claim."""
+def drop_idempotency(database: Database, owner: str, key: str, response: str | None) -> None:
+    """Delete a claim; with a response only where that answers it."""
     secret = find_digest_key(database, owner)
     if secret is not None:
         database.execute(
-            "DELETE FROM idempotency WHERE owner = (SELECT number FROM owner WHERE name = ?) AND digest = ?",
-            (plain(owner), _place(secret, key)),
+            "DELETE FROM idempotency WHERE owner = (SELECT number FROM owner WHERE name = ?) AND digest = ? "
+            "AND response IS coalesce(?, response)",
+            (plain(owner), _place(secret, key), response),
         )
 
 

@@ -209,9 +209,9 @@ class LedgerCalls(ErasureCalls):
         """Say which response answers a claimed key, and how it stands."""
         await self._note(claims.settle_idempotency, owner, key, response, state)
 
-    async def drop_idempotency(self, owner: str, key: str) -> None:
+    async def drop_idempotency(self, owner: str, key: str, *, response: str | None = None) -> None:
         """Give a claim back."""
-        await self._note(claims.drop_idempotency, owner, key)
+        await self._note(claims.drop_idempotency, owner, key, response)
 
     # -- recognising histories ----------------------------------------------------------
     async def load_digest_key(self, owner: str) -> bytes:
