@@ -14,6 +14,7 @@ from tests.engines import RealEngine
 from tests.terminal.pseudo import Terminal
 from turnkeep import Chat, __version__
 from turnkeep.cli import SHELLS, cli, run
+from turnkeep.engine.embedded import BUILT_IN_NOTICE
 
 DOCS = Path(__file__).parent.parent / "docs"
 SECRET = "sk-very-secret"
@@ -66,7 +67,7 @@ def home_of_ana(llama: RealEngine, tmp_path_factory: pytest.TempPathFactory) -> 
         stdin=b"My name is Ana.\n\n   \nWhat is my name?\n", TURNKEEP_HOME=str(home),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.decode().splitlines() == ["Got it.", "Your name is Ana."]
+    assert done.stdout.decode().splitlines() == ["Got it. Your name is Ana.", "Your name is Ana."]
     assert done.stderr == b""
     return home
 
@@ -94,7 +95,11 @@ def test_a_named_conversation_goes_on_in_a_pipe(ana: None, llama: RealEngine) ->
 
 def test_the_embedded_engine_answers_where_none_is_named() -> None:
     done = turnkeep("--temperature", "0", stdin=b"\xef\xbb\xbfMy name is Ana.\r\nWhat is my name?\r\n")
-    assert (done.returncode, done.stdout.decode(), done.stderr) == (0, "Got it.\nYour name is Ana.\n", b"")
+    assert (done.returncode, done.stdout.decode(), done.stderr) == (
+        0,
+        "Got it. Your name is Ana.\nYour name is Ana.\n",
+        f"turnkeep: {BUILT_IN_NOTICE}\n".encode(),
+    )
 
 
 def test_settings_come_from_the_environment_and_the_file(tmp_path: Path, llama: RealEngine) -> None:
@@ -111,7 +116,7 @@ def test_what_is_no_text_is_told_once_and_the_rest_is_answered(llama: RealEngine
     lines = b"My name is Ana.\n\xff\xfe\x00\n\x80\nWhat is my name?\n"
     done = turnkeep("--engine", llama.url, "--temperature", "0", stdin=lines)
     assert done.returncode == 2
-    assert done.stdout.decode() == "Got it.\nYour name is Ana.\n"
+    assert done.stdout.decode() == "Got it. Your name is Ana.\nYour name is Ana.\n"
     assert done.stderr.decode() == (
         "turnkeep: 2 lines of standard input, the first of them line 2, are no text in UTF-8 "
         "and were left out: send one message a line.\n"
@@ -131,7 +136,7 @@ def test_a_failed_turn_is_told_and_the_next_line_is_answered(
     lines = b"x " * 5_000 + b"\nMy name is Ana.\n"
     done = turnkeep("chat", "long", "--engine", llama.url, "--temperature", "0", stdin=lines)
     assert done.returncode == 1
-    assert done.stdout.decode() == "Got it.\n"
+    assert done.stdout.decode() == "Got it. Your name is Ana.\n"
     assert done.stderr.decode().startswith("turnkeep: Line 1: The message takes ")
     assert done.stderr.count(b"\n") == 1
     shown = printed(capsys, "show", "long")
@@ -167,7 +172,7 @@ def test_the_key_reaches_the_engine_and_nobody_else(start_llama: object, tmp_pat
     done = turnkeep(
         "--engine", engine.url, "--api-key", SECRET, "--temperature", "0", stdin=b"My name is Ana.\n"
     )
-    assert (done.returncode, done.stdout) == (0, b"Got it.\n")
+    assert (done.returncode, done.stdout) == (0, b"Got it. Your name is Ana.\n")
     wrong = turnkeep("--engine", engine.url, "--api-key", "sk-wrong", stdin=b"Hi\n")
     assert (wrong.returncode, wrong.stdout) == (2, b"")
     assert wrong.stderr.count(b"\n") == 1
@@ -277,7 +282,7 @@ def test_a_slip_in_the_settings_is_refused_by_name(
 def test_conversations_are_listed_shown_and_searched(ana: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"ana  2 turns  \d{4}-\d\d-\d\d \d\d:\d\d\n", printed(capsys, "list"))
     shown = printed(capsys, "show", "ana").splitlines()
-    assert shown[1:3] == ["you: My name is Ana.", "model: Got it."]
+    assert shown[1:3] == ["you: My name is Ana.", "model: Got it. Your name is Ana."]
     assert shown[4:] == ["you: What is my name?", "model: Your name is Ana."]
     assert "My name" not in printed(capsys, "show", "ana", "--last", "1")
     hits = printed(capsys, "search", "NAME IS", "--in", "ana", "--by", "text").splitlines()

@@ -71,7 +71,7 @@ def engine() -> Iterator[EmbeddedEngine]:
 
 
 def test_it_answers_with_the_model_that_comes_with_it(engine: EmbeddedEngine) -> None:
-    assert asyncio.run(reply(engine)) == "Got it."
+    assert asyncio.run(reply(engine)) == "Got it. Your dog is called Rex."
 
 
 def test_it_tells_what_it_is(engine: EmbeddedEngine) -> None:
@@ -157,7 +157,7 @@ def test_a_caller_that_gives_up_does_not_stop_the_start() -> None:
             assert engine._child is child
             return said
 
-    assert asyncio.run(main()) == "Got it."
+    assert asyncio.run(main()) == "Got it. Your dog is called Rex."
 
 
 def test_closing_ends_it_and_it_can_be_opened_again() -> None:
@@ -170,7 +170,7 @@ def test_closing_ends_it_and_it_can_be_opened_again() -> None:
         await engine.close()
         assert not is_listening(address)
         await engine.close()
-        assert await reply(engine) == "Got it."
+        assert await reply(engine) == "Got it. Your dog is called Rex."
         await engine.close()
 
     asyncio.run(main())
@@ -278,11 +278,11 @@ def test_a_damaged_model_says_what_llama_cpp_said(tmp_path: Path) -> None:
 def test_after_a_crash_it_is_started_again() -> None:
     async def main() -> None:
         async with open_engine(EmbeddedEngine()) as engine:
-            assert await reply(engine) == "Got it."
+            assert await reply(engine) == "Got it. Your dog is called Rex."
             kill_child(engine)
-            assert await reply(engine) == "Got it."
+            assert await reply(engine) == "Got it. Your dog is called Rex."
             kill_child(engine)  # it has worked in between: so it may start once more
-            assert await reply(engine) == "Got it."
+            assert await reply(engine) == "Got it. Your dog is called Rex."
 
     asyncio.run(main())
 
@@ -310,7 +310,7 @@ def test_a_crash_in_mid_reply_fails_that_reply() -> None:
                 kill_child(engine)
                 with pytest.raises(EngineUnreachable, match="The embedded engine stopped"):
                     [delta async for delta in deltas]
-            assert await reply(engine) == "Got it."
+            assert await reply(engine) == "Got it. Your dog is called Rex."
 
     asyncio.run(main())
 

@@ -238,7 +238,7 @@ def test_max_tokens_minus_one_is_taken(engine: LlamaCppEngine) -> None:
         request = replace(request_for(SAID[:1], await engine.probe()), max_tokens=-1)
         return (await collect(engine.stream(request)))[0]
 
-    assert asyncio.run(main()) == "Got it."
+    assert asyncio.run(main()) == "Got it. Your dog is called Rex."
 
 
 def test_an_overflow_carries_the_true_numbers(engine: LlamaCppEngine) -> None:

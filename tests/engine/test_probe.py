@@ -43,7 +43,10 @@ def test_a_llama_cpp_is_found(start_llama: Callable[..., RealEngine]) -> None:
         assert await engine.count_texts(["Rex"]) is not None
         async with aclosing(engine.stream(HI)) as deltas:
             found = [delta async for delta in deltas]
-        assert "".join(delta.text for delta in found if isinstance(delta, TextDelta)) == "Got it."
+        assert (
+            "".join(delta.text for delta in found if isinstance(delta, TextDelta))
+            == "Got it. Your dog is called Rex."
+        )
         assert isinstance(found[-1], End)
         warmed = await engine.warm(
             Request(messages=[*HI.messages, {"role": "assistant", "content": "Got it."}])

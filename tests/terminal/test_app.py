@@ -176,7 +176,7 @@ def test_after_a_kill_the_last_conversation_goes_on(
         os.kill(terminal.child.pid, signal.SIGKILL)
     with Terminal("chat", "--engine", llama.url, "--config", long) as terminal:
         assert "Resumed the last conversation (1 turn)." in terminal.wait_ready()
-        assert "› My name is Ana.\nGot it.\n" in terminal.text
+        assert "› My name is Ana.\nGot it. Your name is Ana.\n" in terminal.text
         terminal.say("/list", until="1 turn, just now  My name is Ana.")
         terminal.type("Half a reply\r")
         terminal.wait_grown("› Half a reply", 4)

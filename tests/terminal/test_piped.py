@@ -92,7 +92,7 @@ def test_a_reply_comes_before_the_next_line_is_written(llama: RealEngine, tmp_pa
         assert process.stdout is not None
         process.stdin.write(b"My name is Ana.\n")
         process.stdin.flush()
-        assert process.stdout.readline() == b"Got it.\n"
+        assert process.stdout.readline() == b"Got it. Your name is Ana.\n"
         os.kill(process.pid, signal.SIGINT)  # while it waits for input
         assert process.wait(30) == 130
         assert process.stderr is not None
