@@ -302,7 +302,7 @@ async def drive(kind: str, kills: int, hang_ups: int, seed: int, folder: Path) -
     dice, found = random.Random(seed), Counter[str]()
     async with open_engine(kind) as site:
         if kills:
-            (folder / "killed").mkdir()
+            (folder / "killed").mkdir(mode=0o700)
             driving = Drive(site, folder / "killed", dice, found=found)
             for number in range(kills):
                 try:
@@ -311,7 +311,7 @@ async def drive(kind: str, kills: int, hang_ups: int, seed: int, folder: Path) -
                     print(f"kill {number} of seed {seed}", file=sys.stderr)
                     raise
         if hang_ups:
-            (folder / "left").mkdir()
+            (folder / "left").mkdir(mode=0o700)
             found += await hang_up_often(site, folder / "left", hang_ups, dice)
     return found
 

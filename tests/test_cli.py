@@ -286,7 +286,11 @@ def test_conversations_are_listed_shown_and_searched(ana: None, capsys: pytest.C
     assert shown[4:] == ["you: What is my name?", "model: Your name is Ana."]
     assert "My name" not in printed(capsys, "show", "ana", "--last", "1")
     hits = printed(capsys, "search", "NAME IS", "--in", "ana", "--by", "text").splitlines()
-    assert hits == ["ana, turn 2, assistant: Your name is Ana.", "ana, turn 1, user: My name is Ana."]
+    assert hits == [
+        "ana, turn 2, assistant: Your name is Ana.",
+        "ana, turn 1, assistant: Got it. Your name is Ana.",
+        "ana, turn 1, user: My name is Ana.",
+    ]
     assert len(printed(capsys, "search", "name", "--limit", "1").splitlines()) == 1
     assert printed(capsys, "search", "Ana", "--speaker", "user") == "ana, turn 1, user: My name is Ana.\n"
     assert len(printed(capsys, "search", "", "--until", "2100-01-01").splitlines()) == 4

@@ -32,7 +32,7 @@ def make_agent(client: openai.AsyncOpenAI) -> Agent[None]:
         name="Helper",
         instructions="Answer briefly.",
         model=OpenAIResponsesModel("any", client),
-        model_settings=ModelSettings(max_tokens=8, temperature=0),
+        model_settings=ModelSettings(max_tokens=24, temperature=0),
     )
 
 

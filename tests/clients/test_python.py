@@ -25,9 +25,9 @@ def client(gateway_url: str) -> Iterator[openai.OpenAI]:
 
 
 def test_responses_are_chained(client: openai.OpenAI) -> None:
-    first = client.responses.create(model="any", input="My name is Ann.", max_output_tokens=8)
+    first = client.responses.create(model="any", input="My name is Ann.", max_output_tokens=24)
     second = client.responses.create(
-        model="any", input="What is my name?", previous_response_id=first.id, max_output_tokens=8
+        model="any", input="What is my name?", previous_response_id=first.id, max_output_tokens=24
     )
     assert first.usage is not None
     assert second.usage is not None
@@ -57,7 +57,7 @@ def test_a_background_response_is_polled_followed_and_cancelled(gateway_url: str
     async def script() -> None:
         async with openai.AsyncOpenAI(base_url=gateway_url, api_key="none", max_retries=0) as client:
             live = await client.responses.create(
-                model="any", input="Say hello.", background=True, max_output_tokens=8, stream=True
+                model="any", input="Say hello.", background=True, max_output_tokens=24, stream=True
             )
             events = [event async for event in live]
             final = check_events([(event.type, event.to_json()) for event in events])
@@ -77,7 +77,7 @@ def test_conversations_and_items_are_kept(client: openai.OpenAI) -> None:
         metadata={"a": "b"}, items=[{"type": "message", "role": "user", "content": "My name is Ann."}]
     )
     reply = client.responses.create(
-        model="any", input="What is my name?", conversation=conversation.id, max_output_tokens=8
+        model="any", input="What is my name?", conversation=conversation.id, max_output_tokens=24
     )
     listed = list(client.conversations.items.list(conversation.id, order="asc", limit=2))
     assert listed[-1].id == reply.output[0].id
@@ -91,12 +91,12 @@ def test_conversations_and_items_are_kept(client: openai.OpenAI) -> None:
 def test_chat_completions_are_stored_and_streamed(client: openai.OpenAI) -> None:
     completions = client.chat.completions
     made = completions.create(
-        model="any", messages=[{"role": "user", "content": "Hi"}], max_tokens=8, store=True
+        model="any", messages=[{"role": "user", "content": "Hi"}], max_tokens=24, store=True
     )
     assert completions.retrieve(made.id).choices == made.choices
     assert [each.id for each in completions.list()][-1] == made.id
     with completions.stream(
-        model="any", messages=[{"role": "user", "content": "Hi"}], max_tokens=8
+        model="any", messages=[{"role": "user", "content": "Hi"}], max_tokens=24
     ) as stream:
         text = "".join(event.delta for event in stream if event.type == "content.delta")
         assert stream.get_final_completion().choices[0].message.content == text

@@ -18,6 +18,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.gateway.asgi import LIMIT_SECONDS, Site
+from turnkeep.engine.embedded import BUILT_IN_NOTICE
 from turnkeep.errors import UsageError
 from turnkeep.gateway import server
 from turnkeep.gateway.app import HEADERS_BYTES
@@ -400,6 +401,7 @@ def test_the_command_says_where_it_listens_and_what_it_found_and_ends_when_told(
     assert re.fullmatch(
         r"Engine: llama\.cpp at embedded:.+, model .+, a window of [\d,]+ tokens", program.line()
     )
+    assert program.line() == BUILT_IN_NOTICE
     assert fetch(url[1], "/v1/models")["data"]
     assert program.end(signal.SIGINT) == (0, "", "")
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import OpenAI from "openai";
 
 const client = new OpenAI({ baseURL: process.argv[2], apiKey: "none", maxRetries: 0 });
-const short = { model: "any", max_output_tokens: 8 };
+const short = { model: "any", max_output_tokens: 24 };
 
 async function chains() {
   const first = await client.responses.create({ ...short, input: "My name is Ann." });
@@ -66,7 +66,7 @@ async function keepsConversations() {
 }
 
 async function completesChats() {
-  const asked = { model: "any", max_tokens: 8, messages: [{ role: "user", content: "Say hello." }] };
+  const asked = { model: "any", max_tokens: 24, messages: [{ role: "user", content: "Say hello." }] };
   const made = await client.chat.completions.create({ ...asked, store: true, metadata: { a: "b" } });
   assert.ok(made.turnkeep.conversation);
   assert.deepEqual((await client.chat.completions.retrieve(made.id)).choices, made.choices);
