@@ -25,7 +25,7 @@ FILLER = "filler words about nothing at all " * 4
 
 def holds(folder, text):
     """Whether the bytes of a text stand in the files of a store."""
-    return any(text.encode() in path.read_bytes() for path in folder.iterdir())
+    return any(text.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
 def prompt_of(engine):
