@@ -167,9 +167,31 @@ class Chat:
         """See `AsyncChat.restore`."""
         self._loop.run(self._chat.restore(version))
 
-    def forget(self, turn: int | None = None, **what: Any) -> ForgetReceipt:  # Any: exactly AsyncChat's
+    def forget(
+        self,
+        turn: int | None = None,
+        *,
+        message: str | None = None,
+        conversation: bool = False,
+        older_than_days: float | None = None,
+        value: str | None = None,
+        everywhere: bool = False,
+        dry_run: bool = False,
+        prove: bool = True,
+    ) -> ForgetReceipt:
         """See `AsyncChat.forget`."""
-        return self._loop.run(self._chat.forget(turn, **what))
+        return self._loop.run(
+            self._chat.forget(
+                turn,
+                message=message,
+                conversation=conversation,
+                older_than_days=older_than_days,
+                value=value,
+                everywhere=everywhere,
+                dry_run=dry_run,
+                prove=prove,
+            )
+        )
 
     def prepare(self, content: str | Sequence[Part], **options: Any) -> PreparedTurn:
         """See `AsyncChat.prepare`."""
