@@ -27,7 +27,9 @@ def test_a_key_is_shown_once_and_its_secret_is_not_kept(
     secret = out.strip()
     assert secret.startswith("tk-")
     assert "this once" in err
-    assert [file for file in own_home.rglob("*") if file.is_file() and secret.encode() in file.read_bytes()] == []
+    assert [
+        file for file in own_home.rglob("*") if file.is_file() and secret.encode() in file.read_bytes()
+    ] == []
     listed = key(capsys, "list")[1]
     assert "laptop" in listed
     assert "never used" in listed
