@@ -215,7 +215,9 @@ async def check_database(db: Path, known: Known, found: Counter[str], *, fake: b
     for mark, replies in whole.items():
         assert len(replies) == 1, f"message {mark} has {len(replies)} whole turns"
     for mark, reply in known.replies.items():
-        assert whole[mark] == [reply], f"message {mark} was acknowledged with {reply!r}; kept is {whole[mark]}"
+        assert whole[mark] == [reply], (
+            f"message {mark} was acknowledged with {reply!r}; kept is {whole[mark]}"
+        )
 
 
 def list_ids(db: Path) -> list[str]:
