@@ -146,8 +146,8 @@ def run_rig(
     """Run the rig once over all contenders; returns its lines."""
     output = folder / f"{model}.jsonl"
     for rep in range(reps):  # each round begins with an empty database
-        for database in folder.glob("*.db*"):
-            database.unlink()
+        for kept in folder.glob("*.db*"):  # the journal's folder, too
+            shutil.rmtree(kept) if kept.is_dir() else kept.unlink()
         command: list[str | Path] = [
             sys.executable, shared / "gateway" / "gw_bench.py", "-o", output, "--bin", folder, "--logs", folder,
             "--contenders", describe_contenders(shared, folder, model), "--only", ",".join(names),
