@@ -72,6 +72,24 @@ def test_a_claim_of_the_dead_goes_to_the_next_unless_its_response_is_known(on_st
         assert not (await books.claim_idempotency(OWNER, "plain", REQUEST, now=5000)).fresh
 
 
+def test_leases_of_requests_leave_no_rows(on_store: OnStore) -> None:
+    @on_store
+    async def _(writer: Writer) -> None:
+        store, books = writer.store, ledger(writer)
+        before = (await store.stats()).tables["lease"]
+        for subject in ("retry:a", "background:a", "conversation:a"):
+            lease = await store.take_lease(subject, "a", now=0, seconds=10)
+            assert lease is not None
+            await store.drop_lease(lease)
+        assert (await store.stats()).tables["lease"] == before + 1  # the fence of a conversation has to rise
+        # Of a process that died on another machine only the time is known.
+        await store.take_lease("retry:dead", "a", now=0, seconds=10)
+        await books.claim_idempotency(OWNER, "k", REQUEST, now=9 + IDEMPOTENCY_SECONDS)
+        assert (await store.stats()).tables["lease"] == before + 2
+        await books.claim_idempotency(OWNER, "k", REQUEST, now=10 + IDEMPOTENCY_SECONDS)
+        assert (await store.stats()).tables["lease"] == before + 1
+
+
 def test_one_of_many_that_come_at_once_claims_the_key(on_store: OnStore) -> None:
     @on_store
     async def _(writer: Writer) -> None:

@@ -12,6 +12,7 @@ from ..ids import parse_key
 from ..ledger import IDEMPOTENCY_SECONDS, Claim, ClaimState
 from .database import Database
 from .digests import find_digest_key, make_digest_key
+from .leases import drop_passed
 from .rows import plain
 
 _DIGEST_BYTES = 16
@@ -22,6 +23,7 @@ def claim_idempotency(
 ) -> Claim:
     """Insert a claim, or return the one that is there."""
     database.execute("DELETE FROM idempotency WHERE created <= ?", (now - IDEMPOTENCY_SECONDS,))
+    drop_passed(database, now - IDEMPOTENCY_SECONDS)
     place = _place(make_digest_key(database, owner), key)
     owner = plain(owner)
     row = database.execute(

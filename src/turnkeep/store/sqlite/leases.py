@@ -8,7 +8,7 @@ fence, and every later append of the old holder finds its fence outdated.
 from dataclasses import replace
 
 from ...errors import LeaseLost
-from ..base import Lease
+from ..base import PASSING, Lease
 from .database import Database
 from .rows import plain
 
@@ -43,11 +43,26 @@ def renew_lease(database: Database, lease: Lease, now: float, seconds: float) ->
 
 
 def drop_lease(database: Database, lease: Lease) -> None:
-    """Give it back unless it is lost already."""
+    """Give it back unless it is lost already. The row stays, so that fences rise, unless its subject has passed."""
+    if lease.subject.startswith(PASSING):
+        database.execute(
+            "DELETE FROM lease WHERE subject = ? AND holder = ? AND fence = ?",
+            (plain(lease.subject), plain(lease.holder), lease.fence),
+        )
+        return
     database.execute(
         "UPDATE lease SET holder = NULL, expires = 0 WHERE subject = ? AND holder = ? AND fence = ?",
         (plain(lease.subject), plain(lease.holder), lease.fence),
     )
+
+
+def drop_passed(database: Database, before: float) -> None:
+    """Delete what processes left that died where nobody could see it: passing subjects, expired before a moment."""
+    for prefix in PASSING:
+        database.execute(
+            "DELETE FROM lease WHERE subject >= ? AND subject < ? AND expires <= ?",
+            (prefix, f"{prefix}\U0010ffff", before),
+        )
 
 
 def held_leases(database: Database, prefix: str, now: float, note: str | None) -> list[Lease]:
