@@ -10,6 +10,7 @@ import pytest
 from tests.canary import CanaryWatch
 from tests.engines import RealEngine
 from tests.prefixes import PrefixWatch
+from turnkeep.conversation.items import Item, dump_item
 
 CI = os.environ.get("CI") == "true"
 
@@ -60,9 +61,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def canary_watch() -> Iterator[CanaryWatch]:
-    """Listen to every log line of the run, at debug level, for values of somebody who is nobody."""
+    """Listen to every log line of the run, at debug level, for what is said in the tests."""
     watch = CanaryWatch()
-    with watch.listening():
+
+    def dump(item: Item) -> tuple[str, str]:
+        watch.sayings.note(item)
+        return dump_item(item)
+
+    with watch.listening(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("turnkeep.store.sqlite.rows.dump_item", dump)
         yield watch
 
 

@@ -77,3 +77,16 @@ def test_what_is_quoted_all_the_same_is_masked_with_its_traceback() -> None:
     assert "WARNING refused: I am [EMAIL_1], call me at [PHONE_1]." in line
     assert line.startswith("20"), "the time is no personal data"
     assert "ValueError: quoted [IBAN_1] and [EMAIL_1]" in line
+
+
+def test_a_log_line_with_what_was_said_is_caught(canary_watch: CanaryWatch) -> None:
+    async def script(chat: AsyncChat) -> None:
+        await chat.ask("I have hidden it under the third stone.")
+
+    run_chat(script, ScriptedEngine(["Nobody shall read of it."]))
+    logging.getLogger("turnkeep.test").debug("told: %s", "I have hidden it under the third stone.")
+    logging.getLogger("turnkeep.test").debug("Nobody shall read of it.")
+    assert sorted(canary_watch.take()) == [
+        "I have hidden it under the third stone.",
+        "Nobody shall read of it.",
+    ]
