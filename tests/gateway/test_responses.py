@@ -208,6 +208,32 @@ def test_a_result_answers_a_call_that_is_open() -> None:
     run(script)
 
 
+def test_of_two_clients_that_send_the_result_of_one_call_to_a_conversation_one_is_refused() -> None:
+    go = asyncio.Event()
+
+    async def script(site: Site) -> None:
+        talk = (await site.post("/v1/conversations", {})).json["id"]
+        await ask(site, "1 + 1?", tools=[TOOL], conversation=talk)
+        output = {"type": "function_call_output", "call_id": "c1", "output": "2"}
+        body = {"input": [output], "tools": [TOOL], "conversation": talk}
+        first = asyncio.create_task(site.post("/v1/responses", body))
+        while len(site.engine.requests) < 2:
+            await asyncio.sleep(0)
+        second = asyncio.create_task(site.post("/v1/responses", body))
+        # Something else is answered meanwhile, so that the second waits for the conversation.
+        await ask(site, "Hm.")
+        go.set()
+        answered, refused = await first, await second
+        assert answered.status == 200
+        assert (refused.status, refused.error["param"]) == (400, "input")
+        assert "'c1'" in refused.error["message"]
+        await ask(site, "And?", conversation=talk)
+        roles = [message["role"] for message in site.engine.requests[-1].messages]
+        assert roles == ["user", "assistant", "tool", "assistant", "user"]
+
+    run(script, [[CALL, End(finish_reason="tool_calls")], ["It is ", go, "2."], "Yes.", "So."])
+
+
 def test_a_streamed_call_has_the_ids_that_are_found_again() -> None:
     async def script(site: Site) -> None:
         called = await ask(site, "1 + 1?", tools=[TOOL], stream=True)

@@ -16,7 +16,7 @@ from ..prompt import Options
 from ..store.base import Conversation, StoredItem, Turn
 from ..store.ids import make_key, make_tag, parse_id, parse_key, response_id
 from ..store.ledger import StoredResponse
-from ..turn import Said
+from ..turn import Said, Say
 from ..wire.compactions import unseal
 from ..wire.response_items import CompactNow, Reference, Sealed, unanswered
 from ..wire.responses import CreateRequest
@@ -148,7 +148,7 @@ def start_draft(gateway: Gateway, owner: str, draft: Draft, *, queued: bool = Fa
         Ask(
             owner=owner,
             conversation=place.conversation,
-            say=Said(draft.items, None if place.named else place.at),
+            say=_say(gateway, owner, draft),
             options=options,
             instructions=request.instructions,
             on_begun=on_begun,
@@ -156,6 +156,22 @@ def start_draft(gateway: Gateway, owner: str, draft: Draft, *, queued: bool = Fa
         )
     )
     return running
+
+
+def _say(gateway: Gateway, owner: str, draft: Draft) -> Say:
+    """What the turn says, and where."""
+    place, items = draft.place, draft.items
+    if not place.named:
+        return Said(items, place.at)
+    if not unanswered(items):
+        return Said(items)
+
+    async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
+        # Looked at again once the conversation is held: another client may have sent the same result.
+        await _check_calls(gateway, owner, replace(place, at=row.tip), items, "input")
+        return items, row.tip
+
+    return say
 
 
 async def save_draft(
