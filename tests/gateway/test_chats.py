@@ -133,6 +133,31 @@ def test_a_named_conversation_takes_what_is_new():
     assert (second.body["turnkeep"]["turn"], second.body["turnkeep"].get("moved")) == (2, None)
 
 
+def test_of_two_clients_that_send_the_result_of_one_call_one_is_refused():
+    go = asyncio.Event()
+    call = ToolCallDelta(index=0, call_id="c1", name="add", arguments="{}")
+    replies = [[call, End(finish_reason="tool_calls")], ["It is ", go, "2."], "Hm!", "Yes."]
+    engine = ScriptedEngine(replies)
+    result = {"messages": [{"role": "tool", "tool_call_id": "c1", "content": "2"}], "conversation": "sums"}
+
+    async def script(caller: Caller) -> None:
+        await caller.post(PATH, said("1 + 1?", conversation="sums"))
+        first = asyncio.create_task(caller.post(PATH, result))
+        while len(engine.requests) < 2:
+            await asyncio.sleep(0)
+        second = asyncio.create_task(caller.post(PATH, result))
+        await caller.post(PATH, said("Hm.", store=False))  # so that the second is under way
+        go.set()
+        answered, refused = await first, await second
+        assert (answered.status, refused.status) == (200, 400)
+        assert "'c1'" in refused.body["error"]["message"]
+        await caller.post(PATH, said("And?", conversation="sums"))
+
+    run_gateway(script, engine)
+    roles = [message["role"] for message in engine.requests[-1].messages]
+    assert roles == ["user", "assistant", "tool", "assistant", "user"]
+
+
 def test_a_new_named_conversation_keeps_what_two_clients_say_at_once():
     go = asyncio.Event()
     engine = ScriptedEngine([["Hello ", go, "Ann!"], "Hm!", "No nuts.", "Yes."])

@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..context.receipt import Receipt
-from ..conversation.items import Message
+from ..conversation.items import Item, Message
+from ..conversation.log import Position
 from ..errors import ConversationNotFound, RequestRefused, StoreError, TurnkeepError
 from ..prompt import Options
-from ..store.base import Turn
+from ..store.base import Conversation, Turn
 from ..store.ids import completion_id, make_key, make_tag, parse_key
 from ..store.writing import Beside
-from ..turn import Reply, Said
+from ..turn import Reply, Said, Say
 from ..wire.chat_requests import ChatRequest
+from ..wire.response_items import unanswered
 from .asides import find_aside
 from .asking import Retry
 from .http import Call
@@ -165,7 +167,7 @@ def _begin_stored(call: Call, request: ChatRequest, place: Place, retry: Retry |
     ask = Ask(
         owner=call.owner,
         conversation=place.conversation,
-        say=Said(place.new, place.after),
+        say=_say(call, place),
         options=_options(call, request),
         instructions=request.instructions,
         inherit=place.named,
@@ -184,6 +186,20 @@ def _begin_stored(call: Call, request: ChatRequest, place: Place, retry: Retry |
         retry=retry,
     )
     return course
+
+
+def _say(call: Call, place: Place) -> Say:
+    """What the turn says, and where."""
+    said = Said(place.new, place.after)
+    if not place.named or place.after is not None or not unanswered(place.new):
+        return said
+
+    async def say(row: Conversation) -> tuple[Sequence[Item], Position]:
+        # Looked at again once the conversation is held: another client may have sent the same result.
+        await check_calls(call, place.new, row)
+        return place.new, row.tip
+
+    return say
 
 
 async def _begin_unstored(call: Call, request: ChatRequest, name: str | None) -> Course:

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..conversation.items import Item, Message
+from ..conversation.items import Item
 from ..conversation.log import START, Position
 from ..errors import Conflict, ConversationNotFound, RequestRefused
 from ..store.base import Conversation, ConversationKind
@@ -87,7 +87,7 @@ async def find_history(call: Call, request: ChatRequest) -> Place:
     return await _take_up(call, history, Found(conversation=row.id), fresh=True)
 
 
-async def check_calls(call: Call, messages: Sequence[Message], row: Conversation | None = None) -> None:
+async def check_calls(call: Call, messages: Sequence[Item], row: Conversation | None = None) -> None:
     """Refuse results of calls that are not open: chat templates would refuse them, now and ever after.
 
     Args:
