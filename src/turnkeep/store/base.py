@@ -100,10 +100,6 @@ class Lease:
     note: str = ""  # what the holder is doing; a turn notes its engine, so that upkeep elsewhere makes way
 
 
-# What subjects begin with that are never taken a second time: who is done with one leaves no row behind.
-PASSING = ("retry:", "background:")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A search result."""
