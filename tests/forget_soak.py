@@ -44,6 +44,7 @@ from turnkeep.store.erasing import (
     What,
 )
 from turnkeep.store.ids import conversation_id, item_id, make_tag, response_id
+from turnkeep.store.ledger import NewResponse
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.store.sqlite.backups import back_up
 from turnkeep.testing import ScriptedEngine
@@ -178,9 +179,7 @@ async def _serve(world: World, owner: str, conversation: str) -> None:
         texts = CANARY.findall(str(items))
         given = world.beside[conversation, turn.number] = world.canary()
         response = response_id(conversation.removeprefix("conv_"), make_tag())
-        await store.save_response(
-            owner, response, now=now, turn=turn.number, model="m", head={"echo": {"user": given}}, metadata={"about": given},
-        )  # fmt: skip
+        await store.save_response(owner, NewResponse(id=response, created=now, turn=turn.number, model="m", head={"echo": {"user": given}}, metadata={"about": given}))  # fmt: skip
         await store.save_events(
             owner, response, [(n, json.dumps({"delta": text})) for n, text in enumerate(texts)]
         )
