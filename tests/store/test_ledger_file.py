@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.store.costs import count_steps, find_plans, most_of
 from tests.store.keeper import begin, forget, ledger, make_row, new_completion, respond
 from tests.store.older import make_older
 from tests.store.writer import OWNER, Writer
@@ -16,7 +17,6 @@ from turnkeep.store.ephemeral import EphemeralStore
 from turnkeep.store.keys import digest_secret
 from turnkeep.store.ledger import Ledger, NewResponse, StoredResponse
 from turnkeep.store.sqlite import SqliteStore
-from turnkeep.store.sqlite.database import Database
 
 SECRET = "xylophonist"
 DIGEST = b"\xd1\x6e\x57" * 5 + b"\x01"
@@ -232,25 +232,11 @@ async def take_request(writer: Writer, number: int) -> None:
 def test_a_request_costs_the_same_at_request_400_as_at_request_60() -> None:
     async def main() -> None:
         store = EphemeralStore()
-        writer, steps = await Writer.begin(store), [0]
+        writer = await Writer.begin(store)
         await ledger(writer).create_key("laptop", digest_secret("s"), now=1)
-
-        def watch(database: Database) -> None:
-            def count() -> int:
-                steps[0] += 1
-                return 0
-
-            database.set_progress_handler(count, 1)
-
-        await store._worker.run(watch)
-        cost: dict[int, int] = {}
-        for number in range(1, 401):
-            before = steps[0]
-            await take_request(writer, number)
-            cost[number] = steps[0] - before
+        cost = await count_steps(store, lambda number: take_request(writer, number), 400)
         await store.close()
-        early, late = (max(cost[number] for number in range(end - 29, end + 1)) for end in (60, 400))
-        assert late <= 1.1 * early
+        assert most_of(cost, 400) <= 1.1 * most_of(cost, 60)
 
     asyncio.run(main())
 
@@ -259,29 +245,20 @@ def test_no_statement_of_a_request_scans_a_table() -> None:
     async def main() -> set[str]:
         store = EphemeralStore()
         writer = await Writer.begin(store)
-        seen: set[str] = set()
 
-        def explain(database: Database) -> set[str]:
-            database.set_trace_callback(None)
-            plans: set[str] = set()
-            for statement in seen:
-                if statement.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE"):
-                    steps = database.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
-                    plans.update(f"{step[3]} <- {statement}" for step in steps)
-            return plans
+        async def take_requests() -> None:
+            for number in range(1, 6):
+                await take_request(writer, number)
+            await ledger(writer).append_turns(
+                OWNER,
+                writer.id,
+                [[user("Hi."), assistant("Yes.")]] * 3,
+                after=(await writer.row()).tip,
+                lease=writer.lease,
+                now=writer.now(),
+            )
 
-        await store._worker.run(lambda database: database.set_trace_callback(seen.add))
-        for number in range(1, 6):
-            await take_request(writer, number)
-        await ledger(writer).append_turns(
-            OWNER,
-            writer.id,
-            [[user("Hi."), assistant("Yes.")]] * 3,
-            after=(await writer.row()).tip,
-            lease=writer.lease,
-            now=writer.now(),
-        )
-        plans = await store._worker.run(explain)
+        plans = await find_plans(store, take_requests())
         await store.close()
         return plans
 
