@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.chats import run_chat
 from turnkeep import AsyncChat, summarising, upkeep
 from turnkeep.context.instructions import render_instruction
 from turnkeep.engine.base import End, ReasoningDelta
@@ -29,16 +30,7 @@ def talker(summary):
 
 
 def run(engine, script, **options):
-    async def main():
-        store = EphemeralStore()
-        chat = AsyncChat(engine, db=store, **{"max_tokens": 40, **options})
-        try:
-            return await script(chat)
-        finally:
-            await chat.close()
-            await store.close()
-
-    return asyncio.run(main())
+    return run_chat(script, engine, **{"upkeep": True, "max_tokens": 40, **options})
 
 
 def say(n):
