@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.store.writer import OWNER, Writer, texts
+from tests.stores import with_store
 
 from turnkeep.context.words import index_terms, term_key
 from turnkeep.conversation.items import Message, Note, Reasoning, Recalled, Text, ToolCall, ToolResult, user
@@ -35,16 +36,8 @@ def path(tmp_path: Path) -> Path:
 
 
 def on(path, scenario, secret=WORDS):
-    """Run a scenario on the database and close it."""
-
-    async def main():
-        store = SqliteStore(path, secret=secret)
-        try:
-            return await scenario(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(main())
+    """Run a scenario on the encrypted database and close it."""
+    return with_store(path, scenario, secret)
 
 
 async def say_everywhere(store: SqliteStore) -> Writer:
