@@ -23,11 +23,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chats import asks_for_summary
 from tests.embedders import WordEmbedder
 from turnkeep import AsyncChat, AuditRules
 from turnkeep.audit.folder import Folder
 from turnkeep.audit.reading import check_folder, read_records
-from turnkeep.context.instructions import render_instruction
 from turnkeep.context.scanning import Scanner
 from turnkeep.engine.absent import AbsentEngine
 from turnkeep.engine.base import Request
@@ -51,7 +51,6 @@ from turnkeep.testing import ScriptedEngine
 
 CANARY = re.compile(r"kanari\d{5}[a-z]+")
 NUMBER = re.compile(r"0171[ /-]?55\d{5}")
-OPENING = render_instruction()[:25]
 SPACINGS = ("0171 55{:05d}", "0171/55{:05d}", "017155{:05d}", "0171-55{:05d}")
 RULES = AuditRules(level="full", rotate_bytes=16_384)
 BACKUPS = 3  # the oldest is taken away by hand when there are more
@@ -106,8 +105,7 @@ class World:
 # -- making it ----------------------------------------------------------------------------------
 def answer(world: World, request: Request) -> str:
     """Reply with a word of its own; summarise what is asked for, line by line."""
-    text = str(request.messages[-1]["content"])
-    if not text.startswith(OPENING):
+    if not asks_for_summary(request):
         return f"I have noted that as {world.canary()}."
     said = re.findall(r"My \w+ code is kanari\w+", str(request.messages))
     return "\n".join(f"- {line}." for line in dict.fromkeys(said)) or "- Nothing was said."

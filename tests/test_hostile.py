@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chats import run_chat
-from tests.test_upkeep import asks_for_summary
+from tests.chats import asks_for_summary, run_chat
 from turnkeep import AsyncChat, Conflict, UsageError
 from turnkeep.conversation.items import Text, ToolResult
 from turnkeep.engine.base import End, ToolCallDelta
