@@ -177,7 +177,11 @@ async def _serve(world: World, owner: str, conversation: str) -> None:
         texts = CANARY.findall(str(items))
         given = world.beside[conversation, turn.number] = world.canary()
         response = response_id(conversation.removeprefix("conv_"), make_tag())
-        await store.save_response(owner, NewResponse(id=response, created=now, turn=turn.number, model="m", head={"echo": {"user": given}}, metadata={"about": given}))  # fmt: skip
+        made = NewResponse(
+            id=response, created=now, turn=turn.number, model="m", metadata={"about": given},
+            head={"echo": {"user": given}},
+        )  # fmt: skip
+        await store.save_response(owner, made)
         await store.save_events(
             owner, response, [(n, json.dumps({"delta": text})) for n, text in enumerate(texts)]
         )
