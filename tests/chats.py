@@ -5,11 +5,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from turnkeep import AsyncChat
-from turnkeep.engine.base import Engine
+from turnkeep.context.instructions import render_instruction
+from turnkeep.engine.base import Engine, Request
 from turnkeep.store.base import Store
 from turnkeep.testing import EphemeralStore
 
 T = TypeVar("T")
+OPENING = render_instruction()[:25]  # how every request for a summary begins
+
+
+def asks_for_summary(request: Request) -> bool:
+    """Whether it asks an engine for a summary, not for a reply."""
+    return str(request.messages[-1]["content"]).startswith(OPENING)
 
 
 def run_chat(

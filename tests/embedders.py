@@ -4,8 +4,10 @@ import asyncio
 import random
 from collections.abc import Sequence
 
+from tests.store.writer import OWNER, Writer
 from turnkeep.embed.base import pack_vector
 from turnkeep.errors import EngineUnreachable
+from turnkeep.indexing import Indexer
 
 # What means the same, by its number: the vector of a text says how much of each is in it.
 MEANINGS = ("dog puppy hound", "boat ship vessel", "music song melody", "rain storm weather")
@@ -52,3 +54,9 @@ class WordEmbedder:
 
     async def close(self) -> None:
         self.closed += 1
+
+
+async def embed_all(writer: Writer, embedder: WordEmbedder) -> None:
+    """Index all of a conversation's turns by meaning."""
+    async for _ in Indexer(writer.store, OWNER, writer.id, embedder).steps():
+        pass

@@ -23,11 +23,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chats import asks_for_summary
 from tests.embedders import WordEmbedder
 from turnkeep import AsyncChat, AuditRules
 from turnkeep.audit.folder import Folder
 from turnkeep.audit.reading import check_folder, read_records
-from turnkeep.context.instructions import render_instruction
 from turnkeep.context.scanning import Scanner
 from turnkeep.engine.absent import AbsentEngine
 from turnkeep.engine.base import Request
@@ -44,13 +44,13 @@ from turnkeep.store.erasing import (
     What,
 )
 from turnkeep.store.ids import conversation_id, item_id, make_tag, response_id
+from turnkeep.store.ledger import NewResponse
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.store.sqlite.backups import back_up
 from turnkeep.testing import ScriptedEngine
 
 CANARY = re.compile(r"kanari\d{5}[a-z]+")
 NUMBER = re.compile(r"0171[ /-]?55\d{5}")
-OPENING = render_instruction()[:25]
 SPACINGS = ("0171 55{:05d}", "0171/55{:05d}", "017155{:05d}", "0171-55{:05d}")
 RULES = AuditRules(level="full", rotate_bytes=16_384)
 BACKUPS = 3  # the oldest is taken away by hand when there are more
@@ -105,8 +105,7 @@ class World:
 # -- making it ----------------------------------------------------------------------------------
 def answer(world: World, request: Request) -> str:
     """Reply with a word of its own; summarise what is asked for, line by line."""
-    text = str(request.messages[-1]["content"])
-    if not text.startswith(OPENING):
+    if not asks_for_summary(request):
         return f"I have noted that as {world.canary()}."
     said = re.findall(r"My \w+ code is kanari\w+", str(request.messages))
     return "\n".join(f"- {line}." for line in dict.fromkeys(said)) or "- Nothing was said."
@@ -178,9 +177,11 @@ async def _serve(world: World, owner: str, conversation: str) -> None:
         texts = CANARY.findall(str(items))
         given = world.beside[conversation, turn.number] = world.canary()
         response = response_id(conversation.removeprefix("conv_"), make_tag())
-        await store.save_response(
-            owner, response, now=now, turn=turn.number, model="m", head={"echo": {"user": given}}, metadata={"about": given},
+        made = NewResponse(
+            id=response, created=now, turn=turn.number, model="m", metadata={"about": given},
+            head={"echo": {"user": given}},
         )  # fmt: skip
+        await store.save_response(owner, made)
         await store.save_events(
             owner, response, [(n, json.dumps({"delta": text})) for n, text in enumerate(texts)]
         )

@@ -1,6 +1,5 @@
 """Backup, restore, check and repair: wholly done or not at all, whenever the process dies."""
 
-import asyncio
 import os
 import random
 import signal
@@ -10,13 +9,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from tests.store.writer import Writer
+from tests.stores import with_store
 from turnkeep.cli import run
 from turnkeep.conversation.items import assistant, user
 from turnkeep.errors import StoreDamaged, StoreError, UsageError
@@ -26,24 +24,12 @@ from turnkeep.store.sqlite.backups import back_up, restore
 from turnkeep.store.sqlite.examine import QUESTIONS, examine
 from turnkeep.store.sqlite.repair import repair
 
-T = TypeVar("T")
 ROOT = Path(__file__).parents[1]
 KILLS = int(os.environ.get("TURNKEEP_KILLS", "6"))  # 300 for the whole test
 
 
 def nothing(_done: int, _total: int) -> None:
     pass
-
-
-def with_store(path: Path, work: Callable[[SqliteStore], Awaitable[T]]) -> T:
-    async def main() -> T:
-        store = SqliteStore(path)
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(main())
 
 
 def make(path: Path, turns: int = 20, text: str = "A heron stands in the reeds, and number") -> Path:

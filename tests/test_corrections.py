@@ -6,18 +6,13 @@ from functools import partial
 
 import pytest
 
+from tests.chats import asks_for_summary
 from turnkeep import AsyncChat, Chat, NothingToDo, UsageError
-from turnkeep.context.instructions import render_instruction
 from turnkeep.errors import EngineUnreachable
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
-OPENING = render_instruction()[:25]
 TEA, COCOA = "Ana likes green tea.", "Ana likes hot cocoa."
-
-
-def asks_for_summary(request):
-    return request.messages[-1]["content"].startswith(OPENING)
 
 
 def answer(summaries):

@@ -13,6 +13,7 @@ import pytest
 from tests.chats import run_chat
 from tests.store.test_encryption import CANARY, needles, say_everywhere, search_files
 from tests.store.writer import OWNER, Writer
+from tests.stores import with_store
 from turnkeep import AsyncChat
 from turnkeep.cli import run
 from turnkeep.errors import StoreError, StoreLocked
@@ -35,17 +36,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(mode=0o700)
     monkeypatch.setenv("TURNKEEP_HOME", str(folder))
     return folder
-
-
-def on(path, scenario, secret=None):
-    async def main():
-        store = SqliteStore(path, secret=secret)
-        try:
-            return await scenario(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(main())
 
 
 async def read_all(store: SqliteStore) -> object:
@@ -75,7 +65,7 @@ def fill(path: Path) -> object:
             await other.say(f"Turn {number} about wolverines.")
         return await read_all(store)
 
-    return on(path, scenario)
+    return with_store(path, scenario)
 
 
 def test_what_was_said_reads_the_same_and_stands_in_no_file(tmp_path: Path) -> None:
@@ -88,7 +78,7 @@ def test_what_was_said_reads_the_same_and_stands_in_no_file(tmp_path: Path) -> N
     assert search_files(tmp_path) == []
     assert [file.name for file in tmp_path.glob("turnkeep*")] == ["turnkeep.db"]
     assert path.stat().st_mode & 0o077 == 0
-    assert on(path, read_all, secret) == before
+    assert with_store(path, read_all, secret) == before
 
 
 def test_numbers_are_not_used_again_after_encrypting(tmp_path: Path) -> None:
@@ -100,9 +90,9 @@ def test_numbers_are_not_used_again_after_encrypting(tmp_path: Path) -> None:
         last = await Writer.begin(store, "last")
         await store.delete_conversation(OWNER, last.id)
 
-    on(path, scenario)
+    with_store(path, scenario)
     encrypt(path, secret)
-    on(path, lambda store: store.create_conversation(OWNER, "new", now=1), secret)
+    with_store(path, lambda store: store.create_conversation(OWNER, "new", now=1), secret)
     with sqlite3.connect(path) as database:
         assert [number for (number,) in database.execute("SELECT number FROM conversation")] == [1, 3]
     database.close()
@@ -127,9 +117,9 @@ def test_a_store_that_is_in_use_is_left_as_it_is(tmp_path: Path, monkeypatch: py
             await asyncio.to_thread(encrypt, path, make_key_file(tmp_path / "key"))
         await Writer.begin(store, "two")
 
-    on(path, scenario)
+    with_store(path, scenario)
     assert encryption_method(path) is None
-    assert on(path, lambda store: store.list_conversations(OWNER))
+    assert with_store(path, lambda store: store.list_conversations(OWNER))
 
 
 def test_an_encrypted_store_is_not_encrypted_twice(tmp_path: Path) -> None:
@@ -180,7 +170,7 @@ def test_whoever_is_killed_leaves_the_old_store_or_the_new_one(tmp_path: Path) -
         met.add((method, Path(f"{path}{OLD}").exists()))
         if method is None:
             encrypt(path, secret)  # again, over whatever is left
-        assert on(path, read_all, secret) == before
+        assert with_store(path, read_all, secret) == before
         assert search_files(path.parent) == []
         assert [file.name for file in path.parent.iterdir()] == ["turnkeep.db"]
         step += STEPS_APART
@@ -225,7 +215,9 @@ def test_the_command_makes_a_key_file_and_changes_to_a_passphrase(
     assert run(["encrypt", "--key-file", str(file)]) == 0
     assert file.stat().st_mode & 0o777 == 0o600
     assert "encryption_key_file = " in capsys.readouterr().err
-    on(home / "turnkeep.db", lambda store: store.create_conversation(OWNER, "ana", now=1), KeyFile(file))
+    with_store(
+        home / "turnkeep.db", lambda store: store.create_conversation(OWNER, "ana", now=1), KeyFile(file)
+    )
     monkeypatch.setenv("TURNKEEP_ENCRYPTION_KEY_FILE", str(file))
     monkeypatch.setenv("TURNKEEP_NEW_PASSPHRASE", "battery staple")
     assert run(["encrypt", "--change"]) == 0

@@ -11,6 +11,7 @@ import pytest
 
 from tests.store.test_encryption import CANARY, say_everywhere, search_files
 from tests.store.writer import OWNER, Writer
+from tests.stores import with_store
 from turnkeep import AsyncChat, AuditRules
 from turnkeep.cli import run
 from turnkeep.engine.absent import AbsentEngine
@@ -19,7 +20,7 @@ from turnkeep.forgetting.courses import Forgetter
 from turnkeep.forgetting.opening import open_forgetter
 from turnkeep.privacy.marks import NO_MARKS, Mark, Marks
 from turnkeep.store.erasing import EveryMention, EverythingOwned, OlderThan, OneConversation, OneTurn, What
-from turnkeep.store.secret import KeyFile, Secret, make_key_file
+from turnkeep.store.secret import KeyFile, make_key_file
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.store.sqlite.backups import back_up, restore
 from turnkeep.store.sqlite.encrypt import encrypt, encryption_method
@@ -48,17 +49,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def key(tmp_path: Path) -> KeyFile:
     return make_key_file(tmp_path / "key")
-
-
-def on(path: Path, script: Script, secret: Secret | None) -> None:
-    async def main() -> None:
-        store = SqliteStore(path, secret=secret)
-        try:
-            await script(store)
-        finally:
-            await store.close()
-
-    asyncio.run(main())
 
 
 def nothing(_done: int, _total: int) -> None:
@@ -129,8 +119,8 @@ def test_the_same_goes_as_from_a_plain_store(tmp_path: Path, key: KeyFile, kind:
         receipts.append(receipt)
         kept.append(await left(store))
 
-    on(tmp_path / "plain.db", script, None)
-    on(tmp_path / "sealed.db", script, key)
+    with_store(tmp_path / "plain.db", script, None)
+    with_store(tmp_path / "sealed.db", script, key)
     plain, sealed = (dict(receipt.places[0].removed) for receipt in receipts)
     destroyed = sealed.pop("conversation_key", 0)
     assert plain["item" if kind in ("conversation", "owner", "old") else "item rewritten"] > 0
@@ -152,7 +142,7 @@ def test_marks_of_values_that_nobody_says_any_more_are_emptied(tmp_path: Path, k
         marks = await store.load_marks(OWNER, row.id)
         assert marks.marks == (Mark("NAME", 1, None), Mark("NAME", 2, None))
 
-    on(tmp_path / "turnkeep.db", script, key)
+    with_store(tmp_path / "turnkeep.db", script, key)
 
 
 def test_what_is_left_to_do_is_remembered_and_not_in_plain(tmp_path: Path, key: KeyFile) -> None:
@@ -179,7 +169,7 @@ def test_what_is_left_to_do_is_remembered_and_not_in_plain(tmp_path: Path, key: 
         await store.note_unfinished(erased.record, None)
         assert await store.load_unfinished() == []
 
-    on(path, script, key)
+    with_store(path, script, key)
 
 
 def test_marks_stand_in_no_file(tmp_path: Path, key: KeyFile) -> None:
@@ -187,7 +177,7 @@ def test_marks_stand_in_no_file(tmp_path: Path, key: KeyFile) -> None:
         await talk(store)
         assert [needle for _, needle in search_files(tmp_path) if needle in (b"Wolverine", b"Lisbon")] == []
 
-    on(tmp_path / "turnkeep.db", script, key)
+    with_store(tmp_path / "turnkeep.db", script, key)
     with sqlite3.connect(tmp_path / "turnkeep.db") as database:
         values = [value for (value,) in database.execute("SELECT value FROM mark")]
     database.close()
@@ -200,7 +190,7 @@ def test_forgetting_reaches_backups_made_before_and_after_encrypting(
     tmp_path: Path, key: KeyFile, before: bool
 ) -> None:
     path, backup = tmp_path / "turnkeep.db", tmp_path / "backup.db"
-    on(path, talk, None)
+    with_store(path, talk, None)
     if before:
         back_up(path, backup, nothing)
     encrypt(path, key)
@@ -214,7 +204,7 @@ def test_forgetting_reaches_backups_made_before_and_after_encrypting(
         (place,) = (place for place in receipt.places if place.name == "backups")
         assert (place.removed, place.state) == ({"backups": 1}, "done")
 
-    on(path, script, key)
+    with_store(path, script, key)
     assert b"xylophonist" not in backup.read_bytes()
     assert (encryption_method(backup) is None) is before
     assert backup.stat().st_mode & 0o777 == 0o600
@@ -223,13 +213,13 @@ def test_forgetting_reaches_backups_made_before_and_after_encrypting(
         assert not any("xylophonist" in str(each) for each in await left(store))
         assert any("heron" in str(each) for each in await left(store))
 
-    on(backup, look, None if before else key)
+    with_store(backup, look, None if before else key)
 
 
 def test_a_backup_that_the_key_does_not_open_is_pending(tmp_path: Path, key: KeyFile) -> None:
     path, other = tmp_path / "turnkeep.db", tmp_path / "other.db"
-    on(path, talk, key)
-    on(other, talk, make_key_file(tmp_path / "another"))
+    with_store(path, talk, key)
+    with_store(other, talk, make_key_file(tmp_path / "another"))
     back_up(path, tmp_path / "backup.db", nothing)
     (tmp_path / "backup.db").write_bytes(other.read_bytes())
 
@@ -239,7 +229,7 @@ def test_a_backup_that_the_key_does_not_open_is_pending(tmp_path: Path, key: Key
         assert place.state == "pending"
         assert "is not the key file of" in place.advice
 
-    on(path, script, key)
+    with_store(path, script, key)
 
 
 # -- backup, restore, check, repair --------------------------------------------------------------------
@@ -249,10 +239,10 @@ def test_a_backup_and_what_is_restored_of_it_stay_encrypted(tmp_path: Path, key:
     async def say(store: SqliteStore) -> None:
         await say_everywhere(store)
 
-    on(path, say, key)
+    with_store(path, say, key)
     back_up(path, backup, nothing)  # needs no key
     assert search_files(tmp_path) == []
-    on(path, lambda store: store.delete_owner(OWNER), key)
+    with_store(path, lambda store: store.delete_owner(OWNER), key)
     assert restore(path, backup, nothing) is not None
     assert search_files(tmp_path) == []
     assert encryption_method(path) == "key_file"
@@ -261,14 +251,14 @@ def test_a_backup_and_what_is_restored_of_it_stay_encrypted(tmp_path: Path, key:
         assert [row.name for row in await store.list_conversations(OWNER)] == [f"{CANARY} name"]
         assert len(await store.list_backups()) == 2
 
-    on(path, look, key)
+    with_store(path, look, key)
     with pytest.raises(StoreLocked):
-        on(path, look, None)
+        with_store(path, look, None)
 
 
 def test_a_check_looks_into_what_is_encrypted_where_it_is_opened(tmp_path: Path, key: KeyFile) -> None:
     path = tmp_path / "turnkeep.db"
-    on(path, talk, key)
+    with_store(path, talk, key)
     locked, opened = examine(path, 0.0), examine(path, 0.0, key)
     assert (locked.problems, opened.problems) == ([], [])
     assert any("was not read" in notice for notice in locked.notices)
@@ -285,14 +275,14 @@ def test_a_check_looks_into_what_is_encrypted_where_it_is_opened(tmp_path: Path,
 
 
 def test_a_plain_store_is_checked_where_a_passphrase_is_set(tmp_path: Path, key: KeyFile) -> None:
-    on(tmp_path / "turnkeep.db", talk, None)
+    with_store(tmp_path / "turnkeep.db", talk, None)
     assert examine(tmp_path / "turnkeep.db", 0.0, key).problems == []
 
 
 def test_an_export_of_a_plain_store_is_read_back_by_an_encrypted_one(
     home: Path, key: KeyFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    on(home / "turnkeep.db", talk, None)
+    with_store(home / "turnkeep.db", talk, None)
     files = [tmp_path / "plain.jsonl", tmp_path / "sealed.jsonl"]
     assert run(["export", "first", "-o", str(files[0])]) == 0
     given = ["--db", str(tmp_path / "other.db"), "--encryption-key-file", str(tmp_path / "key")]
@@ -305,7 +295,7 @@ def test_an_export_of_a_plain_store_is_read_back_by_an_encrypted_one(
 
 def test_an_encrypted_store_is_not_repaired_and_not_touched(tmp_path: Path, key: KeyFile) -> None:
     path = tmp_path / "turnkeep.db"
-    on(path, talk, key)
+    with_store(path, talk, key)
     before = dump(path)
     with pytest.raises(StoreLocked, match="is encrypted and cannot be repaired: restore a backup"):
         repair(path, nothing)
@@ -316,7 +306,7 @@ def test_an_encrypted_store_is_not_repaired_and_not_touched(tmp_path: Path, key:
 def test_the_commands_take_the_key_file(
     home: Path, key: KeyFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    on(home / "turnkeep.db", talk, key)
+    with_store(home / "turnkeep.db", talk, key)
     given = ["--encryption-key-file", str(tmp_path / "key")]
     assert run(["db", "check", *given]) == 0
     assert "was not read" not in capsys.readouterr().out

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.test_upkeep import asks_for_summary, run, talker
+from tests.chats import asks_for_summary
+from tests.test_upkeep import run, talker
 from turnkeep import AsyncChat, Chat, statements
 from turnkeep.context.facts import FACTS_HEADER
 from turnkeep.testing import EphemeralStore, ScriptedEngine

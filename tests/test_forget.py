@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.chats import run_chat
+from tests.chats import asks_for_summary, run_chat
 from turnkeep import ConversationNotFound, NothingToDo
-from turnkeep.context.instructions import render_instruction
 from turnkeep.holding import hold_lease
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.testing import ScriptedEngine
 
-OPENING = render_instruction()[:25]
 SECRET = "xylophonist"
 
 
@@ -110,7 +108,7 @@ def test_what_was_recalled_of_it_goes_from_later_turns():
 
 def test_what_the_summary_says_of_it_goes_and_its_other_turns_are_summarised_again():
     def answer(request):
-        if not request.messages[-1]["content"].startswith(OPENING):
+        if not asks_for_summary(request):
             return "I see."
         text = str(request.messages)
         return f"- The aunt is a {SECRET}." if "My aunt" in text else "- The user likes green apples."

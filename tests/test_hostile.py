@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.test_upkeep import asks_for_summary
+from tests.chats import asks_for_summary, run_chat
 from turnkeep import AsyncChat, Conflict, UsageError
 from turnkeep.conversation.items import Text, ToolResult
 from turnkeep.engine.base import End, ToolCallDelta
@@ -15,16 +15,7 @@ from turnkeep.testing import EphemeralStore, ScriptedEngine
 
 
 def run(script, engine=None, **options):
-    async def main():
-        store = EphemeralStore()
-        chat = AsyncChat(engine or ScriptedEngine(), db=store, **{"upkeep": False, **options})
-        try:
-            return await script(chat)
-        finally:
-            await chat.close()
-            await store.close()
-
-    return asyncio.run(main())
+    return run_chat(script, engine or ScriptedEngine(), **options)
 
 
 def test_regenerating_while_a_turn_is_under_way_waits_for_it_and_loses_nothing():

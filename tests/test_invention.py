@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.chats import asks_for_summary
 from turnkeep import AsyncChat
 from turnkeep.context.compaction import read_summary
 from turnkeep.context.evidence import Utterance
-from turnkeep.context.instructions import render_instruction
 from turnkeep.engine.base import End, ReasoningDelta
 from turnkeep.errors import EngineProtocolError
 from turnkeep.testing import EphemeralStore, ScriptedEngine
@@ -477,7 +477,7 @@ async def compact(case: Case) -> list[str]:
     asked = []
 
     def answer(request):
-        if request.messages[-1]["content"].startswith(render_instruction()[:25]):
+        if asks_for_summary(request):
             asked.append(request)
             return steps(case) if len(asked) == 1 else [EngineProtocolError("no more")]
         said = next((turn for turn in case.turns if turn[0][1] == request.messages[-1]["content"]), None)

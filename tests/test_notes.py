@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from tests.chats import run_chat
 from turnkeep import AsyncChat, Chat, Conflict, ConversationNotFound, Image, NothingToDo, UsageError
 from turnkeep.conversation.items import Message, Note, Text, ToolCall
 from turnkeep.errors import EngineRefused
@@ -20,16 +21,7 @@ TEA = "[Instruction: Remember: I drink tea.]"
 
 
 def run(engine, script, store=None, **options):
-    async def main():
-        kept = store or EphemeralStore()
-        chat = AsyncChat(engine, db=kept, upkeep=False, **options)
-        try:
-            return await script(chat)
-        finally:
-            await chat.close()
-            await kept.close()
-
-    return asyncio.run(main())
+    return run_chat(script, engine, store, **options)
 
 
 def said(engine, number=-1):

@@ -5,19 +5,17 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from tests.chats import asks_for_summary
 from turnkeep import AsyncChat
-from turnkeep.context.instructions import render_instruction
 from turnkeep.conversation.items import Note
 from turnkeep.engine.base import Request
 from turnkeep.holding import hold_conversation
 from turnkeep.notes import append_notes
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
-OPENING = render_instruction()[:25]
-
 
 def answer(request: Request) -> str:
-    return "- They talked." if request.messages[-1]["content"].startswith(OPENING) else "I see."
+    return "- They talked." if asks_for_summary(request) else "I see."
 
 
 def run(

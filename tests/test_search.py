@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedders import WordEmbedder
+from tests.embedders import WordEmbedder, embed_all
 from tests.store.writer import OWNER, Writer
 from turnkeep.context import ranking
 from turnkeep.context.recall import make_query
@@ -31,11 +31,6 @@ def run(scenario: Callable[[Writer], Awaitable[None]]) -> None:
             await store.close()
 
     asyncio.run(main())
-
-
-async def embed_all(writer: Writer, embedder: WordEmbedder) -> None:
-    async for _ in Indexer(writer.store, OWNER, writer.id, embedder).steps():
-        pass
 
 
 async def find(

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+from tests.chats import asks_for_summary
 from turnkeep import AsyncChat, summarising
 from turnkeep.context.instructions import render_instruction
 from turnkeep.testing import EphemeralStore, ScriptedEngine
@@ -45,11 +46,10 @@ def test_the_model_is_asked_in_the_language_of_the_conversation():
 
 
 def test_a_turn_that_no_request_can_hold_does_not_keep_those_behind_it_waiting():
-    opening = render_instruction()[:25]
     useful: list[int] = []
 
     def answer(request):
-        if not request.messages[-1]["content"].startswith(opening):
+        if not asks_for_summary(request):
             return "I see."
         asked = str(request.messages)
         return (

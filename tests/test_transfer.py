@@ -1,14 +1,13 @@
-import asyncio
 import json
 import stat
 import sys
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
+from tests.stores import with_store
 from turnkeep.context.receipt import Receipt, dump_receipt
 from turnkeep.conversation.items import (
     Image,
@@ -24,7 +23,6 @@ from turnkeep.conversation.items import (
 from turnkeep.conversation.log import Position
 from turnkeep.errors import Conflict, UsageError
 from turnkeep.store.base import Conversation, Lease, Store
-from turnkeep.store.sqlite import SqliteStore
 from turnkeep.transfer import (
     UNFINISHED,
     check_name,
@@ -35,22 +33,10 @@ from turnkeep.transfer import (
     sweep_unfinished,
 )
 
-T = TypeVar("T")
 OWNER = "local"
 RECEIPT = dump_receipt(
     Receipt(engine="llama.cpp", model="m", window=1024, reserve=128, high=700, low=300, view=1)
 )
-
-
-def with_store(path: Path, work: Callable[[Store], Awaitable[T]]) -> T:
-    async def run() -> T:
-        store = SqliteStore(path)
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(run())
 
 
 async def lease_of(store: Store, row: Conversation) -> Lease:

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests.chats import run_chat
 from turnkeep import AsyncChat
 from turnkeep.conversation.items import Message, Text
 from turnkeep.engine.base import End, ReasoningDelta, ToolCallDelta
@@ -20,19 +21,9 @@ from turnkeep.testing import EphemeralStore, ScriptedEngine
 from turnkeep.turn import Calling, Finished, Notice, Piece, Thought
 
 
-def run(engine, script, **options):
+def run(engine, script, db=None, **options):
     """Run `script(chat)` on a chat of its own."""
-
-    async def main():
-        store = options.pop("db", None) or EphemeralStore()
-        chat = AsyncChat(engine, db=store, upkeep=options.pop("upkeep", False), **options)
-        try:
-            return await script(chat)
-        finally:
-            await chat.close()
-            await store.close()
-
-    return asyncio.run(main())
+    return run_chat(script, engine, db, **options)
 
 
 def test_a_reply_is_streamed_and_kept():

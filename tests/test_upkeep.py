@@ -4,17 +4,11 @@ import asyncio
 
 import pytest
 
+from tests.chats import asks_for_summary, run_chat
 from turnkeep import AsyncChat, summarising, upkeep
-from turnkeep.context.instructions import render_instruction
 from turnkeep.engine.base import End, ReasoningDelta
 from turnkeep.errors import ContextOverflow, EngineProtocolError
 from turnkeep.testing import EphemeralStore, ScriptedEngine
-
-OPENING = render_instruction()[:25]  # how every request for a summary begins
-
-
-def asks_for_summary(request):
-    return request.messages[-1]["content"].startswith(OPENING)
 
 
 def talker(summary):
@@ -29,16 +23,7 @@ def talker(summary):
 
 
 def run(engine, script, **options):
-    async def main():
-        store = EphemeralStore()
-        chat = AsyncChat(engine, db=store, **{"max_tokens": 40, **options})
-        try:
-            return await script(chat)
-        finally:
-            await chat.close()
-            await store.close()
-
-    return asyncio.run(main())
+    return run_chat(script, engine, **{"upkeep": True, "max_tokens": 40, **options})
 
 
 def say(n):

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.embedders import DIMENSIONS, WordEmbedder, meaning_of
+from tests.embedders import DIMENSIONS, WordEmbedder, embed_all, meaning_of
 from tests.store.writer import OWNER, Writer
 from turnkeep import vectors
 from turnkeep.context.ranking import MEANING_TOP
 from turnkeep.context.recall import Meaning
 from turnkeep.conversation.log import START, Position, Range
 from turnkeep.embed.base import pack_vector
-from turnkeep.indexing import Indexer
 from turnkeep.store.base import Unembedded
 from turnkeep.store.ephemeral import EphemeralStore
 from turnkeep.vectors import VectorIndex
@@ -37,11 +36,6 @@ def run(scenario: Scenario) -> None:
             await store.close()
 
     asyncio.run(main())
-
-
-async def embed_all(writer: Writer, embedder: WordEmbedder) -> None:
-    async for _ in Indexer(writer.store, OWNER, writer.id, embedder).steps():
-        pass
 
 
 async def embed_many(writer: Writer, embedder: WordEmbedder, bodies: Sequence[bytes]) -> None:

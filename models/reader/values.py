@@ -194,17 +194,18 @@ def _letters(rng: Rng, count: int) -> str:
     return "".join(rng.choice("ABCDEFGHJKLMNPRSTUVWXYZ") for _ in range(count))
 
 
-def _code(rng: Rng) -> str:
-    form = rng.randrange(5)
-    if form == 0:
-        return _pin(rng)
-    if form == 1:
-        return f"{_letters(rng, rng.choice((1, 2, 3)))}{_digits(rng, rng.choice((2, 3, 4)))}"
-    if form == 2:
-        return f"{_letters(rng, 2)}-{_digits(rng, rng.choice((2, 3, 4)))}"
-    if form == 3:
-        return f"{_digits(rng, rng.choice((2, 3, 4)))}-{_letters(rng, 1)}"
-    return _digits(rng, 4)
+def _one_of(*forms: Callable[[Rng], str]) -> Callable[[Rng], str]:
+    """Write a value in one of several forms; one that stands there twice is twice as likely."""
+    return lambda rng: rng.choice(forms)(rng)
+
+
+_code = _one_of(
+    _pin,
+    lambda rng: f"{_letters(rng, rng.choice((1, 2, 3)))}{_digits(rng, rng.choice((2, 3, 4)))}",
+    lambda rng: f"{_letters(rng, 2)}-{_digits(rng, rng.choice((2, 3, 4)))}",
+    lambda rng: f"{_digits(rng, rng.choice((2, 3, 4)))}-{_letters(rng, 1)}",
+    lambda rng: _digits(rng, 4),
+)
 
 
 def _password(rng: Rng) -> str:
@@ -222,13 +223,11 @@ def _password(rng: Rng) -> str:
     return forms[form]
 
 
-def _time(rng: Rng) -> str:
-    form = rng.randrange(6)
-    if form == 0:
-        return f"{rng.randint(1, 12)} {rng.choice(('am', 'pm'))}"
-    if form == 1:
-        return f"{rng.randint(1, 12)}:{rng.choice(('15', '30', '45'))} {rng.choice(('am', 'pm'))}"
-    return f"{rng.randint(1, 23)}:{rng.randint(0, 59):02}"
+_time = _one_of(
+    lambda rng: f"{rng.randint(1, 12)} {rng.choice(('am', 'pm'))}",
+    lambda rng: f"{rng.randint(1, 12)}:{rng.choice(('15', '30', '45'))} {rng.choice(('am', 'pm'))}",
+    *4 * (lambda rng: f"{rng.randint(1, 23)}:{rng.randint(0, 59):02}",),
+)
 
 
 def _date(rng: Rng) -> str:
@@ -245,13 +244,12 @@ def _date(rng: Rng) -> str:
     return f"{day} {month}"
 
 
-def _phone(rng: Rng) -> str:
-    form = rng.randrange(4)
-    if form == 0:
-        return f"555-{_digits(rng, 4)}"
-    if form == 1:
-        return f"+{rng.randint(20, 99)} {_digits(rng, 3)} {_digits(rng, 4)}"
-    return f"0{_digits(rng, 3)} {_digits(rng, rng.choice((3, 4)))}" if form == 2 else f"0{_digits(rng, 6)}"
+_phone = _one_of(
+    lambda rng: f"555-{_digits(rng, 4)}",
+    lambda rng: f"+{rng.randint(20, 99)} {_digits(rng, 3)} {_digits(rng, 4)}",
+    lambda rng: f"0{_digits(rng, 3)} {_digits(rng, rng.choice((3, 4)))}",
+    lambda rng: f"0{_digits(rng, 6)}",
+)
 
 
 def _address(rng: Rng) -> str:

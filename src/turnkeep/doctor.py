@@ -61,14 +61,7 @@ async def examine(settings: Settings, refused: str | None = None) -> AsyncIterat
     yield _examine_disk(settings.database)
     if not settings.engine_named:
         yield await _examine_ports()
-    engine = connect(
-        settings.engine,
-        model=settings.model,
-        api_key=settings.api_key,
-        window=settings.window,
-        gguf=settings.gguf,
-        retries=AT_ONCE,
-    )
+    engine = connect(settings.engine, retries=AT_ONCE, **settings.engine_options)
     try:
         async for finding in examine_engine(engine):
             yield finding

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from .audit.base import ROTATE_BYTES, ROTATE_DAYS, AuditRules, Level
 from .audit.rules import read_days, read_file_bytes, read_keep_days, read_level
@@ -47,6 +47,25 @@ EMBEDDED = "embedded"  # the engine that comes with turnkeep, as `--engine` name
 
 # A service called "turnkeep" makes Kubernetes put such variables into every container beside it.
 _NOT_OURS = re.compile(r"TURNKEEP_(SERVICE_|PORT($|_))")
+
+
+class EngineOptions(TypedDict):
+    """What whoever connects to an engine is told beside its address."""
+
+    gguf: Path | None
+    model: str | None
+    api_key: str | None
+    window: int | None
+
+
+class TurnOptions(EngineOptions):
+    """What whoever takes turns is told: a chat and a gateway alike."""
+
+    strategy: str
+    embeddings: str | None
+    embedding_seconds: float | None  # None: as long as it takes
+    mask_prompt: bool
+    audit: AuditRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +130,28 @@ class Settings:
             rotate_days=self.audit_rotate_days,
             keep_days=self.audit_keep_days,
         )
+
+    @property
+    def engine_options(self) -> EngineOptions:
+        """What is told to whoever connects to an engine."""
+        return {
+            "gguf": self.gguf,
+            "model": self.model,
+            "api_key": self.api_key,
+            "window": self.window,
+        }
+
+    @property
+    def turn_options(self) -> TurnOptions:
+        """What is told to whoever takes turns."""
+        return {
+            **self.engine_options,
+            "strategy": self.strategy,
+            "embeddings": self.embeddings,
+            "embedding_seconds": self.embedding_seconds or None,
+            "mask_prompt": self.mask_prompt,
+            "audit": self.audit,
+        }
 
     @property
     def engine_named(self) -> bool:

@@ -14,6 +14,7 @@ from turnkeep.errors import EngineRefused
 from turnkeep.gateway import background
 from turnkeep.store.ephemeral import EphemeralStore
 from turnkeep.store.ids import make_tag, parse_key, response_id
+from turnkeep.store.ledger import NewResponse
 
 
 def run(script: Callable[[Site], Awaitable[None]], replies: Any = (), **options: Any) -> None:
@@ -277,7 +278,10 @@ def test_the_end_of_a_stream_that_broke_off_is_told_alike_ever_after() -> None:
         left = response_id(key, make_tag())
         head = {"echo": {"background": True}}
         await site.store.save_response(
-            "local", left, now=1.0, status="queued", keeper="background:dead", model="first", head=head
+            "local",
+            NewResponse(
+                id=left, created=1.0, status="queued", keeper="background:dead", model="first", head=head
+            ),
         )
         told = (await site.get(f"/v1/responses/{left}?stream=true")).body
         assert [name for name, _ in parse_stream(told)][-1] == "response.failed"
@@ -310,7 +314,8 @@ def test_what_a_dead_gateway_left_behind_has_failed() -> None:
         left = response_id(key, make_tag())
         echo = {name: first[name] for name in ("background", "tools", "tool_choice", "parallel_tool_calls")}
         await site.store.save_response(
-            "local", left, now=1.0, status="queued", keeper="background:dead", head={"echo": echo}
+            "local",
+            NewResponse(id=left, created=1.0, status="queued", keeper="background:dead", head={"echo": echo}),
         )
         events = ((await site.get(f"/v1/responses/{first['id']}?stream=true")).body).decode()
         begun = [(number, data) for number, (_, data) in enumerate(parse_stream(events.encode())[:2])]
@@ -355,7 +360,9 @@ async def leave_open(site: Site, previous: Any, words: str) -> str:
     assert begun is not None
     assert begun.turn is not None
     left = response_id(parse_key(previous["id"]) or "", make_tag())
-    await site.store.save_response("local", left, now=1.0, turn=begun.turn.number, head={"given": 1})
+    await site.store.save_response(
+        "local", NewResponse(id=left, created=1.0, turn=begun.turn.number, head={"given": 1})
+    )
     return left
 
 

@@ -136,8 +136,7 @@ def test_a_named_conversation_takes_what_is_new():
 def test_of_two_clients_that_send_the_result_of_one_call_one_is_refused():
     go = asyncio.Event()
     call = ToolCallDelta(index=0, call_id="c1", name="add", arguments="{}")
-    replies = [[call, End(finish_reason="tool_calls")], ["It is ", go, "2."], "Hm!", "Yes."]
-    engine = ScriptedEngine(replies)
+    engine = ScriptedEngine([[call, End(finish_reason="tool_calls")], ["It is ", go, "2."], "Hm!", "Yes."])
     result = {"messages": [{"role": "tool", "tool_call_id": "c1", "content": "2"}], "conversation": "sums"}
 
     async def script(caller: Caller) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from turnkeep.context.instructions import render_instruction
+from tests.chats import asks_for_summary
 from turnkeep.conversation.items import user
 from turnkeep.engine.base import ToolCallDelta
 from turnkeep.engine.connect import connect
@@ -18,12 +18,7 @@ from turnkeep.gateway.turns import Ask, Turns, Unstored
 from turnkeep.prompt import Options
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
-OPENING = render_instruction()[:25]  # how every request for a summary begins
 TEXT = "Ana likes green tea. Bob is 42. " + "word " * 12
-
-
-def asks_for_summary(request):
-    return request.messages[-1]["content"].startswith(OPENING)
 
 
 def talker(summary="- Ana likes green tea.\n- Bob is 42."):

@@ -1,6 +1,5 @@
 """Into the store: whole or not at all, not twice, in little memory; and out again, byte for byte."""
 
-import asyncio
 import json
 import os
 import random
@@ -9,9 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,6 +27,7 @@ from tests.portable.files import (
     write_list,
     write_log,
 )
+from tests.stores import with_store
 
 from turnkeep.carrying import NO_ANSWER, Outcome, Wish, import_file, sweep_imports
 from turnkeep.errors import TurnkeepError, UsageError
@@ -36,24 +35,12 @@ from turnkeep.exporting import export_all, export_all_openai, export_jsonl, expo
 from turnkeep.store.carrying import Carrier
 from turnkeep.store.sqlite import SqliteStore
 
-T = TypeVar("T")
 OWNER = "local"
 ROOT = Path(__file__).parents[2]
 
 
 def nothing(_done: int, _total: int) -> None:
     pass
-
-
-def with_store(path: Path | None, work: Callable[[SqliteStore], Awaitable[T]]) -> T:
-    async def run() -> T:
-        store = SqliteStore(path)
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(run())
 
 
 async def bring(store: Carrier, path: Path, **wish: Any) -> list[Outcome]:

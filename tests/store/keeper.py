@@ -1,6 +1,7 @@
 """What a gateway does at a store, for the tests of its ledger."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from tests.store.writer import OWNER, Writer
 
@@ -8,7 +9,7 @@ from turnkeep.conversation.items import Message, Reasoning, Text, ToolCall, Tool
 from turnkeep.conversation.log import Position
 from turnkeep.store.base import ConversationKind, Turn
 from turnkeep.store.ids import completion_id, make_tag, parse_key, response_id
-from turnkeep.store.ledger import Ledger, StoredResponse
+from turnkeep.store.ledger import Ledger, NewResponse, StoredResponse
 from turnkeep.store.sqlite import SqliteStore
 
 
@@ -27,6 +28,11 @@ def key_of(writer: Writer) -> str:
 def new_response(writer: Writer) -> str:
     """Make the id of a response of the writer's conversation."""
     return response_id(key_of(writer), make_tag())
+
+
+def make_row(writer: Writer, *, created: float = 1.0, **fields: Any) -> NewResponse:
+    """Make the row of a response of the writer's conversation."""
+    return NewResponse(id=new_response(writer), created=created, **fields)
 
 
 def new_completion(writer: Writer) -> str:
@@ -50,10 +56,12 @@ async def respond(
     turn = await writer.say(text, reply, after)
     return await ledger(writer).save_response(
         OWNER,
-        new_response(writer),
-        now=writer.now(),
-        turn=turn.number,
-        previous=None if previous is None else previous.id,
+        make_row(
+            writer,
+            created=writer.now(),
+            turn=turn.number,
+            previous=None if previous is None else previous.id,
+        ),
     )
 
 

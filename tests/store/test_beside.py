@@ -9,6 +9,7 @@ from turnkeep.conversation.items import assistant, user
 from turnkeep.errors import ConversationNotFound, LeaseLost, UsageError
 from turnkeep.store.ephemeral import EphemeralStore
 from turnkeep.store.ids import completion_id, conversation_id, make_key, make_tag
+from turnkeep.store.ledger import NewResponse
 from turnkeep.store.writing import Begun, Beside
 
 OWNER = "ana"
@@ -61,17 +62,23 @@ def test_what_stands_beside_a_turn_is_kept_with_its_end() -> None:
         key = make_key()
         begun = await begin(store, conversation_id(key))
         completion = completion_id(key, make_tag())
+        row = NewResponse(
+            id=completion, created=1.0, kind="chat_completion", conversation_given=True, model="m",
+            metadata={"a": "b"}, head={"n": 1},
+        )  # fmt: skip
         assert begun.turn is not None
         await store.finish_turn(
             OWNER, begun.row.id, begun.turn.number, state="done", items=[assistant("Ho.")], lease=begun.lease,
-            beside=Beside(
-                completion=completion, created=1.0, conversation_given=True, model="m", metadata={"a": "b"},
-                head={"n": 1}, digests=[DIGEST],
-            ), now=2.0,
+            beside=Beside(completion=row, digests=[DIGEST]), now=2.0,
         )  # fmt: skip
-        row = await store.load_response(OWNER, completion)
-        assert (row.kind, row.turn, row.conversation_given, row.model) == ("chat_completion", 1, True, "m")
-        assert (row.metadata, row.head, row.created) == ({"a": "b"}, {"n": 1}, 1.0)
+        kept = await store.load_response(OWNER, completion)
+        assert (kept.kind, kept.turn, kept.conversation_given, kept.model) == (
+            "chat_completion",
+            1,
+            True,
+            "m",
+        )
+        assert (kept.metadata, kept.head, kept.created) == ({"a": "b"}, {"n": 1}, 1.0)
         found = await store.find_digests(OWNER, [DIGEST])
         assert found is not None
         assert [(place.conversation, place.turn) for place in found.places] == [(begun.row.id, 1)]
@@ -85,10 +92,11 @@ def test_beside_a_turn_that_was_fenced_out_nothing_is_kept() -> None:
         await store.take_lease(begun.lease.subject, "another", now=100.0, seconds=10.0)
         completion = completion_id(key, make_tag())
         assert begun.turn is not None
+        row = NewResponse(id=completion, created=1.0, kind="chat_completion")
         with pytest.raises(LeaseLost):
             await store.finish_turn(
                 OWNER, begun.row.id, begun.turn.number, state="done", items=[assistant("Ho.")],
-                lease=begun.lease, beside=Beside(completion=completion, digests=[DIGEST]), now=101.0,
+                lease=begun.lease, beside=Beside(completion=row, digests=[DIGEST]), now=101.0,
             )  # fmt: skip
         with pytest.raises(ConversationNotFound):
             await store.load_response(OWNER, completion)

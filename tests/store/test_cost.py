@@ -1,34 +1,20 @@
 """A turn costs the same however long the conversation is and however often it was forked.
 
-Measured in steps of SQLite's virtual machine, which do not depend on the machine the test runs on.
+Measured in steps of SQLite's virtual machine (costs.py).
 """
 
 import asyncio
 import re
 from collections.abc import Awaitable
 
+from tests.store.costs import count_steps, find_plans, most_of
 from tests.store.writer import OWNER, Writer
 
 from turnkeep.conversation.items import assistant, user
 from turnkeep.store.ephemeral import EphemeralStore
-from turnkeep.store.sqlite.database import Database
 
 KEPT = 20  # items since the cut
 FORK_EVERY = 10  # turns
-
-
-class Steps:
-    """Counts the steps of a store's SQLite."""
-
-    def __init__(self) -> None:
-        self.taken = 0
-
-    def watch(self, database: Database) -> None:
-        def count() -> int:
-            self.taken += 1
-            return 0
-
-        database.set_progress_handler(count, 1)
 
 
 async def take_turn(writer: Writer, number: int) -> None:
@@ -74,16 +60,10 @@ async def begin_long(store: EphemeralStore) -> Writer:
 def test_a_turn_costs_the_same_at_turn_600_as_at_turn_60() -> None:
     async def main() -> None:
         store = EphemeralStore()
-        writer, steps = await begin_long(store), Steps()
-        await store._worker.run(steps.watch)
-        cost: dict[int, int] = {}
-        for number in range(1, 601):
-            before = steps.taken
-            await take_turn(writer, number)
-            cost[number] = steps.taken - before
+        writer = await begin_long(store)
+        cost = await count_steps(store, lambda number: take_turn(writer, number), 600)
         await store.close()
-        early, late = (max(cost[number] for number in range(end - 29, end + 1)) for end in (60, 600))
-        assert late <= 1.1 * early
+        assert most_of(cost, 600) <= 1.1 * most_of(cost, 60)
 
     asyncio.run(main())
 
@@ -92,24 +72,12 @@ def test_no_statement_of_a_turn_scans_a_table() -> None:
     async def main() -> set[str]:
         store = EphemeralStore()
         writer = await begin_long(store)
-        seen: set[str] = set()
 
-        def listen(database: Database) -> None:
-            database.set_trace_callback(seen.add)
+        async def take_turns() -> None:
+            for number in range(1, 31):
+                await take_turn(writer, number)
 
-        def explain(database: Database) -> set[str]:
-            database.set_trace_callback(None)
-            plans: set[str] = set()
-            for statement in seen:
-                if statement.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE"):
-                    steps = database.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
-                    plans.update(f"{step[3]} <- {statement}" for step in steps)
-            return plans
-
-        await store._worker.run(listen)
-        for number in range(1, 31):
-            await take_turn(writer, number)
-        plans = await store._worker.run(explain)
+        plans = await find_plans(store, take_turns())
         await store.close()
         return plans
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.store.writer import OWNER, Writer, texts
+from tests.stores import with_store
 
 from turnkeep.context.words import index_terms, term_key
 from turnkeep.conversation.items import Message, Note, Reasoning, Recalled, Text, ToolCall, ToolResult, user
@@ -16,6 +17,7 @@ from turnkeep.conversation.log import START, Position
 from turnkeep.errors import Conflict, StoreDamaged, StoreError, StoreLocked, UsageError
 from turnkeep.store.base import Unembedded
 from turnkeep.store.ids import completion_id, make_tag, parse_key, response_id
+from turnkeep.store.ledger import NewResponse
 from turnkeep.store.migrations import load_migrations
 from turnkeep.store.secret import KeyFile, Passphrase, make_key_file
 from turnkeep.store.sqlite import SqliteStore
@@ -34,16 +36,8 @@ def path(tmp_path: Path) -> Path:
 
 
 def on(path, scenario, secret=WORDS):
-    """Run a scenario on the database and close it."""
-
-    async def main():
-        store = SqliteStore(path, secret=secret)
-        try:
-            return await scenario(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(main())
+    """Run a scenario on the encrypted database and close it."""
+    return with_store(path, scenario, secret)
 
 
 async def say_everywhere(store: SqliteStore) -> Writer:
@@ -92,12 +86,9 @@ async def say_everywhere(store: SqliteStore) -> Writer:
     batch = Unembedded(after=0, upto=turn.number, items=items)
     assert await store.save_vectors(OWNER, row.id, "model", batch, [VECTOR])
     response = completion_id(str(parse_key(row.id)), make_tag())
-    await store.save_response(
-        OWNER, response, now=3, kind="chat_completion", turn=turn.number, model=f"{CANARY} model",
-        metadata={"topic": CANARY}, head={"user": CANARY}, idempotency=None,
-    )  # fmt: skip
+    await store.save_response(OWNER, NewResponse(id=response, created=3, kind="chat_completion", turn=turn.number, model=f"{CANARY} model", metadata={"topic": CANARY}, head={"user": CANARY}), idempotency=None)  # fmt: skip
     queued = response_id(str(parse_key(row.id)), make_tag())
-    await store.save_response(OWNER, queued, now=3, status="queued", keeper="nobody")
+    await store.save_response(OWNER, NewResponse(id=queued, created=3, status="queued", keeper="nobody"))
     await store.mark_response(OWNER, queued, "failed", error=f"{CANARY} failed")
     await store.save_events(OWNER, response, [(0, json.dumps({"delta": CANARY}))])
     await store.save_alias(OWNER, f"{CANARY} alias", response)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.store.keeper import begin, call, ledger, new_response, result, use_tools
+from tests.store.keeper import begin, call, ledger, make_row, result, use_tools
 from tests.store.test_forget import found, load, save
 from tests.store.writer import OWNER, Writer
 
@@ -199,7 +199,7 @@ def test_what_was_made_of_the_item_goes(on_store: OnStore) -> None:
         number = await save(writer, View(at=Position(0, 4), lines=lines))
         copies = Recalled(("user: My code is 4711.", "user: Tea."), (1, 2))
         await writer.finish(await writer.open(copies, Note(op="remember", text="4711", turn=1), "Hi."))
-        made = await books.save_response(OWNER, new_response(writer), now=1, turn=1)
+        made = await books.save_response(OWNER, make_row(writer, turn=1))
         await books.save_events(OWNER, made.id, [(0, "I see.")])
         await books.save_digests(OWNER, writer.id, [(bytes([turn]) * 16, turn) for turn in (1, 2)])
         (item, reply) = await writer.items(1)

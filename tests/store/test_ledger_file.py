@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from tests.store.keeper import begin, forget, ledger, new_completion, new_response, respond
+from tests.store.costs import count_steps, find_plans, most_of
+from tests.store.keeper import begin, forget, ledger, make_row, new_completion, respond
 from tests.store.older import make_older
 from tests.store.writer import OWNER, Writer
 
 from turnkeep.conversation.items import assistant, user
 from turnkeep.store.ephemeral import EphemeralStore
 from turnkeep.store.keys import digest_secret
-from turnkeep.store.ledger import Ledger, StoredResponse
+from turnkeep.store.ledger import Ledger, NewResponse, StoredResponse
 from turnkeep.store.sqlite import SqliteStore
-from turnkeep.store.sqlite.database import Database
 
 SECRET = "xylophonist"
 DIGEST = b"\xd1\x6e\x57" * 5 + b"\x01"
@@ -65,7 +65,7 @@ def test_a_file_of_version_2_gains_the_ledger_and_keeps_what_was_said(tmp_path: 
         (item, _) = await before.items(1)
         books = ledger(writer)
         assert await books.load_item(OWNER, ids[0], item.id) == item
-        made = await books.save_response(OWNER, new_response(before), now=1, turn=1)
+        made = await books.save_response(OWNER, make_row(before, turn=1))
         assert await books.find_response_of_turn(OWNER, ids[0], 1) == made
         assert len(await books.load_digest_key(OWNER)) == 32
         assert await books.list_keys() == []
@@ -86,12 +86,13 @@ async def say_secret(writer: Writer) -> StoredResponse:
     turn = await writer.say(SECRET, f"The {SECRET}.")
     made = await books.save_response(
         OWNER,
-        new_response(writer),
-        now=1,
-        turn=turn.number,
-        model=SECRET,
-        metadata={"topic": SECRET},
-        head={"user": SECRET},
+        make_row(
+            writer,
+            turn=turn.number,
+            model=SECRET,
+            metadata={"topic": SECRET},
+            head={"user": SECRET},
+        ),
     )
     # Enough to fill pages of their own, so that freed pages are looked at too.
     await books.save_events(OWNER, made.id, [(n, f'{{"delta":"{SECRET}"}}') for n in range(500)])
@@ -138,7 +139,8 @@ def test_a_deleted_response_leaves_no_byte_of_what_it_alone_held(tmp_path: Path)
     async def scenario(writer: Writer) -> None:
         turn = await writer.say("Something else.")
         made = await ledger(writer).save_response(
-            OWNER, new_response(writer), now=1, turn=turn.number, metadata={"topic": SECRET}
+            OWNER,
+            make_row(writer, turn=turn.number, metadata={"topic": SECRET}),
         )
         await ledger(writer).save_events(OWNER, made.id, [(0, SECRET * 1000)])
         await ledger(writer).save_alias(OWNER, SECRET, made.id)
@@ -208,14 +210,15 @@ async def take_request(writer: Writer, number: int) -> None:
     await books.claim_idempotency(OWNER, f"key {number}", digests[0], now=number)
     turn = await writer.say(f"Turn {number}.")
     made = await books.save_response(
-        OWNER, new_completion(writer), now=number, kind="chat_completion", turn=turn.number
+        OWNER,
+        NewResponse(id=new_completion(writer), created=number, kind="chat_completion", turn=turn.number),
     )
     await books.settle_idempotency(OWNER, f"key {number}", response=made.id, state="done")
     await books.save_digests(OWNER, writer.id, [(digests[0], turn.number)])
     await books.save_alias(OWNER, f"alias {number}", made.id)
     await books.load_response(OWNER, f"alias {number}")
     await books.find_response_of_turn(OWNER, writer.id, turn.number)
-    queued = await books.save_response(OWNER, new_response(writer), now=number, status="queued", keeper="g")
+    queued = await books.save_response(OWNER, make_row(writer, created=number, status="queued", keeper="g"))
     await books.save_events(OWNER, queued.id, [(0, "{}"), (1, "{}")])
     await books.load_events(OWNER, queued.id)
     await books.orphaned_responses(now=0)
@@ -229,25 +232,11 @@ async def take_request(writer: Writer, number: int) -> None:
 def test_a_request_costs_the_same_at_request_400_as_at_request_60() -> None:
     async def main() -> None:
         store = EphemeralStore()
-        writer, steps = await Writer.begin(store), [0]
+        writer = await Writer.begin(store)
         await ledger(writer).create_key("laptop", digest_secret("s"), now=1)
-
-        def watch(database: Database) -> None:
-            def count() -> int:
-                steps[0] += 1
-                return 0
-
-            database.set_progress_handler(count, 1)
-
-        await store._worker.run(watch)
-        cost: dict[int, int] = {}
-        for number in range(1, 401):
-            before = steps[0]
-            await take_request(writer, number)
-            cost[number] = steps[0] - before
+        cost = await count_steps(store, lambda number: take_request(writer, number), 400)
         await store.close()
-        early, late = (max(cost[number] for number in range(end - 29, end + 1)) for end in (60, 400))
-        assert late <= 1.1 * early
+        assert most_of(cost, 400) <= 1.1 * most_of(cost, 60)
 
     asyncio.run(main())
 
@@ -256,29 +245,20 @@ def test_no_statement_of_a_request_scans_a_table() -> None:
     async def main() -> set[str]:
         store = EphemeralStore()
         writer = await Writer.begin(store)
-        seen: set[str] = set()
 
-        def explain(database: Database) -> set[str]:
-            database.set_trace_callback(None)
-            plans: set[str] = set()
-            for statement in seen:
-                if statement.split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE"):
-                    steps = database.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
-                    plans.update(f"{step[3]} <- {statement}" for step in steps)
-            return plans
+        async def take_requests() -> None:
+            for number in range(1, 6):
+                await take_request(writer, number)
+            await ledger(writer).append_turns(
+                OWNER,
+                writer.id,
+                [[user("Hi."), assistant("Yes.")]] * 3,
+                after=(await writer.row()).tip,
+                lease=writer.lease,
+                now=writer.now(),
+            )
 
-        await store._worker.run(lambda database: database.set_trace_callback(seen.add))
-        for number in range(1, 6):
-            await take_request(writer, number)
-        await ledger(writer).append_turns(
-            OWNER,
-            writer.id,
-            [[user("Hi."), assistant("Yes.")]] * 3,
-            after=(await writer.row()).tip,
-            lease=writer.lease,
-            now=writer.now(),
-        )
-        plans = await store._worker.run(explain)
+        plans = await find_plans(store, take_requests())
         await store.close()
         return plans
 

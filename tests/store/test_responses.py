@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
-from tests.store.keeper import begin, forget, key_of, ledger, new_completion, new_response, respond
+from tests.store.keeper import begin, forget, key_of, ledger, make_row, new_completion, respond
 from tests.store.writer import OWNER, Writer
 
 from turnkeep.conversation.log import START
 from turnkeep.errors import Conflict, ConversationNotFound, UsageError
 from turnkeep.store.base import ConversationKind
 from turnkeep.store.ids import make_key, make_tag, response_id
-from turnkeep.store.ledger import DeletedResponse
+from turnkeep.store.ledger import DeletedResponse, NewResponse
 
 OnStore = Callable[[Callable[[Writer], Awaitable[None]]], None]
 
@@ -24,16 +24,18 @@ def test_what_is_saved_of_a_response_is_loaded_again(on_store: OnStore) -> None:
         first = await respond(writer, "One.")
         saved = await books.save_response(
             OWNER,
-            new_response(writer),
-            now=7.5,
-            turn=1,
-            previous=first.id,
-            conversation_given=True,
-            status="queued",
-            keeper="gateway:a",
-            model="tiny",
-            metadata={"topic": "tea"},
-            head={"temperature": 0.5, "tools": []},
+            make_row(
+                writer,
+                created=7.5,
+                turn=1,
+                previous=first.id,
+                conversation_given=True,
+                status="queued",
+                keeper="gateway:a",
+                model="tiny",
+                metadata={"topic": "tea"},
+                head={"temperature": 0.5, "tools": []},
+            ),
         )
         assert saved == await books.load_response(OWNER, saved.id)
         assert (saved.conversation, saved.owner, saved.kind) == (writer.id, OWNER, "response")
@@ -46,7 +48,7 @@ def test_what_is_saved_of_a_response_is_loaded_again(on_store: OnStore) -> None:
 def test_a_response_that_says_little_has_little(on_store: OnStore) -> None:
     @on_store
     async def _(writer: Writer) -> None:
-        saved = await ledger(writer).save_response(OWNER, new_response(writer), now=1)
+        saved = await ledger(writer).save_response(OWNER, make_row(writer))
         assert (saved.turn, saved.previous, saved.status, saved.model) == (None, None, None, None)
         assert (saved.metadata, saved.head, saved.conversation_given) == ({}, {}, False)
 
@@ -62,7 +64,7 @@ def test_a_response_is_not_found_by_another_owner_or_under_the_other_kind_s_id(o
             books.load_response(OWNER, saved.id.replace("resp_", "chatcmpl-")),
             books.load_response(OWNER, writer.id),
             books.load_response(OWNER, "resp_123"),
-            books.save_response("eve", new_response(writer), now=1),
+            books.save_response("eve", make_row(writer)),
             books.find_response_of_turn("eve", writer.id, 1),
             books.mark_response("eve", saved.id, "failed"),
             books.update_response("eve", saved.id, metadata={}),
@@ -71,7 +73,7 @@ def test_a_response_is_not_found_by_another_owner_or_under_the_other_kind_s_id(o
             books.save_events("eve", saved.id, [(0, "{}")]),
             books.load_events("eve", saved.id),
             books.list_responses("eve", kind="response", after=saved.id),
-            books.save_response(OWNER, new_response(writer), now=1, turn=9),
+            books.save_response(OWNER, make_row(writer, turn=9)),
         ):
             with pytest.raises(ConversationNotFound):
                 await call
@@ -86,11 +88,9 @@ def test_what_goes_with_a_response_is_kept_along_or_nothing_is(on_store: OnStore
         await books.claim_idempotency(OWNER, "k", b"r", now=1)
         save = books.save_response
         with pytest.raises(UsageError, match="ends with a turn"):
-            await save(OWNER, new_response(writer), now=1, digests=[b"d" * 16])
+            await save(OWNER, make_row(writer), digests=[b"d" * 16])
         assert (await writer.store.stats()).tables["response"] == 0
-        made = await save(
-            OWNER, new_response(writer), now=1, turn=1, digests=[b"d" * 16, b"e" * 16], idempotency="k"
-        )
+        made = await save(OWNER, make_row(writer, turn=1), digests=[b"d" * 16, b"e" * 16], idempotency="k")
         known = await books.find_digests(OWNER, [b"d" * 16, b"e" * 16, b"f" * 16])
         assert known is not None
         assert (known.index, known.places[0].turn) == (1, 1)
@@ -104,15 +104,15 @@ def test_an_id_that_does_not_belong_is_refused(on_store: OnStore) -> None:
         books = ledger(writer)
         saved = await respond(writer, "One.")
         with pytest.raises(Conflict, match="already"):
-            await books.save_response(OWNER, saved.id, now=1)
+            await books.save_response(OWNER, NewResponse(id=saved.id, created=1))
         for wrong in ("resp_123", new_completion(writer), writer.id):
             with pytest.raises(UsageError, match="no id of a response"):
-                await books.save_response(OWNER, wrong, now=1)
+                await books.save_response(OWNER, NewResponse(id=wrong, created=1))
         elsewhere = response_id(make_key(), make_tag())
         with pytest.raises(UsageError, match="another conversation"):
-            await books.save_response(OWNER, new_response(writer), now=1, previous=elsewhere)
+            await books.save_response(OWNER, make_row(writer, previous=elsewhere))
         with pytest.raises(ConversationNotFound):
-            await books.save_response(OWNER, elsewhere, now=1)
+            await books.save_response(OWNER, NewResponse(id=elsewhere, created=1))
 
 
 def test_the_response_of_a_turn_is_found(on_store: OnStore) -> None:
@@ -123,7 +123,7 @@ def test_the_response_of_a_turn_is_found(on_store: OnStore) -> None:
         await writer.say("Two.")
         assert await books.find_response_of_turn(OWNER, writer.id, 1) == first
         assert await books.find_response_of_turn(OWNER, writer.id, 2) is None
-        again = await books.save_response(OWNER, new_response(writer), now=1, turn=1)
+        again = await books.save_response(OWNER, make_row(writer, turn=1))
         assert await books.find_response_of_turn(OWNER, writer.id, 1) == again
 
 
@@ -131,9 +131,7 @@ def test_metadata_and_head_are_replaced_each_for_itself(on_store: OnStore) -> No
     @on_store
     async def _(writer: Writer) -> None:
         books = ledger(writer)
-        made = await books.save_response(
-            OWNER, new_response(writer), now=1, metadata={"a": "1"}, head={"x": 1}
-        )
+        made = await books.save_response(OWNER, make_row(writer, metadata={"a": "1"}, head={"x": 1}))
         assert (await books.update_response(OWNER, made.id, metadata={"b": "2"})).metadata == {"b": "2"}
         changed = await books.update_response(OWNER, made.id, head={"y": 2})
         assert (changed.metadata, changed.head) == ({"b": "2"}, {"y": 2})
@@ -145,7 +143,7 @@ def test_a_queued_response_begins_with_its_turn(on_store: OnStore) -> None:
     @on_store
     async def _(writer: Writer) -> None:
         books = ledger(writer)
-        made = await books.save_response(OWNER, new_response(writer), now=1, status="queued")
+        made = await books.save_response(OWNER, make_row(writer, status="queued"))
         turn = await writer.open("One.")
         begun = await books.mark_response(OWNER, made.id, None, turn=turn.number, head={"given": 1})
         assert (begun.status, begun.turn, begun.head) == (None, 1, {"given": 1})
@@ -158,7 +156,7 @@ def test_what_has_ended_stays_as_it_is(on_store: OnStore, end: str) -> None:
     @on_store
     async def _(writer: Writer) -> None:
         books = ledger(writer)
-        made = await books.save_response(OWNER, new_response(writer), now=1, status="queued")
+        made = await books.save_response(OWNER, make_row(writer, status="queued"))
         ended = await books.mark_response(
             OWNER, made.id, "cancelled" if end == "cancelled" else "failed", error="It was too much."
         )
@@ -177,7 +175,7 @@ def test_a_response_that_was_complete_is_not_cancelled_any_more(on_store: OnStor
         whole = await respond(writer, "One.")
         assert await books.mark_response(OWNER, whole.id, "cancelled") == whole
         turn = await writer.open("Two.")
-        made = await books.save_response(OWNER, new_response(writer), now=1, turn=turn.number)
+        made = await books.save_response(OWNER, make_row(writer, turn=turn.number))
         assert (await books.mark_response(OWNER, made.id, "cancelled")).status == "cancelled"
 
 
@@ -189,14 +187,14 @@ def test_responses_that_nobody_works_on_are_found(on_store: OnStore) -> None:
         assert gateway is not None
         save = books.save_response
         await respond(writer, "Done.")
-        kept = await save(OWNER, new_response(writer), now=1, status="queued", keeper="gateway:a")
-        lost = await save(OWNER, new_response(writer), now=1, status="queued", keeper="gateway:b")
-        ours = await save(OWNER, new_response(writer), now=1, status="queued")
-        ended = await save(OWNER, new_response(writer), now=1, status="queued", keeper="gateway:b")
+        kept = await save(OWNER, make_row(writer, status="queued", keeper="gateway:a"))
+        lost = await save(OWNER, make_row(writer, status="queued", keeper="gateway:b"))
+        ours = await save(OWNER, make_row(writer, status="queued"))
+        ended = await save(OWNER, make_row(writer, status="queued", keeper="gateway:b"))
         await books.mark_response(OWNER, ended.id, "failed")
         turn = await writer.open("Open.")
-        begun = await save(OWNER, new_response(writer), now=1, turn=turn.number, keeper="gateway:a")
-        stopped = await save(OWNER, new_response(writer), now=1, turn=turn.number)
+        begun = await save(OWNER, make_row(writer, turn=turn.number, keeper="gateway:a"))
+        stopped = await save(OWNER, make_row(writer, turn=turn.number))
         await books.mark_response(OWNER, stopped.id, "cancelled")
 
         async def orphans(now: float) -> set[str]:
@@ -214,8 +212,8 @@ def test_those_of_all_owners_are_found_and_say_whose_they_are(on_store: OnStore)
     async def _(writer: Writer) -> None:
         books = ledger(writer)
         theirs = await begin(writer, "chain", "key:b")
-        await books.save_response(OWNER, new_response(writer), now=1, status="queued", keeper="x")
-        await books.save_response("key:b", new_response(theirs), now=1, status="queued", keeper="x")
+        await books.save_response(OWNER, make_row(writer, status="queued", keeper="x"))
+        await books.save_response("key:b", make_row(theirs, status="queued", keeper="x"))
         assert {each.owner for each in await books.orphaned_responses(now=1)} == {OWNER, "key:b"}
 
 
@@ -230,11 +228,13 @@ def test_chat_completions_are_listed_in_the_order_of_creation(on_store: OnStore)
             place = (writer, other)[number % 2]
             made = await books.save_response(
                 OWNER,
-                new_completion(place),
-                now=1,
-                kind="chat_completion",
-                model="big" if number < 2 else "tiny",
-                metadata={"topic": "tea", 'a"]b': str(number % 3)},
+                NewResponse(
+                    id=new_completion(place),
+                    created=1,
+                    kind="chat_completion",
+                    model="big" if number < 2 else "tiny",
+                    metadata={"topic": "tea", 'a"]b': str(number % 3)},
+                ),
             )
             ids.append(made.id)
         await respond(writer, "A response of the other kind.")
@@ -258,8 +258,8 @@ def test_events_are_replayed_from_any_number_on(on_store: OnStore) -> None:
     @on_store
     async def _(writer: Writer) -> None:
         books = ledger(writer)
-        made = await books.save_response(OWNER, new_response(writer), now=1)
-        other = await books.save_response(OWNER, new_response(writer), now=1)
+        made = await books.save_response(OWNER, make_row(writer))
+        other = await books.save_response(OWNER, make_row(writer))
         await books.save_events(OWNER, made.id, [(0, '{"a":0}'), (1, '{"a":"\ud83d"}')])
         await books.save_events(OWNER, made.id, [(1, '{"late":1}'), (2, '{"a":2}')])
         await books.save_events(OWNER, other.id, [(0, "{}")])
@@ -359,7 +359,7 @@ def test_of_a_recognised_history_only_the_deleted_turn_is_left_to_forget(on_stor
         await chat.say("One.")
         turn = await chat.say("Two.")
         made = await books.save_response(
-            OWNER, new_completion(chat), now=1, kind="chat_completion", turn=turn.number
+            OWNER, NewResponse(id=new_completion(chat), created=1, kind="chat_completion", turn=turn.number)
         )
         deleted = await books.delete_response(OWNER, made.id)
         assert (deleted.orphans, deleted.empty) == ((2,), False)
@@ -370,7 +370,7 @@ def test_a_response_that_is_being_answered_is_not_deleted(on_store: OnStore) -> 
     async def _(writer: Writer) -> None:
         chain, books = await begin(writer, "chain"), ledger(writer)
         turn = await chain.open("One.")
-        made = await books.save_response(OWNER, new_response(chain), now=1, turn=turn.number)
+        made = await books.save_response(OWNER, make_row(chain, turn=turn.number))
         with pytest.raises(Conflict, match="cancel it first"):
             await books.delete_response(OWNER, made.id)
         await chain.finish(turn, state="failed", error="Stopped.")
@@ -381,7 +381,7 @@ def test_one_that_never_began_leaves_an_empty_conversation(on_store: OnStore) ->
     @on_store
     async def _(writer: Writer) -> None:
         chain, books = await begin(writer, "chain"), ledger(writer)
-        queued = await books.save_response(OWNER, new_response(chain), now=1, status="queued")
+        queued = await books.save_response(OWNER, make_row(chain, status="queued"))
         deleted = await books.delete_response(OWNER, queued.id)
         assert (deleted.orphans, deleted.empty) == ((), True)
 

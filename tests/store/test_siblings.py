@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.embedders import WordEmbedder
+from tests.store.costs import Steps
 from tests.store.older import make_older
-from tests.store.test_cost import Steps
 from tests.store.writer import OWNER, Writer
 
 from turnkeep.context import ranking

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import pytest
 from tests.store.writer import OWNER, Writer
+from tests.stores import with_store
 
 from turnkeep.conversation.items import user
 from turnkeep.errors import StoreDamaged, StoreError, StoreFull, StoreTooNew, TurnkeepError
@@ -23,19 +24,6 @@ from turnkeep.store.sqlite.database import Database
 
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
-
-
-def on(path: Path, scenario: Callable[[SqliteStore], Awaitable[T]], *, busy_seconds: float = 30) -> T:
-    """Run a scenario on a store of that file, and close it."""
-
-    async def main() -> T:
-        store = SqliteStore(path, busy_seconds=busy_seconds)
-        try:
-            return await scenario(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(main())
 
 
 async def say_hello(store: SqliteStore) -> Writer:
@@ -53,7 +41,7 @@ async def look(store: SqliteStore) -> list[str]:
 def refused(path: Path, kind: type[StoreError]) -> str:
     """The sentence with which a store refuses the file: one, naming it, saying what to do."""
     with pytest.raises(kind) as caught:
-        on(path, look)
+        with_store(path, look)
     sentence = str(caught.value)
     assert str(path) in sentence
     assert "\n" not in sentence
@@ -92,7 +80,7 @@ def test_only_the_owner_can_read_the_file_and_its_folder(tmp_path: Path) -> None
 
     previous = os.umask(0)  # nothing is left to a strict umask
     try:
-        on(path, scenario)
+        with_store(path, scenario)
     finally:
         os.umask(previous)
     assert modes == {
@@ -107,29 +95,29 @@ def test_only_the_owner_can_read_the_file_and_its_folder(tmp_path: Path) -> None
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
 def test_a_file_that_others_can_read_is_refused_and_left_as_it_is(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "turnkeep.db"
-    on(path, say_hello)
+    with_store(path, say_hello)
     before = path.read_bytes()
     path.chmod(mode)
     with pytest.raises(
         StoreError, match=f"^{path} can be read by others on this machine: run `chmod 600 {path}`.$"
     ):
-        on(path, look)
+        with_store(path, look)
     assert stat.S_IMODE(path.stat().st_mode) == mode
     assert path.read_bytes() == before
     path.chmod(0o600)
-    on(path, look)
+    with_store(path, look)
 
 
 def test_what_was_said_is_there_after_a_restart_in_one_file(tmp_path: Path) -> None:
-    on(tmp_path / "turnkeep.db", say_hello)
+    with_store(tmp_path / "turnkeep.db", say_hello)
     assert [file.name for file in tmp_path.iterdir()] == ["turnkeep.db"]
-    assert "Hello, I am Ana." in on(tmp_path / "turnkeep.db", look)[0]
+    assert "Hello, I am Ana." in with_store(tmp_path / "turnkeep.db", look)[0]
 
 
 def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
     (tmp_path / "turnkeep.db").touch(mode=0o600)
-    on(tmp_path / "turnkeep.db", say_hello)
-    assert len(on(tmp_path / "turnkeep.db", look)) == 2
+    with_store(tmp_path / "turnkeep.db", say_hello)
+    assert len(with_store(tmp_path / "turnkeep.db", look)) == 2
 
 
 def test_a_relative_path_stays_where_it_was_when_the_folder_changes(
@@ -160,7 +148,7 @@ def test_the_connection_is_set_for_safety(tmp_path: Path) -> None:
         await writer.finish(opened, "Hello.")
         assert await database_of(store, pragma("synchronous")) == 2
 
-    on(tmp_path / "turnkeep.db", scenario)
+    with_store(tmp_path / "turnkeep.db", scenario)
 
 
 def test_without_a_write_ahead_log_every_commit_waits_for_the_disk() -> None:
@@ -190,7 +178,7 @@ def test_what_was_deleted_is_in_no_file_any_more(tmp_path: Path) -> None:
         await store.delete_conversation(OWNER, writer.id)
         assert found() == []
 
-    on(tmp_path / "turnkeep.db", scenario)
+    with_store(tmp_path / "turnkeep.db", scenario)
 
 
 # -- files that are none ----------------------------------------------------------------------------
@@ -198,7 +186,7 @@ def test_what_was_deleted_is_in_no_file_any_more(tmp_path: Path) -> None:
 
 def test_a_database_of_a_newer_turnkeep_is_refused_untouched(tmp_path: Path) -> None:
     path = tmp_path / "turnkeep.db"
-    on(path, say_hello)
+    with_store(path, say_hello)
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
@@ -230,7 +218,7 @@ def test_a_file_that_is_no_database_is_refused_untouched(tmp_path: Path, content
 
 def test_a_damaged_database_says_so(tmp_path: Path) -> None:
     path = tmp_path / "turnkeep.db"
-    on(path, say_hello)
+    with_store(path, say_hello)
     whole = path.read_bytes()
     for damaged in (whole[:4096] + b"\xff" * (len(whole) - 4096), whole[: len(whole) // 2], whole[:5000]):
         path.write_bytes(damaged)
@@ -248,12 +236,12 @@ def test_a_damaged_database_says_so(tmp_path: Path) -> None:
 )
 def test_a_damaged_row_says_so(tmp_path: Path, damage: str, said: str) -> None:
     path = tmp_path / "turnkeep.db"
-    on(path, say_hello)
+    with_store(path, say_hello)
     with sqlite3.connect(path) as database:
         database.execute(damage)
     database.close()
     with pytest.raises(StoreDamaged, match=said):
-        on(path, look)
+        with_store(path, look)
 
 
 @pytest.mark.parametrize("broken", ["[1]", "{"])
@@ -264,14 +252,14 @@ def test_a_damaged_receipt_says_so(tmp_path: Path, broken: str) -> None:
         with pytest.raises(StoreDamaged, match="damaged"):
             await store.load_receipt(OWNER, writer.id, 1)
 
-    on(tmp_path / "turnkeep.db", scenario)
+    with_store(tmp_path / "turnkeep.db", scenario)
 
 
 def test_an_old_sqlite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
     monkeypatch.setattr(sqlite3, "sqlite_version", "3.34.1")
     with pytest.raises(StoreError, match=r"SQLite 3\.34\.1.*3\.35 or newer"):
-        on(tmp_path / "turnkeep.db", look)
+        with_store(tmp_path / "turnkeep.db", look)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -302,7 +290,7 @@ def test_a_full_database_says_so_and_keeps_what_was_said(tmp_path: Path) -> None
         assert len(await writer.log()) == 4
         assert (await writer.row()).turns == 2
 
-    on(tmp_path / "turnkeep.db", scenario)
+    with_store(tmp_path / "turnkeep.db", scenario)
 
 
 # Runs where files may not grow past 300,000 bytes: prints why it stopped, and how much it has kept.
@@ -350,14 +338,14 @@ def test_a_file_that_may_not_grow_says_so_and_loses_nothing(tmp_path: Path) -> N
 
 def test_a_database_held_by_another_program_says_so_after_a_while(tmp_path: Path) -> None:
     path = tmp_path / "turnkeep.db"
-    on(path, say_hello)
+    with_store(path, say_hello)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreError, match="held by another program"):
-        on(path, say_hello, busy_seconds=0.05)
-    assert len(on(path, look)) == 2  # reading goes on
+        with_store(path, say_hello, busy_seconds=0.05)
+    assert len(with_store(path, look)) == 2  # reading goes on
     other.close()
-    on(path, say_hello)
+    with_store(path, say_hello)
 
 
 def test_an_opening_that_failed_is_tried_again(tmp_path: Path) -> None:
@@ -370,7 +358,7 @@ def test_an_opening_that_failed_is_tried_again(tmp_path: Path) -> None:
         folder.unlink()
         await say_hello(store)
 
-    on(folder / "turnkeep.db", scenario)
+    with_store(folder / "turnkeep.db", scenario)
 
 
 # -- loops, threads, processes ----------------------------------------------------------------------
@@ -385,7 +373,7 @@ def test_a_store_serves_one_loop_after_another(tmp_path: Path) -> None:
 
 def test_the_loop_goes_on_while_the_database_waits(tmp_path: Path) -> None:
     path = tmp_path / "turnkeep.db"
-    on(path, say_hello)
+    with_store(path, say_hello)
     other = sqlite3.connect(path, isolation_level=None)
 
     async def scenario(store: SqliteStore) -> None:
@@ -398,7 +386,7 @@ def test_the_loop_goes_on_while_the_database_waits(tmp_path: Path) -> None:
         other.execute("ROLLBACK")
         await saving
 
-    on(path, scenario)
+    with_store(path, scenario)
     other.close()
 
 
@@ -531,4 +519,4 @@ def test_every_refusal_is_an_error_of_turnkeeps_own(tmp_path: Path) -> None:
             await writer.partial(await writer.open(user("x")), "y")
         assert isinstance(caught.value.__cause__, sqlite3.Error)
 
-    on(tmp_path / "turnkeep.db", scenario)
+    with_store(tmp_path / "turnkeep.db", scenario)

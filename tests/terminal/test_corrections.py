@@ -5,9 +5,9 @@ from typing import cast
 
 import pytest
 
+from tests.chats import asks_for_summary
 from turnkeep import AsyncChat
 from turnkeep.context.facts import Fact
-from turnkeep.context.instructions import render_instruction
 from turnkeep.context.view import Line
 from turnkeep.conversation.log import Position
 from turnkeep.engine.base import Request
@@ -18,7 +18,6 @@ from turnkeep.terminal.commands import complete_argument, run_command
 from turnkeep.terminal.screen import ASCII
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
-OPENING = render_instruction()[:25]
 TEA = Line(text="Ana likes tea.", turns=(1, 1))
 NO_SUMMARY = "There is no summary: the model reads every turn word for word."
 
@@ -149,7 +148,7 @@ def test_facts_and_lines_are_changed_and_versions_restored() -> None:
 
     def reply(request: Request) -> str:
         nonlocal told_already
-        if not request.messages[-1]["content"].startswith(OPENING):
+        if not asks_for_summary(request):
             return "I see."
         if told_already:
             return "They talked."

@@ -15,7 +15,7 @@ from ..errors import ConversationNotFound, RequestRefused, TurnkeepError
 from ..prompt import Options
 from ..store.base import Conversation, StoredItem, Turn
 from ..store.ids import make_key, make_tag, parse_id, parse_key, response_id
-from ..store.ledger import StoredResponse
+from ..store.ledger import NewResponse, StoredResponse
 from ..turn import Said, Say
 from ..wire.compactions import unseal
 from ..wire.response_items import CompactNow, Reference, Sealed, unanswered
@@ -185,10 +185,9 @@ async def save_draft(
 ) -> StoredResponse:
     """Keep a response's row: with its turn, and those that hold the front of its input, or queued under a lease of `keeper`."""
     request, place = draft.request, draft.place
-    row = await gateway.store.save_response(
-        owner,
-        draft.response,
-        now=draft.created,
+    response = NewResponse(
+        id=draft.response,
+        created=draft.created,
         turn=turn.number if turn else None,
         previous=place.previous,
         conversation_given=place.named,
@@ -198,6 +197,7 @@ async def save_draft(
         metadata=request.metadata,
         head=_head(request, turn, front),
     )
+    row = await gateway.store.save_response(owner, response)
     if draft.retry is not None:
         await gateway.store.settle_idempotency(owner, draft.retry.key, response=row.id, state="open")
         draft.retry.response = row.id

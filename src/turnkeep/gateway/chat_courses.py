@@ -15,6 +15,7 @@ from ..errors import ConversationNotFound, RequestRefused, StoreError, TurnkeepE
 from ..prompt import Options
 from ..store.base import Conversation, Turn
 from ..store.ids import completion_id, make_key, make_tag, parse_key
+from ..store.ledger import NewResponse
 from ..store.writing import Beside
 from ..turn import Reply, Said, Say
 from ..wire.chat_requests import ChatRequest
@@ -68,30 +69,26 @@ class Course:
         digests = self.digests(message)
         if self.retry is not None or receipt.finish_reason == "cancelled":
             return Beside(digests=digests)
-        return Beside(
-            completion=self.completion,
-            created=self.created,
-            conversation_given=self.place.named,
-            model=receipt.model,
-            metadata=self.request.metadata,
-            head=make_head(self.request),
-            digests=digests,
-        )
+        return Beside(completion=self._make_row(receipt.model), digests=digests)
 
     async def save_row(self, turn: int, model: str) -> None:
         """Keep the completion, so that it can be fetched, and its history recognised."""
-        assert self.place is not None
         await self.call.gateway.store.save_response(
             self.call.owner,
-            self.completion,
-            now=self.created,
+            replace(self._make_row(model), turn=turn),
+            idempotency=self.retry.key if self.retry else None,
+        )
+
+    def _make_row(self, model: str) -> NewResponse:
+        assert self.place is not None
+        return NewResponse(
+            id=self.completion,
+            created=self.created,
             kind="chat_completion",
-            turn=turn,
             conversation_given=self.place.named,
             model=model,
             metadata=self.request.metadata,
             head=make_head(self.request),
-            idempotency=self.retry.key if self.retry else None,
         )
 
     def digests(self, reply: Message) -> list[bytes]:

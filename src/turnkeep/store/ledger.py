@@ -14,7 +14,7 @@ All times are seconds since the epoch (UTC), given by the caller.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from ..conversation.items import Item
@@ -29,6 +29,26 @@ Order: TypeAlias = Literal["asc", "desc"]
 
 IDEMPOTENCY_SECONDS = 24 * 3600.0  # how long a client's key stands for its request
 MOST_FOUND = 16  # places that one digest is looked up at: regenerations of one answer, copies of one chat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewResponse:
+    """A response's row that is to be kept."""
+
+    id: str  # that `response_id` or `completion_id` made, whose key is its conversation's
+    created: float
+    kind: ResponseKind = "response"
+    turn: int | None = None  # its turn's number; None: not begun yet
+    previous: str | None = None  # id of the response it continues, of the same conversation
+    conversation_given: bool = False  # the client named the conversation
+    status: ResponseStatus | None = None  # "queued", or None for what the turn's state says
+    keeper: str | None = (
+        None  # subject of the lease whose holder will work on it; None: the conversation's own
+    )
+    model: str | None = None  # as the client named it
+    metadata: Mapping[str, str] = field(default_factory=dict)  # as the client gave it
+    # Any: JSON of the gateway's own making: request fields to echo, without texts.
+    head: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,36 +207,16 @@ class Ledger(Protocol):
     async def save_response(
         self,
         owner: str,
-        response: str,
+        response: NewResponse,
         *,
-        now: float,
-        kind: ResponseKind = "response",
-        turn: int | None = None,
-        previous: str | None = None,
-        conversation_given: bool = False,
-        status: ResponseStatus | None = None,
-        keeper: str | None = None,
-        model: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-        head: Mapping[str, Any] | None = None,
         digests: Sequence[bytes] = (),
         idempotency: str | None = None,
     ) -> StoredResponse:
-        """Insert a response under an id that `response_id` or `completion_id` made, whose key is its conversation's.
+        """Insert a response's row.
 
         Args:
             owner: whose.
-            response: its id.
-            now: when it was created.
-            kind: by which interface.
-            turn: its turn's number; None: not begun yet.
-            previous: id of the response it continues, of the same conversation.
-            conversation_given: the client named the conversation.
-            status: "queued", or None for what the turn's state says.
-            keeper: subject of the lease whose holder will work on it; None: the conversation's own.
-            model: as the client named it.
-            metadata: as the client gave it.
-            head: request fields to echo, without texts.
+            response: the row.
             digests: of histories that end with its turn, kept along; see `save_digests`.
             idempotency: the client's key, whose claim it answers; see `settle_idempotency` (its state stays open).
 
@@ -225,7 +225,7 @@ class Ledger(Protocol):
 
         Raises:
             Conflict: there is a response of that id.
-            UsageError: `response` or `previous` is no id of this conversation.
+            UsageError: its id, or that of the response it continues, is none of this conversation.
         """
         ...
 

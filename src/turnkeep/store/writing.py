@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..conversation.log import Position
 from .base import Conversation, Lease, Turn
+from .ledger import NewResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +36,9 @@ class Learnt:
 class Beside:
     """What is kept with a turn's end beside the turn: the row of the completion that it answers, and digests.
 
-    completion: its id; None: there is no row, or it is there already.
-    created: when it was asked for.
-    conversation_given, model, metadata, head: see `StoredResponse`.
+    completion: its turn is the one that ends, whatever it says; None: there is no row, or it is there already.
     digests: of the histories that end with the turn.
     """
 
-    completion: str | None = None
-    created: float = 0.0
-    conversation_given: bool = False
-    model: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    head: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON of a gateway's own making
+    completion: NewResponse | None = None
     digests: Sequence[bytes] = ()

@@ -24,13 +24,7 @@ def run_evaluation(
         strategies: what to compare; all of them when empty.
         picture: a file to draw into.
     """
-    engine = connect(
-        settings.engine,
-        model=settings.model,
-        api_key=settings.api_key,
-        window=settings.window,
-        gguf=settings.gguf,
-    )
+    engine = connect(settings.engine, **settings.engine_options)
 
     async def work() -> list[Score]:
         try:

@@ -87,22 +87,14 @@ async def open_chat(
         new=start.new and start.name is not None,
         owner=OWNER,
         system=settings.system,
-        model=settings.model,
         temperature=settings.temperature,
         max_tokens=settings.max_tokens,
-        window=settings.window,
-        strategy=settings.strategy,
-        gguf=settings.gguf,
-        api_key=settings.api_key,
         db=store,
         sampling=settings.sampling,
-        embeddings=settings.embeddings,
-        embedding_seconds=settings.embedding_seconds or None,
         recall_everywhere=settings.recall_everywhere,
         on_wait=on_wait,
-        mask_prompt=settings.mask_prompt,
         patterns={pattern.kind: pattern.expression for pattern in settings.patterns},
-        audit=settings.audit,
+        **settings.turn_options,
     )
     try:
         return chat, await chat.open()

@@ -71,15 +71,8 @@ def make_serve_settings(settings: Settings, engines: tuple[str, ...]) -> "ServeS
         host=settings.host,
         port=settings.port,
         engines=[] if named == [EMBEDDED] else named,
-        gguf=settings.gguf,
         db=settings.database,
         encryption_key_file=settings.encryption_key_file,
-        model=settings.model,
-        api_key=settings.api_key,
-        window=settings.window,
-        strategy=settings.strategy,
-        embeddings=settings.embeddings,
-        embedding_seconds=settings.embedding_seconds or None,
         store_default=settings.store,
         require_key=settings.require_key,
         waiting=settings.waiting,
@@ -88,10 +81,9 @@ def make_serve_settings(settings: Settings, engines: tuple[str, ...]) -> "ServeS
         body_bytes=settings.max_body,
         stall_seconds=settings.stall_seconds,
         grace_seconds=settings.grace_seconds,
-        mask_prompt=settings.mask_prompt,
         patterns=settings.patterns,
-        audit=settings.audit,
         retention_days=settings.retention_days,
+        **settings.turn_options,
     )
 
 

@@ -3,11 +3,10 @@
 Each hand-over to the store's thread costs more than most statements do.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ...errors import UsageError
-from ..ledger import ResponseKind, ResponseStatus, StoredResponse
+from ..ledger import NewResponse, StoredResponse
 from ..writing import Beside
 from .conversations import find_place
 from .database import Database
@@ -17,43 +16,14 @@ from .responses import save_completion, save_response
 
 
 def save_answer(
-    database: Database,
-    owner: str,
-    response: str,
-    digests: Sequence[bytes],
-    idempotency: str | None,
-    *,
-    now: float,
-    kind: ResponseKind,
-    turn: int | None,
-    previous: str | None,
-    conversation_given: bool,
-    status: ResponseStatus | None,
-    keeper: str | None,
-    model: str | None,
-    metadata: Mapping[str, str] | None,
-    head: Mapping[str, Any] | None,  # Any: JSON of the gateway's own making
+    database: Database, owner: str, response: NewResponse, digests: Sequence[bytes], idempotency: str | None
 ) -> StoredResponse:
     """Insert a response, keep the digests of histories that end with its turn, settle a claim."""
-    saved = save_response(
-        database,
-        owner,
-        response,
-        now=now,
-        kind=kind,
-        turn=turn,
-        previous=previous,
-        conversation_given=conversation_given,
-        status=status,
-        keeper=keeper,
-        model=model,
-        metadata=metadata,
-        head=head,
-    )
+    saved = save_response(database, owner, response)
     if digests:
-        if turn is None:
+        if saved.turn is None:
             raise UsageError("A history ends with a turn: keep its digests when the turn is there.")
-        keep_digests(database, owner, saved.conversation, [(digest, turn) for digest in digests])
+        keep_digests(database, owner, saved.conversation, [(digest, saved.turn) for digest in digests])
     if idempotency is not None:
         settle_idempotency(database, owner, idempotency, saved.id, "open")
     return saved
@@ -63,6 +33,6 @@ def save_beside(database: Database, owner: str, conversation: str, turn: int, be
     """Keep what stands beside a turn that ends in this transaction."""
     place, _ = find_place(database, owner, conversation)
     if beside.completion is not None:
-        save_completion(database, place, turn, beside)
+        save_completion(database, place, turn, beside.completion)
     if beside.digests:
         save_digests(database, place, [(digest, turn) for digest in beside.digests])

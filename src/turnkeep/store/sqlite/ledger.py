@@ -13,6 +13,7 @@ from ..ledger import (
     ClaimState,
     DeletedResponse,
     Known,
+    NewResponse,
     Order,
     ResponseKind,
     ResponseStatus,
@@ -88,41 +89,15 @@ class LedgerCalls(ErasureCalls):
     async def save_response(
         self,
         owner: str,
-        response: str,
+        response: NewResponse,
         *,
-        now: float,
-        kind: ResponseKind = "response",
-        turn: int | None = None,
-        previous: str | None = None,
-        conversation_given: bool = False,
-        status: ResponseStatus | None = None,
-        keeper: str | None = None,
-        model: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-        head: Mapping[str, Any] | None = None,  # Any: JSON of the gateway's own making
         digests: Sequence[bytes] = (),
         idempotency: str | None = None,
     ) -> StoredResponse:
-        """Insert a response under its id, and what goes with it."""
+        """Insert a response's row, and what goes with it."""
         # The write that ends the turn makes durable what was noted before it; a queued one has none yet.
-        run = self._write if status == "queued" else self._note
-        return await run(
-            answers.save_answer,
-            owner,
-            response,
-            digests,
-            idempotency,
-            now=now,
-            kind=kind,
-            turn=turn,
-            previous=previous,
-            conversation_given=conversation_given,
-            status=status,
-            keeper=keeper,
-            model=model,
-            metadata=metadata,
-            head=head,
-        )
+        run = self._write if response.status == "queued" else self._note
+        return await run(answers.save_answer, owner, response, digests, idempotency)
 
     async def load_response(self, owner: str, response: str) -> StoredResponse:
         """Load by id or alias."""

@@ -5,13 +5,13 @@ A response's words are its turn's. Its row goes when it is deleted; what continu
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...errors import Conflict, ConversationNotFound, UsageError
 from ..base import Turn
 from ..ids import ParsedId, completion_id, conversation_id, parse_id, response_id
-from ..ledger import DeletedResponse, Order, ResponseKind, ResponseStatus, StoredResponse
-from ..writing import Beside
+from ..ledger import DeletedResponse, NewResponse, Order, ResponseKind, ResponseStatus, StoredResponse
 from .aliases import drop_all_aliases, find_parsed
 from .conversations import Place, find_place
 from .database import Database
@@ -44,61 +44,45 @@ _IS_DEAD = (
 _OWN_SUBJECT = "'conversation:conv_' || conversation.key"
 
 
-def save_response(
-    database: Database,
-    owner: str,
-    response: str,
-    *,
-    now: float,
-    kind: ResponseKind,
-    turn: int | None,
-    previous: str | None,
-    conversation_given: bool,
-    status: ResponseStatus | None,
-    keeper: str | None,
-    model: str | None,
-    metadata: Mapping[str, str] | None,
-    head: Mapping[str, Any] | None,  # Any: JSON of the gateway's own making
-) -> StoredResponse:
+def save_response(database: Database, owner: str, response: NewResponse) -> StoredResponse:
     """Insert a response under its id."""
-    parsed = parse_id(response)
-    if parsed is None or _ID_KINDS.get(parsed.kind) != kind:
-        raise UsageError(f"{response!r} is no id of a {kind.replace('_', ' ')}: make one with store/ids.py.")
+    parsed = _parse_new(response)
     place, _ = find_place(database, owner, parsed.conversation)
-    if turn is not None:
-        find_turn(database, place, turn)
-    row = (
-        parsed.tag,
-        kind,
-        turn,
-        _previous_tag(parsed, previous),
-        conversation_given,
-        status,
-        _plain(keeper),
-        _plain(model),
-        dump_json(metadata) if metadata else None,
-        dump_json(head or {}),
-        now,
-    )
-    _insert(database, place, response, row)
-    tag, *rest = row
+    if response.turn is not None:
+        find_turn(database, place, response.turn)
+    tag, *rest = _insert(database, place, parsed, response)
     return _response((tag, plain(owner), parsed.key, *rest[:5], None, *rest[5:]))
 
 
-def save_completion(database: Database, place: Place, turn: int, beside: Beside) -> None:
+def save_completion(database: Database, place: Place, turn: int, completion: NewResponse) -> None:
     """Insert the completion that a turn answers, while that is written."""
-    parsed = parse_id(beside.completion or "")
-    if parsed is None or parsed.tag is None:
-        raise UsageError(f"{beside.completion!r} is no id of a completion: make one with store/ids.py.")
-    metadata = dump_json(beside.metadata) if beside.metadata else None
+    _insert(database, place, _parse_new(completion), replace(completion, turn=turn))
+
+
+def _parse_new(response: NewResponse) -> ParsedId:
+    parsed = parse_id(response.id)
+    if parsed is None or _ID_KINDS.get(parsed.kind) != response.kind:
+        raise UsageError(
+            f"{response.id!r} is no id of a {response.kind.replace('_', ' ')}: make one with store/ids.py."
+        )
+    return parsed
+
+
+def _insert(database: Database, place: Place, parsed: ParsedId, response: NewResponse) -> tuple[object, ...]:
+    """Insert a row, and return what it holds behind its place."""
     row = (
-        parsed.tag, "chat_completion", turn, None, beside.conversation_given, None, None, _plain(beside.model),
-        metadata, dump_json(beside.head), beside.created,
-    )  # fmt: skip
-    _insert(database, place, parsed.tag, row)
-
-
-def _insert(database: Database, place: Place, response: object, row: tuple[object, ...]) -> None:
+        parsed.tag,
+        response.kind,
+        response.turn,
+        _previous_tag(parsed, response.previous),
+        response.conversation_given,
+        response.status,
+        _plain(response.keeper),
+        _plain(response.model),
+        dump_json(response.metadata) if response.metadata else None,
+        dump_json(response.head),
+        response.created,
+    )
     try:
         database.execute(
             "INSERT INTO response (owner, conversation, tag, kind, turn, previous, given, status, keeper, model, "
@@ -106,7 +90,8 @@ def _insert(database: Database, place: Place, response: object, row: tuple[objec
             (*place, *row),
         )
     except sqlite3.IntegrityError as error:
-        raise Conflict(f"There is a response {response!r} already: make another id.") from error
+        raise Conflict(f"There is a response {response.id!r} already: make another id.") from error
+    return row
 
 
 def _previous_tag(parsed: ParsedId, previous: str | None) -> int | None:
