@@ -22,7 +22,17 @@ from .portable.imported import ImportedConversation, ImportedTurn, Unreadable
 from .portable.recognise import Form, Told, read_conversations, recognise
 from .store.base import Conversation, Lease
 from .store.carrying import CarriedTurn, Carrier
-from .transfer import LEASE_SECONDS, MAX_NAME, Row, check_new_name, import_one, parse_line, read_lines
+from .store.ids import conversation_id, make_key
+from .transfer import (
+    LEASE_SECONDS,
+    MAX_NAME,
+    Row,
+    check_new_name,
+    import_one,
+    parse_line,
+    read_lines,
+    take_import,
+)
 
 BATCH = 64  # turns of one transaction: some 30 ms
 _DIGEST_BYTES = 16
@@ -162,10 +172,12 @@ class _Foreign:
         known = None if self._wish.again else await self._store.find_import(self._owner, source)
         if known is not None:
             return Outcome(kind="known" if known.version == version else "changed", name=one.name or "")
-        made = await self._store.create_conversation(self._owner, None, now=one.created)
-        course = _Course(self._store, self._owner, made, one.program)
+        # Held before it is there, so that no other process takes it for the rest of a killed import.
+        conversation = conversation_id(make_key())
+        lease = await take_import(self._store, conversation)
+        made = await self._store.begin_import(self._owner, conversation, source, version, now=one.created)
+        course = _Course(self._store, self._owner, made, one.program, lease)
         try:
-            await self._store.begin_import(self._owner, made.id, source, version)
             await self._fill(course, one)
         except BaseException as error:
             await self._store.delete_conversation(self._owner, made.id)
@@ -180,7 +192,6 @@ class _Foreign:
         return await self._end(course, one)
 
     async def _fill(self, course: "_Course", one: ImportedConversation) -> None:
-        await course.hold()
         if one.instructions:
             await self._store.save_instructions(self._owner, course.row.id, one.instructions, now=one.created)
         batch: list[ImportedTurn] = []
@@ -206,32 +217,27 @@ class _Foreign:
 class _Course:
     """An import in its course. Turn n of the file, from 0, gets the number n + 1."""
 
-    def __init__(self, store: Carrier, owner: str, row: Conversation, program: str) -> None:
+    def __init__(self, store: Carrier, owner: str, row: Conversation, program: str, lease: Lease) -> None:
         self._store, self._owner, self.row, self._program = store, owner, row, program
-        self._lease: Lease | None = None
+        self._lease = lease
         self.turns = 0
         self._tip = 0  # number of the turn that the conversation stands at; 0: its beginning
         self._newest = row.created
 
     async def hold(self) -> None:
-        """Take the conversation, or hold it longer."""
-        if self._lease is not None and time.time() < self._lease.expires - LEASE_SECONDS / 2:
-            return
-        subject, holder = f"conversation:{self.row.id}", f"import:{self.row.id}"
-        self._lease = await self._store.take_lease(subject, holder, now=time.time(), seconds=LEASE_SECONDS)
-        assert self._lease is not None, "nobody else knows the conversation yet"
+        """Hold the conversation longer."""
+        if time.time() >= self._lease.expires - LEASE_SECONDS / 2:
+            self._lease = await take_import(self._store, self.row.id)
 
     async def drop(self) -> None:
         """Give it back."""
-        if self._lease is not None:
-            await self._store.drop_lease(self._lease)
+        await self._store.drop_lease(self._lease)
 
     async def append(self, turns: list[ImportedTurn]) -> None:
         """Append turns, and see where the conversation stands."""
         if not turns:
             return
         await self.hold()
-        assert self._lease is not None
         carried = [self._carry(turn) for turn in turns]
         self.turns = await self._store.append_carried(self._owner, self.row.id, carried, lease=self._lease)
 
@@ -252,7 +258,6 @@ class _Course:
 
     async def point(self, updated: float | None) -> None:
         """Let the conversation stand where it stood."""
-        assert self._lease is not None
         turn = await self._store.load_turn(self._owner, self.row.id, self._tip) if self._tip else None
         to = self.row.tip if turn is None else turn.tip
         await self._store.move_tip(
@@ -304,8 +309,7 @@ class _Own:
             return Outcome(kind="known", name=str(first.get("name") or ""))
 
         async def note(conversation: str) -> None:
-            await self._store.begin_import(self._owner, conversation, *marks)
-            await self._store.end_import(self._owner, conversation, now=time.time())
+            await self._store.mark_import(self._owner, conversation, *marks, now=time.time())
 
         row = await import_one(
             self._store,

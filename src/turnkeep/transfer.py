@@ -7,7 +7,7 @@ One line is in memory at a time. Each conversation of a file is imported whole o
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Final, NoReturn
 
@@ -18,6 +18,7 @@ from .exporting import FORMAT
 from .exporting import export_jsonl as export_jsonl
 from .exporting import save_export as save_export
 from .store.base import Conversation, ConversationKind, Lease, Store
+from .store.ids import conversation_id, make_key
 
 MAX_LINE_BYTES = 256 * 1024 * 1024  # a turn with its images; beyond it a line is taken for damage
 MAX_NAME = 200  # characters
@@ -179,24 +180,31 @@ def load_name(head: Row) -> str | None:
 @asynccontextmanager
 async def _new_conversation(store: Store, owner: str, head: _Head) -> AsyncIterator[_Import]:
     """Make the conversation and hold it; take it away again if anything goes wrong."""
-    made = await store.create_conversation(
-        owner, None, now=head.created, kind=head.made, metadata=head.metadata
-    )
-    await store.save_value(UNFINISHED + owner, made.id)  # so that a killed import is swept away later
-    lease = await store.take_lease(
-        f"conversation:{made.id}", f"import:{made.id}", now=time.time(), seconds=LEASE_SECONDS
-    )
-    assert lease is not None, "nobody else knows the conversation yet"
-    course = _Import(store=store, owner=owner, id=made.id, head=head, lease=lease)
+    conversation = conversation_id(make_key())
+    lease = await take_import(store, conversation)
+    await store.save_value(UNFINISHED + owner, conversation)  # so that a killed import is swept away later
+    course = _Import(store=store, owner=owner, id=conversation, head=head, lease=lease)
     try:
+        await store.create_conversation(
+            owner, None, now=head.created, kind=head.made, metadata=head.metadata, conversation=conversation
+        )
         await _import_instructions(course)
         yield course
     except BaseException:
-        await store.delete_conversation(owner, made.id)
+        with suppress(ConversationNotFound):
+            await store.delete_conversation(owner, conversation)
         raise
     finally:
         await store.drop_lease(course.lease)
         await store.save_value(UNFINISHED + owner, "")
+
+
+async def take_import(store: Store, conversation: str) -> Lease:
+    """Hold a conversation that an import makes, or hold it longer."""
+    subject, holder = f"conversation:{conversation}", f"import:{conversation}"
+    lease = await store.take_lease(subject, holder, now=time.time(), seconds=LEASE_SECONDS)
+    assert lease is not None, "nobody else knows the conversation yet"
+    return lease
 
 
 def read_lines(file: IO[bytes]) -> Iterator[bytes]:

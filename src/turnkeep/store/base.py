@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from .reading import Index, Record
     from .writing import Begun, Beside, Learnt
 
-# How a conversation came to be: made by name or id at any door; made implicitly for a chain of responses,
-# for a recognised history, for a chat that a client of chat completions named.
+# How a conversation came to be: by name or id, or for a chain of responses, a history, a chat that a client named.
 ConversationKind: TypeAlias = Literal["named", "chain", "history", "chat"]
 
 
@@ -182,8 +181,9 @@ class Store(MarkStore, Protocol):
         now: float,
         kind: ConversationKind = "named",
         metadata: Mapping[str, str] | None = None,
+        conversation: str | None = None,
     ) -> Conversation:
-        """Make an empty conversation. Raises `Conflict` when the owner has one of that name."""
+        """Make an empty conversation, under an id made for it if one is given. Raises `Conflict` for a name that is taken."""
         ...
 
     async def load_conversation(self, owner: str, conversation: str) -> Conversation:

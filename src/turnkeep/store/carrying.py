@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..conversation.items import Item, TurnState
-from .base import Lease, Store
+from .base import Conversation, Lease, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +56,16 @@ class Carrier(Store, Protocol):
         """Append closed turns, all or none; returns the number of the last one. Raises as `begin_turn`."""
         ...
 
-    async def begin_import(self, owner: str, conversation: str, source: bytes, version: bytes) -> None:
-        """Note that this conversation is being imported; until `end_import` it is swept away as unfinished."""
+    async def begin_import(
+        self, owner: str, conversation: str, source: bytes, version: bytes, *, now: float
+    ) -> Conversation:
+        """Make a conversation under a new id; until `end_import` it is swept away as unfinished."""
+        ...
+
+    async def mark_import(
+        self, owner: str, conversation: str, source: bytes, version: bytes, *, now: float
+    ) -> None:
+        """Note of a conversation that is there that it was imported, and is whole."""
         ...
 
     async def end_import(self, owner: str, conversation: str, *, now: float) -> None:

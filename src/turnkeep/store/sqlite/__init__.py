@@ -73,9 +73,12 @@ class SqliteStore(LedgerCalls, CarrierCalls):
         now: float,
         kind: ConversationKind = "named",
         metadata: Mapping[str, str] | None = None,
+        conversation: str | None = None,
     ) -> Conversation:
-        """Make an empty conversation under a new random key."""
-        return await self._write(conversations.create_conversation, owner, name, now, kind, metadata)
+        """Make an empty conversation under a new random key, unless an id was made for it."""
+        return await self._write(
+            conversations.create_conversation, owner, name, now, kind, metadata, conversation
+        )
 
     async def load_conversation(self, owner: str, conversation: str) -> Conversation:
         """Load by id."""

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from ...conversation.items import Item
 from ...conversation.log import START
-from ..base import Lease
+from ..base import Conversation, Lease
 from ..carrying import Backup, CarriedTurn, KnownImport
 from ..ids import conversation_id
 from . import appends
 from .calls import Calls
-from .conversations import find_place
+from .conversations import create_conversation, find_place
 from .database import Database
 from .rows import plain
 from .turns import find_turn
@@ -47,8 +47,24 @@ def _by_time(items: Sequence[tuple[Item, float]]) -> Iterator[tuple[float, list[
     yield moment, group
 
 
-def begin_import(database: Database, owner: str, conversation: str, source: bytes, version: bytes) -> None:
-    """Insert the row of an import that is not whole yet."""
+def begin_import(
+    database: Database, owner: str, conversation: str, source: bytes, version: bytes, now: float
+) -> Conversation:
+    """Insert a conversation, and the row of its import that is not whole yet."""
+    made = create_conversation(database, owner, None, now, conversation=conversation)
+    _insert_import(database, owner, conversation, source, version)
+    return made
+
+
+def mark_import(
+    database: Database, owner: str, conversation: str, source: bytes, version: bytes, now: float
+) -> None:
+    """Insert the row of an import that is whole."""
+    _insert_import(database, owner, conversation, source, version)
+    end_import(database, owner, conversation, now)
+
+
+def _insert_import(database: Database, owner: str, conversation: str, source: bytes, version: bytes) -> None:
     place, _ = find_place(database, owner, conversation)
     database.execute(
         "INSERT INTO imported (owner, conversation, source, version) VALUES (?, ?, ?, ?)",
@@ -116,9 +132,17 @@ class CarrierCalls(Calls):
         """Append closed turns, all or none; a power cut may take them back until `end_import`."""
         return await self._note(append_carried, owner, conversation, turns, lease)
 
-    async def begin_import(self, owner: str, conversation: str, source: bytes, version: bytes) -> None:
-        """Note that this conversation is being imported."""
-        await self._write(begin_import, owner, conversation, source, version)
+    async def begin_import(
+        self, owner: str, conversation: str, source: bytes, version: bytes, *, now: float
+    ) -> Conversation:
+        """Make a conversation that is being imported, all at once: a kill leaves none that nobody sweeps away."""
+        return await self._write(begin_import, owner, conversation, source, version, now)
+
+    async def mark_import(
+        self, owner: str, conversation: str, source: bytes, version: bytes, *, now: float
+    ) -> None:
+        """Note that a conversation was imported, and is whole."""
+        await self._write(mark_import, owner, conversation, source, version, now)
 
     async def end_import(self, owner: str, conversation: str, *, now: float) -> None:
         """Note that it is whole; on the disk with all before it when this returns."""

@@ -51,9 +51,10 @@ def create_conversation(
     now: float,
     kind: ConversationKind = "named",
     metadata: Mapping[str, str] | None = None,
+    conversation: str | None = None,
 ) -> Conversation:
     """Insert an empty conversation, and its owner if this is the first."""
-    key = make_key()
+    key = make_key() if conversation is None else _parse(conversation)
     _insert(database, owner, key, name, now, kind, metadata)
     return load_conversation(database, owner, conversation_id(key))
 
@@ -62,10 +63,14 @@ def make_conversation(
     database: Database, owner: str, conversation: str, now: float, kind: ConversationKind
 ) -> None:
     """Insert an empty conversation without a name under an id that was made for it."""
+    _insert(database, owner, _parse(conversation), None, now, kind, None)
+
+
+def _parse(conversation: str) -> str:
     key = parse_key(conversation)
     if key is None or conversation != conversation_id(key):
         raise UsageError(f"{conversation!r} is no id of a conversation: make one with store/ids.py.")
-    _insert(database, owner, key, None, now, kind, None)
+    return key
 
 
 def _insert(
