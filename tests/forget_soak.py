@@ -174,7 +174,7 @@ async def _serve(world: World, owner: str, conversation: str) -> None:
         if world.dice.random() > 0.3:
             continue
         items = await store.load_turn_items(owner, conversation, turn.number)
-        texts = CANARY.findall(str(items))
+        texts = CANARY.findall(str(items[-1].item))  # a stream holds what was replied, and nothing else
         given = world.beside[conversation, turn.number] = world.canary()
         response = response_id(conversation.removeprefix("conv_"), make_tag())
         made = NewResponse(

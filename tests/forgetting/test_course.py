@@ -459,3 +459,24 @@ def test_a_chat_forgets_by_message_value_age_and_as_a_whole() -> None:
     value, old, whole = asyncio.run(main())
     assert (value, old) == ((1,), ())
     assert len(whole.conversations) == 1
+
+
+def test_a_note_that_another_answer_carried_along_goes_from_the_journal_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        store = SqliteStore(tmp_path / "turnkeep.db")
+        chat = AsyncChat(
+            ScriptedEngine(), db=store, conversation="first", upkeep=False, embeddings="off", audit="full"
+        )
+        await chat.ask("It rains.")
+        await chat.remember(f"My aunt is a {SECRET}.")
+        await chat.edit("It has stopped.", turn=1)  # what was noted since is carried along
+        await chat.close()  # the journal is written by now
+        assert SECRET.encode() in all_bytes(tmp_path / "turnkeep.db-audit")
+        conversation = (await store.list_conversations("local"))[0].id
+        receipt = await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=2))
+        assert receipt.is_proven, receipt
+        assert dict(receipt.turns) == {conversation: (2,)}
+        assert SECRET.encode() not in all_bytes(tmp_path)
+        await store.close()
+
+    asyncio.run(main())

@@ -92,7 +92,7 @@ class Forgetter:
         task = Task(
             owner=owner,
             what=what,
-            turns=erased.turns,
+            turns=erased.changed,
             gone=erased.gone,
             texts=tuple(text for text in erased.texts if isinstance(text, str)),
             now=now,
@@ -102,7 +102,7 @@ class Forgetter:
         if dry_run:
             receipts += [await place.forget(task) for place in self.places]
         else:
-            self._drop(owner, (*erased.turns, *erased.gone))
+            self._drop(owner, (*erased.changed, *erased.gone))
             assert erased.record is not None
             receipts += await self._finish(erased.record, task, [LOG, *(place.name for place in self.places)])
         return ForgetReceipt.make(

@@ -74,6 +74,7 @@ class Erased:
     removed, rewritten: rows by table.
     texts: what stood there, as texts (the parts of JSON apart) and bytes (vectors, digests); some may stand elsewhere.
     turns: the turns that it touched, by conversation; conversations that are gone as a whole with none.
+    beside: other turns of which a part went along, such as a note that another answer had carried along.
     gone: conversations that are gone as a whole.
     items: ids of the wire that are gone, where items were named.
     record: number under which the store remembers that places outside of it are not done.
@@ -83,9 +84,16 @@ class Erased:
     rewritten: Mapping[str, int] = field(default_factory=dict)
     texts: tuple[str | bytes, ...] = ()
     turns: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    beside: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
     record: int | None = None
+
+    @property
+    def changed(self) -> dict[str, tuple[int, ...]]:
+        """All turns of which something went, by conversation."""
+        names = dict.fromkeys((*self.turns, *self.beside))
+        return {name: (*self.turns.get(name, ()), *self.beside.get(name, ())) for name in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from .conversations import Place, delete_conversation, delete_owner, find_place
 from .database import Database
 from .forget import forget_elsewhere, forget_turn, take_turns_out
 from .forget_item import take_item_out
-from .gone import catching
+from .gone import Gone, catching
 from .mentions import find_mentions, rewrite_mentions
 from .rows import SELECT_ITEMS, load_stored, plain
 from .turns import SELECT_TURNS, load_turn_row
@@ -89,9 +89,24 @@ def erase(database: Database, owner: str, what: What, leases: Sequence[Lease], n
         rewritten=dict(sorted(gone.rewritten.items())),
         texts=tuple(gone.texts),
         turns=course.turns,
+        beside=_beside(course, gone),
         gone=tuple(course.gone),
         items=course.items,
     )
+
+
+def _beside(course: _Course, gone: Gone) -> dict[str, tuple[int, ...]]:
+    """Turns that stay but for a part, such as a note that another answer to the same words carried along."""
+    beside: dict[str, tuple[int, ...]] = {}
+    for place, turns in gone.turns.items():
+        row = course.database.execute(
+            "SELECT key FROM conversation WHERE owner = ? AND number = ?", place
+        ).fetchone()
+        if row is not None:
+            conversation = conversation_id(row[0])
+            if rest := turns - set(course.turns.get(conversation, ())):
+                beside[conversation] = tuple(sorted(rest))
+    return beside
 
 
 def _take_out(course: _Course, what: What, touched: Sequence[str]) -> None:

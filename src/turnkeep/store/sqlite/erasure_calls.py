@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...context.scanning import Scanner
@@ -113,19 +114,11 @@ def _erase(
     erased = erasing.erase(database, owner, what, leases, now)
     if erased is None or note is None:
         return erased
-    went = {"turns": erased.turns, "gone": erased.gone}
+    went = {"turns": erased.changed, "gone": erased.gone}
     texts = [text for text in erased.texts if isinstance(text, str)] if "texts" in note else []
     (record,) = database.execute("SELECT coalesce(max(number), 0) + 1 FROM forgetting").fetchone()
     _save_note(database, int(record), now, {**note, **went, "texts": texts})
-    return Erased(
-        removed=erased.removed,
-        rewritten=erased.rewritten,
-        texts=erased.texts,
-        turns=erased.turns,
-        gone=erased.gone,
-        items=erased.items,
-        record=int(record),
-    )
+    return replace(erased, record=int(record))
 
 
 def _load_unfinished(database: Database) -> list[Unfinished]:

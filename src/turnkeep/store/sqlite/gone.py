@@ -19,6 +19,12 @@ _APART = {"migration", "lease", "tokenizer", "embedder", "word"}
 RECORD = "forgetting"  # what is left to do, written while this goes on
 _NAMES = {"kind", "state", "status", "keeper", "key", "digest_key", "path"}  # columns of turnkeep's own words
 
+# Turns of which something went that was said in them: what they recalled was said elsewhere.
+_ITEMS = (
+    "INSERT INTO gone_turn SELECT OLD.owner, OLD.conversation, OLD.turn "
+    "WHERE OLD.kind NOT IN ('recalled', 'forgotten'); "
+)
+
 
 @dataclass(slots=True)
 class Gone:
@@ -27,6 +33,9 @@ class Gone:
     removed: Counter[str] = field(default_factory=Counter)
     rewritten: Counter[str] = field(default_factory=Counter)
     texts: dict[str | bytes, None] = field(default_factory=dict)  # a set in order
+    turns: dict[tuple[int, int], set[int]] = field(
+        default_factory=dict
+    )  # by owner and conversation: see _ITEMS
 
 
 @contextmanager
@@ -34,6 +43,7 @@ def catching(database: Database) -> Iterator[Gone]:
     """Catch what goes until the end of the block, inside of a transaction."""
     tables = list_columns(database)
     database.execute("CREATE TEMP TABLE gone_row (name TEXT, removed INTEGER, value)")
+    database.execute("CREATE TEMP TABLE gone_turn (owner INTEGER, conversation INTEGER, turn INTEGER)")
     if database.sealed:  # a conversation's key may be gone before the rows that it opens
         database.execute(
             "CREATE TEMP TABLE gone_key (owner, conversation, wrapped, PRIMARY KEY (owner, conversation))"
@@ -54,17 +64,21 @@ def catching(database: Database) -> Iterator[Gone]:
             gone.texts[value] = None
         elif value is not None:
             gone.texts.update(dict.fromkeys(leaves(value)))
+    for owner, conversation, turn in database.execute("SELECT DISTINCT * FROM gone_turn"):
+        gone.turns.setdefault((owner, conversation), set()).add(turn)
     database.execute("DROP TABLE gone_row")
+    database.execute("DROP TABLE gone_turn")
     database.execute("DROP TABLE IF EXISTS gone_key")
 
 
 def _triggers(database: Database, table: str, columns: list[str]) -> Iterator[str]:
     old = {name: database.opened(table, name, "OLD", "gone_key") for name in columns}
     new = {name: database.opened(table, name, "NEW", "gone_key") for name in columns}
+    said = _ITEMS if table == "item" else ""
     caught = "".join(f"INSERT INTO gone_row VALUES (NULL, NULL, {value}); " for value in old.values())  # noqa: S608 - names of our own tables
     yield (
         f"CREATE TEMP TRIGGER gone_removed_{table} AFTER DELETE ON main.{table} BEGIN "  # noqa: S608 - names of our own tables
-        f"INSERT INTO gone_row VALUES ('{table}', 1, NULL); {caught}END"
+        f"INSERT INTO gone_row VALUES ('{table}', 1, NULL); {caught}{said}END"
     )
     if columns:
         changed = " OR ".join(f"{old[name]} IS NOT {new[name]}" for name in columns)
@@ -74,7 +88,7 @@ def _triggers(database: Database, table: str, columns: list[str]) -> Iterator[st
         )
         yield (
             f"CREATE TEMP TRIGGER gone_changed_{table} AFTER UPDATE ON main.{table} WHEN {changed} BEGIN "  # noqa: S608 - likewise
-            f"INSERT INTO gone_row VALUES ('{table}', 0, NULL); {caught}END"
+            f"INSERT INTO gone_row VALUES ('{table}', 0, NULL); {caught}{said}END"
         )
 
 
