@@ -100,7 +100,7 @@ class Gateway:
         self.beside: set[asyncio.Task[None]] = (
             set()
         )  # what runs without a request, and ends when its turn does
-        self.recorder = open_recorder(self.store, settings.audit)
+        self.recorder = open_recorder(self.store, settings.audit, settings.patterns)
         self.options = Options(strategy=parse_strategy(settings.strategy))
         self.recogniser = Recogniser(self.store)
         self.masking = Masking(settings.patterns) if settings.mask_prompt else None
