@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 
@@ -211,7 +211,7 @@ class Recorder:
     def _prepare(self, entry: Entry) -> _Waiting:
         kept = entry.texts if entry.turn and self.level in ("masked", "full") else {}
         masks = bool(kept) and self.level == "masked"
-        draft = None if masks else make_draft(entry, kept or None)
+        draft = None if masks else make_draft(entry, _with_key(entry, kept))
         return _Waiting(entry, draft, sum(len(text) for text in kept.values()))
 
     # -- writing, behind --------------------------------------------------------------------------
@@ -286,7 +286,7 @@ class Recorder:
         """Mask the texts of those that are to be written next."""
         for each in list(self._queue.waiting)[:TOGETHER]:
             if each.draft is None and (entry := each.entry) is not None:
-                each.draft = make_draft(entry, await self._mask(entry))
+                each.draft = make_draft(entry, _with_key(entry, await self._mask(entry) or {}))
 
     async def _mask(self, entry: Entry) -> dict[str, str] | None:
         """The texts without personal data; None where that cannot be had: then sizes alone are recorded."""
@@ -403,3 +403,8 @@ class Recorder:
             await asyncio.to_thread(journal.begin)
         await self._save_heads()
         await self._expire()
+
+
+def _with_key(entry: Entry, texts: Mapping[str, str]) -> Mapping[str, str] | None:
+    """The texts with the name of the key, which may be a person's, so that it goes where they go; None: there are none."""
+    return ({"key_name": entry.key} if entry.key else {}) | dict(texts) or None
