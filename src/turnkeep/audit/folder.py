@@ -4,8 +4,9 @@
     turnkeep.db-audit/              readable by its owner only
       0001-000003.jsonl             the third file of the first writer
       writer-0001.lock              held by the first writer for as long as it lives
-      lock                          held by whoever forgets or deletes
+      lock                          held by whoever forgets, deletes or writes records
       forgetting.json               what is being forgotten, until it is done
+      forgotten                     what was forgotten of late, for those whose turns still wait
 
 A process that writes takes the first writer's place that is free, so there are as many chains as
 there are processes that write at once, and not one for each that ever did.
@@ -65,6 +66,11 @@ class Folder:
     def intent(self) -> Path:
         """The file that says what is being forgotten."""
         return self.path / "forgetting.json"
+
+    @property
+    def forgotten(self) -> Path:
+        """The file that says what was forgotten of late."""
+        return self.path / "forgotten"
 
     @property
     def wish(self) -> Path:
@@ -133,7 +139,7 @@ class Folder:
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
-        """Be the only one who makes a key, forgets or deletes, while the block runs."""
+        """Be the only one who makes a key, forgets, deletes or writes records, while the block runs."""
         with open_private(self.path / "lock") as lock, holding(lock):
             yield
 

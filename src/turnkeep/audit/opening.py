@@ -60,7 +60,7 @@ async def forget_audit(
     if recorder is not None:
         return await recorder.forget(which, dry_run=dry_run)
     path = getattr(store, "path", None)
-    if not isinstance(path, Path) or not Folder.of(path).exists:
+    if not isinstance(path, Path) or not Folder.of(path).path.exists():
         return Forgotten()
     own = Recorder(Folder.of(path), AuditRules(level="sizes"), heads=heads_of(store))
     try:
