@@ -111,6 +111,22 @@ def test_a_turn_that_cannot_be_masked_leaves_its_sizes(tmp_path: Path, caplog) -
     assert "by its sizes alone" in caplog.text
 
 
+def test_a_turn_of_a_conversation_that_was_deleted_leaves_its_sizes_and_nothing_is_logged(
+    tmp_path: Path, caplog
+) -> None:
+    async def main():
+        store = SqliteStore(tmp_path / "turnkeep.db")
+        recorder = open_recorder(store, AuditRules(level="masked"))
+        recorder.note(entry(1, "ana@example.org"))  # of conv_1, which is not there
+        await recorder.close()
+        await store.close()
+
+    asyncio.run(main())
+    assert texts(tmp_path) == [None]
+    assert records(tmp_path)[0].fields["bytes"] == {"input": 17, "output": 2}
+    assert [record.message for record in caplog.records if record.name == "turnkeep.audit"] == []
+
+
 def test_what_was_noted_is_written_by_the_end(tmp_path: Path) -> None:
     run(tmp_path, lambda recorder: say(recorder, *range(1, 201)))
     assert texts(tmp_path) == [f"hello {number}" for number in range(1, 201)]

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 
-from ..errors import AuditFailed, TurnkeepError
+from ..errors import AuditFailed, ConversationNotFound, TurnkeepError
 from ..store.heads import AuditHead, Heads
 from .base import AuditRules, Entry, Forgotten, Level, Masking, Which
 from .entries import make_draft
@@ -310,6 +310,8 @@ class Recorder:
         try:
             masked = await self._masking.mask(entry.owner, entry.conversation, list(entry.texts.values()))
             return dict(zip(entry.texts, masked, strict=True))
+        except ConversationNotFound:
+            return None  # it was deleted meanwhile, and what was said there is not kept anywhere
         except Exception:
             _log.exception("a turn is recorded in the audit journal by its sizes alone")
             return None
