@@ -13,7 +13,7 @@ from .embed.base import Embedder
 from .engine.absent import AbsentEngine
 from .engine.base import Engine, EngineInfo
 from .errors import TurnkeepError, UsageError
-from .privacy.kinds import Pattern
+from .privacy.kinds import Rule
 from .search import Searcher
 from .store.base import Store
 
@@ -41,7 +41,7 @@ class Equipment:
     gguf: str | Path | None
     on_wait: Callable[[str], None]
     audit: AuditRules
-    patterns: tuple[Pattern, ...] = ()  # personal data besides what is found anyway
+    patterns: tuple[Rule, ...] = ()  # personal data besides what is found anyway
     _recorder: Recorder | None = None
     _recording: bool = False  # whether to record was decided
     _engine: Engine | None = None

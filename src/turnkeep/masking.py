@@ -22,7 +22,7 @@ from .engine.base import (
     Warmed,
 )
 from .errors import UsageError
-from .privacy.kinds import Pattern
+from .privacy.kinds import Rule
 from .privacy.marks import NO_MARKS, Marks
 from .store.base import Store
 from .wire.assemble import Assembler
@@ -88,7 +88,7 @@ class Masking:
         MissingExtra: what finds personal data is not installed.
     """
 
-    patterns: tuple[Pattern, ...] = ()
+    patterns: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
         from .privacy.judges import load_judges
@@ -109,7 +109,7 @@ class Masking:
 class MaskedEngine:
     """Implements `Engine` over another one; that one is closed by whoever made it."""
 
-    def __init__(self, engine: Engine, book: Book, patterns: Sequence[Pattern] = ()) -> None:
+    def __init__(self, engine: Engine, book: Book, patterns: Sequence[Rule] = ()) -> None:
         self._engine, self._book, self._patterns = engine, book, patterns
         self._known: Known | None = None
 

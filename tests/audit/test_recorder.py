@@ -117,6 +117,7 @@ def test_a_turn_of_a_conversation_that_was_deleted_leaves_its_sizes_and_nothing_
     async def main():
         store = SqliteStore(tmp_path / "turnkeep.db")
         recorder = open_recorder(store, AuditRules(level="masked"))
+        assert recorder is not None
         recorder.note(entry(1, "ana@example.org"))  # of conv_1, which is not there
         await recorder.close()
         await store.close()

@@ -7,7 +7,7 @@ from typing import cast
 
 from ..errors import Conflict, ConversationNotFound
 from ..privacy import is_installed, mask
-from ..privacy.kinds import Pattern
+from ..privacy.kinds import Rule
 from ..store.base import Store
 from ..store.marking import MarkStore
 from .base import Masking
@@ -23,7 +23,7 @@ class ConversationMasking:
     """
 
     store: MarkStore
-    patterns: Sequence[Pattern] = ()
+    patterns: Sequence[Rule] = ()
 
     async def mask(self, owner: str, conversation: str, texts: Sequence[str]) -> Sequence[str]:
         """Give the texts with marks in place of personal data.
@@ -41,7 +41,7 @@ class ConversationMasking:
 
 
 async def save_masked(
-    store: MarkStore, owner: str, conversation: str, texts: Sequence[str], patterns: Sequence[Pattern] = ()
+    store: MarkStore, owner: str, conversation: str, texts: Sequence[str], patterns: Sequence[Rule] = ()
 ) -> list[str]:
     """Mask what was said in a conversation; marks that are new are kept.
 
@@ -61,6 +61,6 @@ async def save_masked(
     raise Conflict("The marks of this conversation are being changed by other programs: try again.")
 
 
-def find_masking(store: Store, patterns: Sequence[Pattern] = ()) -> Masking | None:
+def find_masking(store: Store, patterns: Sequence[Rule] = ()) -> Masking | None:
     """What masks texts for a journal; None: the extra that finds personal data is not installed."""
     return ConversationMasking(cast("MarkStore", store), patterns) if is_installed() else None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import MissingExtra, UsageError
-from ..privacy.kinds import Pattern
+from ..privacy.kinds import Rule
 from ..store.base import Store
 from ..store.heads import Heads
 from .base import Audit, AuditRules, Forgotten, Which
@@ -13,7 +13,7 @@ from .masking import find_masking
 from .recorder import Recorder
 
 
-def open_recorder(store: Store, rules: AuditRules, patterns: Sequence[Pattern] = ()) -> Recorder | None:
+def open_recorder(store: Store, rules: AuditRules, patterns: Sequence[Rule] = ()) -> Recorder | None:
     """Make the recorder of a store's journal; nothing is opened or read before the first turn.
 
     Args:

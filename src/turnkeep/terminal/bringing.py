@@ -78,7 +78,7 @@ async def write_all(settings: Settings, form: str, output: Path | None, *, maske
 def _hide(store: "SqliteStore", settings: Settings) -> ChangeOf:
     from .hiding import Hiding  # with all that finds
 
-    return Hiding(store, settings.patterns).change_for
+    return Hiding(store, settings.rules).change_for
 
 
 def _tell_masked(masked: bool) -> None:

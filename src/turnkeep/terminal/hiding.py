@@ -16,7 +16,7 @@ from .scanning import said_texts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..privacy.kinds import Pattern
+    from ..privacy.kinds import Rule
     from ..store.base import Conversation
     from ..store.sqlite import SqliteStore
 
@@ -32,7 +32,7 @@ class Hiding:
         MissingExtra: what finds personal data is not installed.
     """
 
-    def __init__(self, store: "SqliteStore", patterns: "Sequence[Pattern]" = ()) -> None:
+    def __init__(self, store: "SqliteStore", patterns: "Sequence[Rule]" = ()) -> None:
         load_judges()
         self._store, self._patterns = store, patterns
 

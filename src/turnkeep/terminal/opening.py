@@ -102,6 +102,7 @@ async def open_chat(
         on_wait=on_wait,
         mask_prompt=settings.mask_prompt,
         patterns={pattern.kind: pattern.expression for pattern in settings.patterns},
+        names=settings.names,
         audit=settings.audit,
     )
     try:

@@ -89,7 +89,7 @@ def make_serve_settings(settings: Settings, engines: tuple[str, ...]) -> "ServeS
         stall_seconds=settings.stall_seconds,
         grace_seconds=settings.grace_seconds,
         mask_prompt=settings.mask_prompt,
-        patterns=settings.patterns,
+        patterns=settings.rules,
         audit=settings.audit,
         retention_days=settings.retention_days,
     )
