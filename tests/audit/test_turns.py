@@ -246,6 +246,7 @@ def test_the_record_names_the_key_that_was_used_and_never_holds_it(tmp_path: Pat
 
     run_keyed(tmp_path, script, ScriptedEngine(), audit=AuditRules(level=level))
     found = records(tmp_path)
+    assert folder_in(tmp_path).holds_texts() == (level != "sizes")
     assert [record.texts["key_name"] for record in found] == ["Ana's laptop"] * 2
     assert all(record.fields["owner"].startswith("key:") for record in found)
     journal = b"".join(file.read_bytes() for file in folder_in(tmp_path).path.iterdir())

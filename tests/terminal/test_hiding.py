@@ -12,6 +12,7 @@ from turnkeep.cli import run
 from turnkeep.exporting import change_arguments
 from turnkeep.privacy import judges
 from turnkeep.store.sqlite import SqliteStore
+from turnkeep.terminal import hiding
 from turnkeep.terminal.hiding import Hiding
 from turnkeep.testing import ScriptedEngine
 
@@ -52,6 +53,16 @@ def load_marks(path: str, name: str) -> list[str]:
             await store.close()
 
     return asyncio.run(load())
+
+
+def test_marks_are_kept_piece_by_piece(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hiding, "TOGETHER", 1)
+    assert run(["export", "one", "--masked", "--db", db]) == 0
+    kept = load_marks(db, "one")
+    monkeypatch.setattr(hiding, "TOGETHER", 10**9)
+    assert run(["export", "one", "--masked", "--db", db]) == 0
+    assert load_marks(db, "one") == kept
+    assert any(mark.endswith(OTHER) for mark in kept)
 
 
 @pytest.mark.parametrize("form", FORMATS)

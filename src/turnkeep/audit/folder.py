@@ -13,6 +13,7 @@ there are processes that write at once, and not one for each that ever did.
 """
 
 import contextlib
+import json
 import os
 import re
 import secrets
@@ -58,7 +59,7 @@ class Folder:
         """Whether any record holds what was said, masked or not."""
         for name in self.list():
             with self.file(name).open("rb") as file:
-                if any(b'"texts":' in line for line in file):  # inside of a text its quotes would be escaped
+                if any(_holds_text(line) for line in file):
                     return True
         return False
 
@@ -165,6 +166,16 @@ class Folder:
         for entry in list(os.scandir(self.path)):
             if entry.name.endswith((".old", ".tmp")):
                 erase(Path(entry.path))
+
+
+def _holds_text(line: bytes) -> bool:
+    """Whether a line holds more than a key's name. A line that is none of ours may hold anything."""
+    if b'"texts":' not in line:  # inside of a text its quotes would be escaped
+        return False
+    try:
+        return bool(json.loads(line)["texts"].keys() - {"key_name"})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return True
 
 
 def place_of(name: str) -> tuple[int, int]:

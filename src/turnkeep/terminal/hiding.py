@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..store.base import Conversation
     from ..store.sqlite import SqliteStore
 
+TOGETHER = 1_000_000  # characters that are masked before their marks are saved
+
 
 class Hiding:
     """Makes what changes the texts of a conversation.
@@ -45,9 +47,7 @@ class Hiding:
         """
         from ..privacy.masker import mask
 
-        async for _, items in self._store.export_items(row.owner, row.id):
-            texts = [text for stored in items for text in said_texts(stored.item)]
-            await save_masked(self._store, row.owner, row.id, texts, self._patterns)
+        await self._mark(row)
         marks = Marks((await self._store.load_marks(row.owner, row.id)).marks)
 
         def change(text: str) -> str:
@@ -57,3 +57,15 @@ class Hiding:
             return masked.text
 
         return change
+
+    async def _mark(self, row: "Conversation") -> None:
+        """Give marks to all that was said, many texts at a time: loading them anew costs milliseconds."""
+        texts, size = list[str](), 0
+        async for _, items in self._store.export_items(row.owner, row.id):
+            for text in (text for stored in items for text in said_texts(stored.item)):
+                texts.append(text)
+                size += len(text)
+            if size >= TOGETHER:
+                await save_masked(self._store, row.owner, row.id, texts, self._patterns)
+                texts, size = [], 0
+        await save_masked(self._store, row.owner, row.id, texts, self._patterns)
