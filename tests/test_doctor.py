@@ -1,4 +1,5 @@
 import asyncio
+import importlib.util
 import sqlite3
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
@@ -111,6 +112,22 @@ def test_a_real_engine_and_a_fresh_home_are_well(llama: RealEngine, tmp_path: Pa
     assert found["cache"].verdict == "ok"
     assert found["template"].sentence == "keeps the front of the prompt still"
     assert not (tmp_path / "home").exists(), "looking makes nothing"
+
+
+def test_extras_are_installed_or_it_is_said_what_follows(
+    llama: RealEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path / "home", config=tmp_path / "c.toml", engine=llama.url)
+    there = importlib.util.find_spec
+    missing: set[str] = set()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in missing else there(name))
+    for extra, package in (("privacy", "phonenumbers"), ("encryption", "cryptography")):
+        assert examined(settings)[f"extra {extra}"] == Finding("ok", f"extra {extra}", "installed")
+        missing.add(package)
+        found = examined(settings)[f"extra {extra}"]
+        assert found.verdict == "note"
+        assert found.sentence.startswith("not installed, so ")
+        assert found.sentence.endswith(f": pip install 'turnkeep[{extra}]'")
 
 
 def test_an_engine_that_loads_is_a_finding_at_once(tmp_path: Path) -> None:

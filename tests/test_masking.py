@@ -13,7 +13,7 @@ from tests.engines import RealEngine
 from tests.privacy import person
 from turnkeep import AsyncChat, UsageError
 from turnkeep.engine.base import ReasoningDelta, Request, ToolCallDelta
-from turnkeep.masking import StoredBook, make_masking
+from turnkeep.masking import Masking, StoredBook
 from turnkeep.privacy import Marks
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.testing import EphemeralStore, ScriptedEngine
@@ -203,7 +203,7 @@ def test_marks_that_another_process_gave_meanwhile_are_not_given_twice() -> None
         assert not await book.save(Marks(), mine)
         assert await book.load() == other
         engine = ScriptedEngine()
-        masked = make_masking({}).over(engine, store, "local", row.id)
+        masked = Masking().over(engine, store, "local", row.id)
         request = Request(messages=[{"role": "user", "content": "a@example.com b@example.com"}])
         assert [delta async for delta in masked.stream(request)]
         assert engine.requests[0].messages[0]["content"] == "[EMAIL_2] [EMAIL_1]"

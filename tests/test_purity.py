@@ -34,7 +34,7 @@ FLOORS: tuple[set[str], ...] = (
     {"context", "wire"},
     {"privacy"},
     {"engine", "store"},
-    {"audit", "values"},
+    {"audit", "names", "values"},
     {"embed", "settings"},
     {"exporting", "logs", "markdown", "masking", "meter", "portable", "unlocking", "vectors"},
     {"indexing", "loading", "search", "statements", "transfer"},

@@ -23,7 +23,16 @@ ENOUGH_DISK_BYTES = 100 * 1000 * 1000  # years of typing; below it something els
 SMALL_WINDOW = 4_096  # tokens; below it little stays word for word
 # About 100 tokens: caches of 16 or 32 tokens a block (vLLM, SGLang) must be able to reuse some.
 PROBE_TEXT = "Please read these words and answer with one word. " * 10
-EXTRAS = {"chat": ("click", "rich", "prompt_toolkit"), "embedded": ("xllamacpp",)}
+EXTRAS = {
+    "chat": ("click", "rich", "prompt_toolkit"),
+    "embedded": ("xllamacpp",),
+    "privacy": ("stdnum", "phonenumbers"),
+    "encryption": ("cryptography",),
+}
+WITHOUT = {  # what follows where an extra is missing
+    "privacy": "personal data is not found or masked, and the audit keeps sizes, not texts",
+    "encryption": "databases cannot be encrypted, and encrypted ones not opened",
+}
 
 AT_ONCE = Retries(unreachable=0, not_ready=0)  # an engine that is still loading is a finding, too
 
@@ -80,7 +89,8 @@ def _examine_extra(extra: str, packages: tuple[str, ...]) -> Finding:
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
         # An engine of one's own does without the embedded one.
-        return Finding("note", f"extra {extra}", f"not installed: pip install 'turnkeep[{extra}]'")
+        so = f", so {WITHOUT[extra]}" if extra in WITHOUT else ""
+        return Finding("note", f"extra {extra}", f"not installed{so}: pip install 'turnkeep[{extra}]'")
     return Finding("ok", f"extra {extra}", "installed")
 
 

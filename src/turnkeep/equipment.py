@@ -13,6 +13,7 @@ from .embed.base import Embedder
 from .engine.absent import AbsentEngine
 from .engine.base import Engine, EngineInfo
 from .errors import TurnkeepError, UsageError
+from .privacy.kinds import Rule
 from .search import Searcher
 from .store.base import Store
 
@@ -40,6 +41,7 @@ class Equipment:
     gguf: str | Path | None
     on_wait: Callable[[str], None]
     audit: AuditRules
+    patterns: tuple[Rule, ...] = ()  # personal data besides what is found anyway
     _recorder: Recorder | None = None
     _recording: bool = False  # whether to record was decided
     _engine: Engine | None = None
@@ -121,7 +123,8 @@ class Equipment:
     def open_recorder(self) -> Recorder | None:
         """What keeps the audit journal of the store; None: nothing does."""
         if not self._recording:
-            self._recorder, self._recording = open_recorder(self.open_store(), self.audit), True
+            self._recorder = open_recorder(self.open_store(), self.audit, self.patterns)
+            self._recording = True
         return self._recorder
 
     def open_searcher(self) -> Searcher:

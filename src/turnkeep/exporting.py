@@ -7,12 +7,13 @@ exports one after another, between a line that says so and one that counts them.
 memory at a time. transfer.py reads all of it back; Markdown, to read, is in markdown.py.
 
 Every text can be changed on its way out: a function text -> text is applied to each, and to
-nothing else, so that what comes out has the form that it would have had.
+nothing else, so that what comes out has the form that it would have had; JSON of tool calls, too.
+Where several conversations go out, each has its own.
 """
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
@@ -38,6 +39,7 @@ PAGE = 500  # conversations listed at a time
 
 Row: TypeAlias = dict[str, Any]  # Any: a line of JSON
 Change: TypeAlias = Callable[[str], str]  # applied to every text on its way out; masks it, say
+ChangeOf: TypeAlias = Callable[["Conversation"], Awaitable[Change]]  # that of each conversation
 _FIXED = frozenset({"kind", "state", "type", "role", "call_id", "detail", "made"})  # words of the form
 
 
@@ -60,15 +62,19 @@ async def export_jsonl(
     yield _line({"kind": "end", "lines": count + 1})
 
 
-async def export_all(store: Store, owner: str, change: Change | None = None) -> AsyncIterator[str]:
+async def export_all(store: Store, owner: str, change_of: ChangeOf | None = None) -> AsyncIterator[str]:
     """Yield all of an owner's conversations, the last used first, as one file."""
     yield _line({"kind": "all", "turnkeep": FORMAT})
     count = 0
     async for row in list_all(store, owner):
-        async for line in export_jsonl(store, row, change):
+        async for line in export_jsonl(store, row, await _find_change(change_of, row)):
             yield line
         count += 1
     yield _line({"kind": "all_end", "conversations": count})
+
+
+async def _find_change(change_of: ChangeOf | None, row: Conversation) -> Change | None:
+    return None if change_of is None else await change_of(row)
 
 
 async def list_all(store: Store, owner: str) -> AsyncIterator[Conversation]:
@@ -171,14 +177,47 @@ def _changed(value: Any, change: Change) -> Any:  # Any: JSON values
     match value:
         case str():
             return change(value)
+        case {"type": "image", "url": str(url)} if url.startswith("data:"):
+            return value
+        case {"type": "tool_call", "arguments": str(arguments)}:
+            return {**value, "arguments": change_arguments(arguments, change)}
         case dict():
-            return {
-                key: inner if key in _FIXED else _changed_items(inner, change) if key == "items"
-                else _changed(inner, change)
-                for key, inner in value.items()
-            }  # fmt: skip
+            return {key: _changed_field(key, inner, change) for key, inner in value.items()}
         case list():
             return [_changed(inner, change) for inner in value]
+    return value
+
+
+def _changed_field(key: str, value: Any, change: Change) -> Any:  # Any: JSON values
+    if key == "metadata":  # its words are the user's, "type" and "role" among them
+        return {name: change(text) for name, text in value.items()}
+    if key == "items":
+        return _changed_items(value, change)
+    return value if key in _FIXED else _changed(value, change)
+
+
+def change_arguments(arguments: str, change: Change) -> str:
+    """Change the texts in the JSON of a tool call, so that it stays JSON: a number that changes becomes a text."""
+    whole = change(arguments)  # first: what a value is may stand beside it, in the name of its field
+    try:
+        value = json.loads(arguments)
+        changed = _changed_values(value, change)
+    except (ValueError, RecursionError):  # it was no JSON as the model made it
+        return whole
+    return whole if changed == value else json.dumps(changed, ensure_ascii=False)
+
+
+def _changed_values(value: Any, change: Change) -> Any:  # Any: JSON values
+    match value:
+        case str():
+            return change(value)
+        case dict():
+            return {change(name): _changed_values(inner, change) for name, inner in value.items()}
+        case list():
+            return [_changed_values(inner, change) for inner in value]
+        case int() | float() if not isinstance(value, bool):
+            written = json.dumps(value)
+            return value if (text := change(written)) == written else text
     return value
 
 
@@ -206,9 +245,12 @@ async def export_openai(
     yield "]\n"
 
 
-async def export_all_openai(store: Store, owner: str, change: Change | None = None) -> AsyncIterator[str]:
+async def export_all_openai(
+    store: Store, owner: str, change_of: ChangeOf | None = None
+) -> AsyncIterator[str]:
     """Yield all of an owner's conversations, one a line: an object with name, times and messages."""
     async for row in list_all(store, owner):
+        change = await _find_change(change_of, row)
         messages = [message async for message in _wire_messages(store, row, change)]
         name = row.name if row.name is None or change is None else change(row.name)
         yield _line({"id": row.id, "name": name, "created": row.created, "messages": messages})
@@ -241,7 +283,7 @@ def _change_part(part: Part, change: Change) -> Part:
         case Text(text) | Reasoning(text):
             return replace(part, text=change(text))
         case ToolCall():
-            return replace(part, arguments=change(part.arguments))
+            return replace(part, arguments=change_arguments(part.arguments, change))
         case ToolResult():
             return replace(part, text=change(part.text))
         case Image(url):

@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .audit.base import Audit
-from .audit.entries import describe_turn
+from .audit.base import Audit, Entry
+from .audit.entries import describe_turn, describe_unstored
 from .context.receipt import Receipt
 from .context.view import View, dump_view
 from .conversation.items import Item, Message
@@ -73,7 +73,25 @@ async def keep_audit(
         desk.owner, desk.conversation, turn, items, message,
         state=state, receipt=receipt, at=time.time(), error=error,
     )  # fmt: skip
-    if required:
+    await _hand_over(audit, entry)
+
+
+async def keep_audit_unstored(
+    audit: Audit | None, owner: str, items: Sequence[Item], message: Message, *, state: str, receipt: Receipt
+) -> None:
+    """Hand over that a turn went through of which nothing is kept: who, when, how large, how long.
+
+    Raises:
+        AuditFailed: the record is required, and could not be written.
+    """
+    if audit is not None:
+        await _hand_over(
+            audit, describe_unstored(owner, items, message, state=state, receipt=receipt, at=time.time())
+        )
+
+
+async def _hand_over(audit: Audit, entry: Entry) -> None:
+    if audit.required:
         await audit.keep(entry)
     else:
         audit.note(entry)

@@ -26,10 +26,12 @@ from .forgetting.courses import Forgetter
 from .forgetting.opening import open_forgetter
 from .holding import hold_conversation, name_holder
 from .indexing import Indexer
-from .masking import make_masking, mask_engine
+from .masking import Masking, mask_engine
 from .minding import Minding
+from .names import load_names
 from .notes import append_notes, load_carried
 from .prepared import Prepared, prepare_turn
+from .privacy.kinds import parse_patterns
 from .prompt import Desk, Options, check_max_tokens
 from .recall import Recaller
 from .record import (
@@ -88,7 +90,9 @@ class AsyncChat(Minding):
         recall_everywhere: recall from the owner's other conversations too.
         on_wait: is told in a sentence why a call has to wait, and how long at most: the engine is loading or busy.
         mask_prompt: the model reads marks, such as [EMAIL_1], in place of personal data; replies have the values.
-        patterns: personal data with a form of your own, as {"EMPLOYEE": r"E-\d{6}"}; for `mask_prompt`.
+        patterns: personal data with a form of your own, as {"EMPLOYEE": r"E-\d{6}"}; for
+            `mask_prompt` and the audit's texts.
+        names: the spaCy model that finds names and places, such as "en_core_web_sm"; None: they are not found.
         audit: what the audit journal beside the database file keeps of each turn: "off", "sizes", "masked" or "full",
             or `AuditRules`; None is "masked" where personal data can be found here, else "sizes".
     """
@@ -117,6 +121,7 @@ class AsyncChat(Minding):
         on_wait: Callable[[str], None] | None = None,
         mask_prompt: bool = False,
         patterns: Mapping[str, str] | None = None,
+        names: str | None = None,
         audit: Level | AuditRules | None = None,
     ) -> None:
         self._options = _make_options(temperature, max_tokens, sampling, strategy)
@@ -131,12 +136,13 @@ class AsyncChat(Minding):
             gguf=gguf,
             on_wait=self._tell_wait,
             audit=audit if isinstance(audit, AuditRules) else AuditRules(level=audit),
+            patterns=(*parse_patterns(patterns or {}), *load_names(names)),
         )
         self._owner, self._new, self._system = check_owner(owner), new, system
         self._name = None if conversation is None else check_name(conversation)
         self._upkeep_wanted, self._on_wait = upkeep, on_wait
         self._recall_everywhere = recall_everywhere
-        self._masking = make_masking(patterns or {}) if mask_prompt else None
+        self._masking = Masking(self._equipment.patterns) if mask_prompt else None
         self._holder = name_holder()
         self._desk: Desk | None = None
         self._upkeep: Upkeep | None = None

@@ -6,7 +6,7 @@ marks is kept beside it in the store, and read again for each call: another proc
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,7 +22,7 @@ from .engine.base import (
     Warmed,
 )
 from .errors import UsageError
-from .privacy.kinds import Pattern, parse_patterns
+from .privacy.kinds import Rule
 from .privacy.marks import NO_MARKS, Marks
 from .store.base import Store
 from .wire.assemble import Assembler
@@ -88,7 +88,7 @@ class Masking:
         MissingExtra: what finds personal data is not installed.
     """
 
-    patterns: tuple[Pattern, ...] = ()
+    patterns: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
         from .privacy.judges import load_judges
@@ -109,7 +109,7 @@ class Masking:
 class MaskedEngine:
     """Implements `Engine` over another one; that one is closed by whoever made it."""
 
-    def __init__(self, engine: Engine, book: Book, patterns: Sequence[Pattern] = ()) -> None:
+    def __init__(self, engine: Engine, book: Book, patterns: Sequence[Rule] = ()) -> None:
         self._engine, self._book, self._patterns = engine, book, patterns
         self._known: Known | None = None
 
@@ -229,13 +229,3 @@ async def mask_to_send(engine: Engine, request: Request) -> Request:
 async def put_back(engine: Engine, message: Message) -> Message:
     """A reply that somebody else has fetched, with values."""
     return await engine.put_back(message) if isinstance(engine, MaskedEngine) else message
-
-
-def make_masking(patterns: Mapping[str, str]) -> Masking:
-    """Masking with the user's patterns.
-
-    Raises:
-        MissingExtra: what finds personal data is not installed.
-        UsageError: a pattern is none.
-    """
-    return Masking(parse_patterns(patterns))

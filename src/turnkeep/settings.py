@@ -38,7 +38,7 @@ from .values import (
 )
 
 if TYPE_CHECKING:
-    from .privacy import Pattern
+    from .privacy.kinds import Pattern, Rule
 
 OWNER = "local"  # who owns the conversations of this machine's user
 DATABASE = "turnkeep.db"
@@ -108,7 +108,17 @@ class Settings:
     api_key: str | None = field(default=None, repr=False)  # never shown
     mask_prompt: bool = False  # the model reads marks in place of personal data
     patterns: "tuple[Pattern, ...]" = ()  # what is personal data besides what is found anyway
+    names: str | None = None  # the spaCy model that finds names and places
     sampling: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def rules(self) -> "tuple[Rule, ...]":
+        """The patterns, and what finds names. Loads the model, where one is named; raises as `names.Names`."""
+        if self.names is None:
+            return self.patterns
+        from .names import load_names
+
+        return (*self.patterns, *load_names(self.names))
 
     @property
     def database(self) -> Path:
@@ -242,10 +252,11 @@ SETTINGS = (
         "Let the model read marks in place of personal data: on or off.",
     ),
     Setting("patterns", "", read_patterns, "Personal data that has a form of your own."),
+    Setting("names", "TURNKEEP_NAMES", read_text, "spaCy model that finds names and places."),
     Setting("sampling", "", read_sampling, "Further fields that are sent to the engine as given."),
 )
 # Settings that stand in a table of the file: [privacy].
-TABLES = {"privacy": ("mask_prompt", "patterns")}
+TABLES = {"privacy": ("mask_prompt", "patterns", "names")}
 # Read beside the settings, not settings of the file: where the file and the data are.
 PLACES = {
     "TURNKEEP_HOME": "Folder of the database and the input history.",

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import turnkeep.audit.forgotten as forgotten_module
 import turnkeep.audit.recorder as recorder_module
 from tests.audit.journals import Clock, check, entry, folder_in
 from turnkeep.audit.base import AuditRules, Which
+from turnkeep.audit.chain import Secret
+from turnkeep.audit.entries import make_draft
+from turnkeep.audit.forgotten import note_forgotten, read_forgotten
 from turnkeep.audit.journal import DAY_SECONDS
 from turnkeep.audit.opening import open_recorder
 from turnkeep.audit.reading import check_folder, read_records
@@ -105,6 +109,23 @@ def test_a_turn_that_cannot_be_masked_leaves_its_sizes(tmp_path: Path, caplog) -
     run(tmp_path, script, AuditRules(level="masked"), masking=Marks())
     assert texts(tmp_path) == [None, "hello 2"]
     assert "by its sizes alone" in caplog.text
+
+
+def test_a_turn_of_a_conversation_that_was_deleted_leaves_its_sizes_and_nothing_is_logged(
+    tmp_path: Path, caplog
+) -> None:
+    async def main():
+        store = SqliteStore(tmp_path / "turnkeep.db")
+        recorder = open_recorder(store, AuditRules(level="masked"))
+        assert recorder is not None
+        recorder.note(entry(1, "ana@example.org"))  # of conv_1, which is not there
+        await recorder.close()
+        await store.close()
+
+    asyncio.run(main())
+    assert texts(tmp_path) == [None]
+    assert records(tmp_path)[0].fields["bytes"] == {"input": 17, "output": 2}
+    assert [record.message for record in caplog.records if record.name == "turnkeep.audit"] == []
 
 
 def test_what_was_noted_is_written_by_the_end(tmp_path: Path) -> None:
@@ -427,9 +448,129 @@ def test_what_could_not_be_written_is_not_written_after_it_was_forgotten(tmp_pat
 
     async def script(recorder):
         recorder.note(entry(1))
-        await recorder.forget(Which(conversation="conv_1"))
+        with pytest.raises(AuditFailed, match="in the way"):  # others may wait for it, too
+            await recorder.forget(Which(conversation="conv_1"))
         folder.path.unlink()
         recorder.note(entry(2))
 
     run(tmp_path, script)
     assert texts(tmp_path) == [None, "hello 2"]
+
+
+def test_what_waits_in_another_process_is_not_written_after_it_was_forgotten(tmp_path: Path) -> None:
+    """The other one has masked, and waits just before it writes."""
+    run(tmp_path, lambda recorder: say(recorder, 1, 2, 3))
+    waiting = subprocess.Popen(
+        [sys.executable, "-c", WAITING, str(tmp_path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=here(),
+    )  # fmt: skip
+    assert waiting.stdout is not None
+    assert waiting.stdin is not None
+    assert waiting.stdout.readline() == "waits\n"
+
+    async def script(recorder):
+        found = await recorder.forget(Which(owner="local", conversation="conv_1", turns=frozenset({2, 5})))
+        assert found.turns == 1  # of what is written
+
+    run(tmp_path, script)
+    out, _ = waiting.communicate("go\n", timeout=60)
+    assert (out, waiting.returncode) == ("swept conv_1\n", 0)
+    kept = {record.fields["turn"]: record.texts and record.texts["input"] for record in records(tmp_path)}
+    assert kept == {1: "hello 1", 2: None, 3: "hello 3", 4: "hello 4", 5: None, 6: "hello 6"}
+    assert b"hello 5" not in b"".join(path.read_bytes() for path in folder_in(tmp_path).path.iterdir())
+
+
+WAITING = """
+import asyncio, sys
+from pathlib import Path
+from tests.audit.journals import entry, folder_in
+from turnkeep.audit.base import AuditRules
+from turnkeep.audit.recorder import Recorder
+from turnkeep.store.sqlite import SqliteStore
+
+class Marks:
+    async def mask(self, owner, conversation, texts):
+        return texts
+    async def sweep(self, owner, conversation):
+        print("swept", conversation, flush=True)
+
+async def main():
+    path = Path(sys.argv[1])
+    store = SqliteStore(path / "turnkeep.db")
+    recorder = Recorder(folder_in(path), AuditRules(level="masked"), heads=store, masking=Marks())
+    append = type(recorder._queue)._append
+    def slow(queue, rest):
+        if any(each.entry is not None for each in rest):
+            print("waits", flush=True)
+            sys.stdin.readline()
+        append(queue, rest)
+    type(recorder._queue)._append = slow
+    for number in (4, 5, 6):
+        recorder.note(entry(number))
+    await recorder.close()
+    await store.close()
+asyncio.run(main())
+"""
+
+
+def test_who_forgets_while_another_writes_finds_what_it_has_written(tmp_path: Path) -> None:
+    async def script(recorder):
+        async def forget():
+            async with asyncio.timeout(30):
+                return await other.forget(Which(conversation="conv_1"))
+
+        await recorder.keep(entry(1))
+        other, journal = Recorder(recorder.folder, FULL), recorder._queue.journal
+        with journal.holding() as forgotten:
+            assert forgotten == []
+            task = asyncio.create_task(forget())
+            await asyncio.sleep(0)  # it has begun; it cannot look before the block ends
+            await asyncio.to_thread(journal.append, [make_draft(entry(2), entry(2).texts)])
+        assert (await task).turns == 2
+        with journal.holding() as forgotten:
+            assert forgotten == [Which(conversation="conv_1")]
+        await other.close()
+
+    with pytest.raises(AssertionError):  # the database does not know of what was written past the recorder
+        run(tmp_path, script)
+    assert texts(tmp_path) == [None, None]
+
+
+def test_what_somebody_else_says_was_forgotten_is_written(tmp_path: Path) -> None:
+    async def script(recorder):
+        await recorder.keep(entry(1))
+        which = Which(conversation="conv_1", turns=frozenset({2}))
+        note_forgotten(recorder.folder, Secret(b"x" * 32), which, 1.0)
+        await recorder.keep(entry(2))
+        note_forgotten(recorder.folder, recorder.folder.load_secret(), which, 1.0)
+        with recorder.folder.forgotten.open("ab") as file:
+            file.write(b"[half a li")  # as a crash leaves it
+        note_forgotten(recorder.folder, recorder.folder.load_secret(), Which(owner="other"), 1.0)
+        await recorder.keep(entry(2))
+        await recorder.keep(entry(3))
+
+    run(tmp_path, script)
+    assert texts(tmp_path) == ["hello 1", "hello 2", None, "hello 3"]
+
+
+def test_what_was_forgotten_is_not_remembered_for_ever(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(forgotten_module, "TRIM_BYTES", 2_000)
+    run(tmp_path, lambda recorder: say(recorder, 1))
+    folder = folder_in(tmp_path)
+    secret, day = folder.load_secret(), 86_400.0
+    for number in range(100):
+        note_forgotten(folder, secret, Which(conversation=f"conv_{number}"), number * day)
+    assert folder.forgotten.stat().st_size < 4_000
+    assert [which.conversation for which in read_forgotten(folder, secret)][-7:] == [
+        f"conv_{number}" for number in range(93, 100)
+    ]
+
+
+def test_what_has_waited_for_too_long_leaves_its_sizes(tmp_path: Path, monkeypatch) -> None:
+    async def script(recorder):
+        await recorder.keep(entry(1))
+        monkeypatch.setattr(recorder_module, "KEPT_SECONDS", -1.0)
+        await recorder.keep(entry(2))
+
+    run(tmp_path, script)
+    assert texts(tmp_path) == ["hello 1", None]

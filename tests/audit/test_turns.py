@@ -9,9 +9,12 @@ import pytest
 from tests.audit.journals import folder_in
 from tests.gateways import run_gateway
 from turnkeep import AsyncChat, AuditFailed, AuditRules, EngineError
+from turnkeep.audit.base import Which
+from turnkeep.audit.entries import MEASURED
 from turnkeep.audit.reading import read_records
 from turnkeep.conversation.items import Image, Text
 from turnkeep.errors import EngineUnreachable
+from turnkeep.store.keys import digest_secret, make_secret
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.testing import ScriptedEngine
 
@@ -215,3 +218,115 @@ def test_a_forgotten_turn_is_forgotten_in_the_journal(tmp_path: Path, audit) -> 
     asyncio.run(forget())
     assert [record.texts is None for record in records(tmp_path)][:2] == [True, False]
     assert all(b"xylophonist" not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+UNSTORED = {"model": "script", "store": False, "messages": [{"role": "user", "content": "Héllo there."}]}
+
+
+def run_keyed(path: Path, script, *engines, **settings) -> None:
+    """Run a script on a gateway that asks for keys, with that of "Ana's laptop"."""
+
+    async def keyed(caller):
+        caller.key = make_secret()
+        await store.create_key("Ana's laptop", digest_secret(caller.key), now=1.0)
+        await script(caller)
+
+    store = SqliteStore(path / "turnkeep.db")
+    run_gateway(keyed, *engines, store=store, require_key=True, embeddings="off", **settings)
+
+
+@pytest.mark.parametrize("level", ["sizes", "masked", "full"])
+def test_the_record_names_the_key_that_was_used_and_never_holds_it(tmp_path: Path, level) -> None:
+    seen = []
+
+    async def script(caller):
+        for stored in (True, False):
+            assert (await caller.post("/v1/chat/completions", UNSTORED | {"store": stored})).status == 200
+        seen.append(caller.key)
+
+    run_keyed(tmp_path, script, ScriptedEngine(), audit=AuditRules(level=level))
+    found = records(tmp_path)
+    assert folder_in(tmp_path).holds_texts() == (level != "sizes")
+    assert [record.texts["key_name"] for record in found] == ["Ana's laptop"] * 2
+    assert all(record.fields["owner"].startswith("key:") for record in found)
+    journal = b"".join(file.read_bytes() for file in folder_in(tmp_path).path.iterdir())
+    assert seen[0].encode() not in journal
+
+
+def test_the_key_s_name_goes_with_what_is_forgotten_of_its_owner(tmp_path: Path) -> None:
+    async def script(caller):
+        await caller.post("/v1/chat/completions", UNSTORED | {"store": True})
+        recorder = caller.gateway.recorder
+        await recorder.drain()
+        owner = records(tmp_path)[0].fields["owner"]
+        assert (await recorder.forget(Which(owner=owner))).turns == 1
+
+    run_keyed(tmp_path, script, ScriptedEngine(), audit=AuditRules(level="sizes"))
+    (record, *_) = records(tmp_path)
+    assert (record.texts, record.forgotten) == (None, True)
+    journal = b"".join(file.read_bytes() for file in folder_in(tmp_path).path.iterdir())
+    assert b"laptop" not in journal
+
+
+@pytest.mark.parametrize("audit", [FULL, REQUIRED])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_an_unstored_turn_leaves_its_sizes_and_nothing_else(tmp_path: Path, audit, path) -> None:
+    async def script(caller):
+        body = UNSTORED if "chat" in path else {"model": "script", "store": False, "input": "Héllo there."}
+        assert (await caller.post(path, body)).status == 200
+
+    store = SqliteStore(tmp_path / "turnkeep.db")
+    run_gateway(script, ScriptedEngine(["Hi!"]), store=store, audit=audit, embeddings="off")
+    (record,) = records(tmp_path)
+    fields = record.fields
+    assert (fields["owner"], fields["conversation"], fields["turn"]) == ("local", "", 0)
+    assert (fields["state"], fields["engine"], fields["model"]) == ("done", "scripted", "script")
+    assert fields["bytes"] == {"input": 13, "output": 3}
+    assert fields["receipt"]["reply_tokens"] > 0
+    assert set(fields["receipt"]) <= MEASURED
+    assert (record.texts, "digest" in fields) == (None, False)
+
+
+def test_unstored_turns_that_fail_or_are_cut_off_leave_their_sizes(tmp_path: Path) -> None:
+    async def script(caller):
+        assert (await caller.post("/v1/chat/completions", UNSTORED)).status == 502
+        await caller.call(
+            "POST", "/v1/chat/completions", UNSTORED | {"stream": True},
+            hang_up=lambda answered: b"Some" in answered.raw,
+        )  # fmt: skip
+
+    store = SqliteStore(tmp_path / "turnkeep.db")
+    engine = ScriptedEngine([["Half", EngineUnreachable("gone")], ["Some", asyncio.Event()]])
+    run_gateway(script, engine, store=store, audit=FULL, embeddings="off")
+    found = [(record.fields["state"], record.fields["bytes"].get("output")) for record in records(tmp_path)]
+    assert found == [("failed", 4), ("cut_off", 4)]
+
+
+def test_no_unstored_turn_is_done_without_the_record_that_is_required(tmp_path: Path, caplog) -> None:
+    engine = ScriptedEngine(["one", "two"])
+
+    async def script(caller):
+        folder = folder_in(tmp_path)
+        folder.path.write_text("in the way")
+        refused = await caller.post("/v1/chat/completions", UNSTORED)
+        assert refused.status >= 500
+        assert "make room" in refused.body["error"]["message"]
+        assert engine.requests == []  # nobody was asked
+        folder.path.unlink()
+        assert (await caller.post("/v1/chat/completions", UNSTORED)).status == 200
+
+    store = SqliteStore(tmp_path / "turnkeep.db")
+    run_gateway(script, engine, store=store, audit=REQUIRED, embeddings="off")
+    assert [record.fields["state"] for record in records(tmp_path)] == ["done"]
+
+
+def test_what_the_user_s_patterns_find_is_masked(tmp_path: Path) -> None:
+    async def main():
+        async with AsyncChat(
+            ScriptedEngine(["Badge E-123456."]), db=tmp_path / "turnkeep.db", embeddings="off", upkeep=False,
+            audit="masked", patterns={"EMPLOYEE": r"E-\d{6}"},
+        ) as chat:  # fmt: skip
+            await chat.ask("I am E-123456.")
+
+    asyncio.run(main())
+    assert records(tmp_path)[0].texts == {"input": "I am [EMPLOYEE_1].", "output": "Badge [EMPLOYEE_1]."}

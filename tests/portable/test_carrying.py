@@ -31,7 +31,8 @@ from tests.stores import with_store
 
 from turnkeep.carrying import NO_ANSWER, Outcome, Wish, import_file, sweep_imports
 from turnkeep.errors import TurnkeepError, UsageError
-from turnkeep.exporting import export_all, export_all_openai, export_jsonl, export_openai, list_all
+from turnkeep.exporting import Change, export_all, export_all_openai, export_jsonl, export_openai, list_all
+from turnkeep.store.base import Conversation
 from turnkeep.store.carrying import Carrier
 from turnkeep.store.sqlite import SqliteStore
 
@@ -180,7 +181,11 @@ def test_every_text_of_an_export_can_be_changed_and_nothing_else(tmp_path: Path)
         for line in texts.splitlines():
             json.loads(line)
         (tmp_path / "masked").write_text(texts.splitlines(keepends=True)[0], "utf-8")
-        openai = "".join([line async for line in export_all_openai(store, OWNER, lambda _: "*")])
+
+        async def stars(_row: Conversation) -> Change:
+            return lambda _: "*"
+
+        openai = "".join([line async for line in export_all_openai(store, OWNER, stars)])
         assert not any(word in openai for word in ("fen", "board", "Rain", "river", "Gladly", "Ulm", "Aqua"))
 
     with_store(None, work)
@@ -191,7 +196,11 @@ def test_a_masked_export_can_be_imported(tmp_path: Path) -> None:
 
     async def work(store: SqliteStore) -> None:
         await bring(store, path)
-        masked = [line async for line in export_all(store, OWNER, lambda text: f"<{text}>")]
+
+        async def brackets(_row: Conversation) -> Change:
+            return lambda text: f"<{text}>"
+
+        masked = [line async for line in export_all(store, OWNER, brackets)]
         (tmp_path / "masked").write_text("".join(masked), "utf-8")
 
     with_store(None, work)

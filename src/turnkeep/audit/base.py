@@ -1,6 +1,7 @@
 """What a turn knows of the audit: what it hands over, and to whom; the levels and rules."""
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
@@ -11,6 +12,8 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 
 ROTATE_BYTES = 16 * 1024 * 1024
 ROTATE_DAYS = 7.0
+# Name of the gateway's key that a request came with; "": none. A turn runs in the context of its request.
+caller: ContextVar[str] = ContextVar("caller", default="")
 FEWEST_BYTES = 4_096  # of a file: less would be more first and last lines than turns
 
 
@@ -41,6 +44,7 @@ class Entry:
     """A turn as it is handed over.
 
     turn: its number; 0: it was passed on and nothing of it is kept, so nor are its texts here.
+    key: name of the gateway's key that was used; "": none.
     at: when it ended, in seconds since the epoch.
     texts: "input", "output", "reasoning" and "error", those that there are.
     receipt: of what the model saw, as JSON values.
@@ -51,6 +55,7 @@ class Entry:
     turn: int
     state: str
     at: float
+    key: str = ""
     engine: str = ""
     model: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)

@@ -1,12 +1,18 @@
 """What a turn hands over to the audit: its texts as a reader sees them, its receipt, and how a record is made of it."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..context.receipt import Receipt, dump_receipt
 from ..conversation.items import Image, Item, Message, Note, Reasoning, Text, ToolCall, ToolResult
-from .base import Entry
+from .base import Entry, caller
 from .journal import Draft
+
+MEASURED = frozenset({  # of a receipt: tokens and times, nothing that was said or looked up
+    "window", "exact", "prompt_tokens", "engine_prompt_tokens", "read_tokens", "reused_tokens",
+    "reply_tokens", "max_tokens", "finish_reason", "seconds_to_first", "seconds", "tokens_per_second",
+})  # fmt: skip
 
 
 def describe_items(items: Iterable[Item]) -> str:
@@ -70,11 +76,21 @@ def describe_turn(
         turn=turn,
         state=state,
         at=at,
+        key=caller.get(),
         engine=receipt.engine if receipt else "",
         model=receipt.model if receipt else "",
         texts={name: text for name, text in texts.items() if text},
         receipt={} if receipt is None else dump_receipt(receipt),
     )
+
+
+def describe_unstored(
+    owner: str, items: Iterable[Item], message: Message, *, state: str, receipt: Receipt, at: float
+) -> Entry:
+    """Gather what is recorded of a turn of which nothing is kept: sizes and times; no digest, no conversation."""
+    entry = describe_turn(owner, "", 0, items, message, state=state, receipt=receipt, at=at)
+    kept = {name: value for name, value in entry.receipt.items() if name in MEASURED}
+    return replace(entry, receipt=kept)
 
 
 def make_draft(entry: Entry, texts: Mapping[str, str] | None) -> Draft:

@@ -4,14 +4,16 @@
     turnkeep.db-audit/              readable by its owner only
       0001-000003.jsonl             the third file of the first writer
       writer-0001.lock              held by the first writer for as long as it lives
-      lock                          held by whoever forgets or deletes
+      lock                          held by whoever forgets, deletes or writes records
       forgetting.json               what is being forgotten, until it is done
+      forgotten                     what was forgotten of late, for those whose turns still wait
 
 A process that writes takes the first writer's place that is free, so there are as many chains as
 there are processes that write at once, and not one for each that ever did.
 """
 
 import contextlib
+import json
 import os
 import re
 import secrets
@@ -57,7 +59,7 @@ class Folder:
         """Whether any record holds what was said, masked or not."""
         for name in self.list():
             with self.file(name).open("rb") as file:
-                if any(b'"texts":' in line for line in file):  # inside of a text its quotes would be escaped
+                if any(_holds_text(line) for line in file):
                     return True
         return False
 
@@ -65,6 +67,11 @@ class Folder:
     def intent(self) -> Path:
         """The file that says what is being forgotten."""
         return self.path / "forgetting.json"
+
+    @property
+    def forgotten(self) -> Path:
+        """The file that says what was forgotten of late."""
+        return self.path / "forgotten"
 
     @property
     def wish(self) -> Path:
@@ -133,7 +140,7 @@ class Folder:
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
-        """Be the only one who makes a key, forgets or deletes, while the block runs."""
+        """Be the only one who makes a key, forgets, deletes or writes records, while the block runs."""
         with open_private(self.path / "lock") as lock, holding(lock):
             yield
 
@@ -159,6 +166,16 @@ class Folder:
         for entry in list(os.scandir(self.path)):
             if entry.name.endswith((".old", ".tmp")):
                 erase(Path(entry.path))
+
+
+def _holds_text(line: bytes) -> bool:
+    """Whether a line holds more than a key's name. A line that is none of ours may hold anything."""
+    if b'"texts":' not in line:  # inside of a text its quotes would be escaped
+        return False
+    try:
+        return bool(json.loads(line)["texts"].keys() - {"key_name"})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return True
 
 
 def place_of(name: str) -> tuple[int, int]:

@@ -8,6 +8,7 @@ Blocks; for a thread of its own.
 """
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
@@ -15,6 +16,7 @@ from ..errors import AuditFailed
 from .base import Entry, Forgotten, Spans, Which
 from .chain import Record, Secret, forget_line, read_line
 from .folder import Folder, open_held, open_private, replace_file, sync, write_all, write_whole
+from .forgotten import note_forgotten
 from .journal import read_lines
 from .verify import ranges
 
@@ -51,6 +53,7 @@ def forget_texts(folder: Folder, which: Which, *, dry_run: bool = False) -> Forg
         with folder.hold():
             folder.sweep()
             spans = _read_intent(folder, secret)
+            note_forgotten(folder, secret, which, time.time())
             found = _find(folder, secret, which)
             for file, more in found.records.items():
                 spans[file] = _join(spans.get(file, []), more)

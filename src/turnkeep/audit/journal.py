@@ -7,6 +7,7 @@ is recorded. A file that is not what was written is left as it stands, and anoth
 Everything here blocks, and one thread at a time may call it.
 """
 
+import contextlib
 import os
 import secrets
 import time
@@ -16,7 +17,7 @@ from typing import IO, Any, TypeAlias
 
 from ..errors import AuditFailed
 from ..store.heads import AuditHead, HeadState
-from .base import AuditRules
+from .base import AuditRules, Which
 from .chain import START, TEXT_KEY_BYTES, Broken, Secret, make_line, read_line
 from .folder import (
     Folder,
@@ -29,6 +30,7 @@ from .folder import (
     write_all,
     write_whole,
 )
+from .forgotten import read_forgotten
 from .verify import FileReport, check_lines
 
 DAY_SECONDS = 86_400.0
@@ -214,6 +216,22 @@ class Journal:
         self._number += 1
         self._file = _File(name, 1, link, len(line), now)
         self._note_head()
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[list[Which]]:
+        """Hold the folder: nobody forgets while the block runs; gives what was forgotten of late.
+
+        Raises:
+            AuditFailed: it is not there any more, or cannot be read.
+        """
+        assert self._secret is not None
+        try:
+            with self.folder.hold():
+                yield read_forgotten(self.folder, self._secret)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError):
+                self.close()
+            raise self._failed(error) from error
 
     def append(self, drafts: Sequence[Draft]) -> int:
         """Append records, as many as the file may hold; returns how many. They are on the disk then.

@@ -7,6 +7,7 @@ from typing import cast
 
 from ..errors import Conflict, ConversationNotFound
 from ..privacy import is_installed, mask
+from ..privacy.kinds import Rule
 from ..store.base import Store
 from ..store.marking import MarkStore
 from .base import Masking
@@ -16,9 +17,13 @@ ATTEMPTS = 8  # to save new marks, where others save some at the same time
 
 @dataclass(frozen=True, slots=True)
 class ConversationMasking:
-    """Masks texts with the marks of their conversation, which the store keeps and forgetting takes out."""
+    """Masks texts with the marks of their conversation, which the store keeps and forgetting takes out.
+
+    patterns: the user's own.
+    """
 
     store: MarkStore
+    patterns: Sequence[Rule] = ()
 
     async def mask(self, owner: str, conversation: str, texts: Sequence[str]) -> Sequence[str]:
         """Give the texts with marks in place of personal data.
@@ -27,16 +32,7 @@ class ConversationMasking:
             Conflict: others saved marks of this conversation again and again.
             ConversationNotFound: it is gone.
         """
-        for _ in range(ATTEMPTS):
-            before = marks = await self.store.load_marks(owner, conversation)
-            masked = list[str]()
-            for text in texts:
-                done = mask(text, marks)
-                marks = done.marks
-                masked.append(done.text)
-            if marks == before or await self.store.save_marks(owner, conversation, before, marks):
-                return masked
-        raise Conflict("The marks of this conversation are being changed by other programs: try again.")
+        return await save_masked(self.store, owner, conversation, texts, self.patterns)
 
     async def sweep(self, owner: str, conversation: str) -> None:
         """Let go of the values that are said nowhere in the conversation any more."""
@@ -44,6 +40,27 @@ class ConversationMasking:
             await self.store.forget_unsaid_marks(owner, conversation)
 
 
-def find_masking(store: Store) -> Masking | None:
+async def save_masked(
+    store: MarkStore, owner: str, conversation: str, texts: Sequence[str], patterns: Sequence[Rule] = ()
+) -> list[str]:
+    """Mask what was said in a conversation; marks that are new are kept.
+
+    Raises:
+        Conflict: others saved marks of this conversation again and again.
+        ConversationNotFound: it is gone.
+    """
+    for _ in range(ATTEMPTS):
+        before = marks = await store.load_marks(owner, conversation)
+        masked = list[str]()
+        for text in texts:
+            done = mask(text, marks, patterns)
+            marks = done.marks
+            masked.append(done.text)
+        if marks == before or await store.save_marks(owner, conversation, before, marks):
+            return masked
+    raise Conflict("The marks of this conversation are being changed by other programs: try again.")
+
+
+def find_masking(store: Store, patterns: Sequence[Rule] = ()) -> Masking | None:
     """What masks texts for a journal; None: the extra that finds personal data is not installed."""
-    return ConversationMasking(cast("MarkStore", store)) if is_installed() else None
+    return ConversationMasking(cast("MarkStore", store), patterns) if is_installed() else None

@@ -1,8 +1,10 @@
 """Open the recorder that belongs to a store."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import MissingExtra, UsageError
+from ..privacy.kinds import Rule
 from ..store.base import Store
 from ..store.heads import Heads
 from .base import Audit, AuditRules, Forgotten, Which
@@ -11,12 +13,13 @@ from .masking import find_masking
 from .recorder import Recorder
 
 
-def open_recorder(store: Store, rules: AuditRules) -> Recorder | None:
+def open_recorder(store: Store, rules: AuditRules, patterns: Sequence[Rule] = ()) -> Recorder | None:
     """Make the recorder of a store's journal; nothing is opened or read before the first turn.
 
     Args:
         store: in a file, beside which the journal is.
         rules: what is written.
+        patterns: what is masked besides what is found anyway.
 
     Returns:
         None where nothing is to be written, or where the store is in memory and a journal would outlive it.
@@ -32,7 +35,7 @@ def open_recorder(store: Store, rules: AuditRules) -> Recorder | None:
                 "The audit is required, but off or without a database file: set audit.level, and use a file."
             )
         return None
-    masking = find_masking(store) if rules.level in (None, "masked") else None
+    masking = find_masking(store, patterns) if rules.level in (None, "masked") else None
     if rules.level == "masked" and masking is None:
         raise MissingExtra(
             "The audit cannot mask personal data without it: pip install 'turnkeep[privacy]', or set audit.level to sizes."
@@ -57,7 +60,7 @@ async def forget_audit(
     if recorder is not None:
         return await recorder.forget(which, dry_run=dry_run)
     path = getattr(store, "path", None)
-    if not isinstance(path, Path) or not Folder.of(path).exists:
+    if not isinstance(path, Path) or not Folder.of(path).path.exists():
         return Forgotten()
     own = Recorder(Folder.of(path), AuditRules(level="sizes"), heads=heads_of(store))
     try:

@@ -14,16 +14,17 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 
-from ..errors import AuditFailed, TurnkeepError
+from ..errors import AuditFailed, ConversationNotFound, TurnkeepError
 from ..store.heads import AuditHead, Heads
 from .base import AuditRules, Entry, Forgotten, Level, Masking, Which
 from .entries import make_draft
 from .folder import Folder
 from .forgetting import finish_forgetting, forget_texts, is_meant
+from .forgotten import KEPT_SECONDS
 from .journal import Draft, Journal, wish_rotation
 
 MOST_WAITING = 1_024  # turns that wait to be written
@@ -41,6 +42,7 @@ class _Waiting:
     draft: Draft | None  # None: its texts have still to be masked
     bytes: int = 0
     written: bool = False
+    since: float = field(default_factory=time.monotonic)  # when it was handed over
     done: "asyncio.Future[None] | None" = None  # of who waits for it
 
     def tell(self) -> None:
@@ -57,6 +59,9 @@ class _Queue:
     waiting: deque[_Waiting] = field(default_factory=deque)
     bytes: int = 0
     lost: int = 0  # turns that found no room
+    stripped: set[tuple[str, str]] = field(
+        default_factory=set
+    )  # conversations of which turns lost their texts
     lock: threading.Lock = field(default_factory=threading.Lock)  # of the thread that writes
     pid: int = field(default_factory=os.getpid)
 
@@ -94,7 +99,12 @@ class _Queue:
             self.journal.append([Draft({"kind": "gap", "at": time.time(), "turns": lost})])
             self.lost -= lost
             return  # the file may be full now
-        count = self.journal.append([each.draft for each in rest if each.draft is not None])
+        with self.journal.holding() as forgotten:
+            for each in rest:
+                if each.entry is not None and _is_forgotten(each, each.entry, forgotten):
+                    each.draft = make_draft(each.entry, None)
+                    self.stripped.add((each.entry.owner, each.entry.conversation))
+            count = self.journal.append([each.draft for each in rest if each.draft is not None])
         for each in rest[:count]:
             each.written = True
 
@@ -210,8 +220,13 @@ class Recorder:
 
     def _prepare(self, entry: Entry) -> _Waiting:
         kept = entry.texts if entry.turn and self.level in ("masked", "full") else {}
+        if kept and self._known is None:
+            with contextlib.suppress(
+                OSError
+            ):  # so that who forgets finds where to say so; `_work` tells what fails
+                self.folder.make()
         masks = bool(kept) and self.level == "masked"
-        draft = None if masks else make_draft(entry, kept or None)
+        draft = None if masks else make_draft(entry, _with_key(entry, kept))
         return _Waiting(entry, draft, sum(len(text) for text in kept.values()))
 
     # -- writing, behind --------------------------------------------------------------------------
@@ -286,7 +301,7 @@ class Recorder:
         """Mask the texts of those that are to be written next."""
         for each in list(self._queue.waiting)[:TOGETHER]:
             if each.draft is None and (entry := each.entry) is not None:
-                each.draft = make_draft(entry, await self._mask(entry))
+                each.draft = make_draft(entry, _with_key(entry, await self._mask(entry) or {}))
 
     async def _mask(self, entry: Entry) -> dict[str, str] | None:
         """The texts without personal data; None where that cannot be had: then sizes alone are recorded."""
@@ -295,6 +310,8 @@ class Recorder:
         try:
             masked = await self._masking.mask(entry.owner, entry.conversation, list(entry.texts.values()))
             return dict(zip(entry.texts, masked, strict=True))
+        except ConversationNotFound:
+            return None  # it was deleted meanwhile, and what was said there is not kept anywhere
         except Exception:
             _log.exception("a turn is recorded in the audit journal by its sizes alone")
             return None
@@ -306,8 +323,14 @@ class Recorder:
             announced = wanted.file
         queue.take_ready()
         await self._save_heads()
+        await self._sweep_stripped()
         for each in ready:
             each.tell()
+
+    async def _sweep_stripped(self) -> None:
+        """Let go of the marks of turns that another process forgot while they waited here: masking has kept them anew."""
+        while self._masking is not None and self._queue.stripped:
+            await self._masking.sweep(*self._queue.stripped.pop())
 
     async def _announce(self, head: AuditHead) -> None:
         """Have the database know of a file before it is there, so that one it does not know is nobody's of ours."""
@@ -360,6 +383,10 @@ class Recorder:
             self._strip(which)  # what was just being masked, and could not be written
             await self._sweep(which)
         if not self.folder.exists:
+            if self.folder.path.exists():
+                raise AuditFailed(
+                    f"{self.folder.path} is in the way of the audit journal, and turns may wait for it: move it away."
+                )
             return Forgotten()
         if dry_run:
             return await asyncio.to_thread(forget_texts, self.folder, which, dry_run=True)
@@ -403,3 +430,14 @@ class Recorder:
             await asyncio.to_thread(journal.begin)
         await self._save_heads()
         await self._expire()
+
+
+def _with_key(entry: Entry, texts: Mapping[str, str]) -> Mapping[str, str] | None:
+    """The texts with the name of the key, which may be a person's, so that it goes where they go; None: there are none."""
+    return ({"key_name": entry.key} if entry.key else {}) | dict(texts) or None
+
+
+def _is_forgotten(each: _Waiting, entry: Entry, forgotten: Sequence[Which]) -> bool:
+    """Whether a turn was forgotten while it waited, or waited for longer than that is known."""
+    old = time.monotonic() - each.since > KEPT_SECONDS
+    return old or any(is_meant(which, entry) for which in forgotten)

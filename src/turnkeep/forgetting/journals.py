@@ -122,13 +122,15 @@ class AuditTexts:
         return [file for file in folder.path.iterdir() if file.is_file()]
 
     def find_kept(self, pieces: Sequence[bytes]) -> set[bytes]:
-        """Which of these stand in what the records say beside the texts."""
+        """Which of these stand in what the records say beside the texts, or in the ids of what was forgotten of late."""
         path = getattr(self.store, "path", None)
         if not isinstance(path, Path):
             return set()
-        scanner, found = Scanner(pieces), set[bytes]()
+        scanner, found, folder = Scanner(pieces), set[bytes](), Folder.of(path)
+        with contextlib.suppress(OSError):
+            found |= scanner.scan(folder.forgotten.read_bytes())
         with contextlib.suppress(TurnkeepError):  # what cannot be read is not known to be kept
-            for _, record in read_records(Folder.of(path)):
+            for _, record in read_records(folder):
                 if record is not None:
                     found |= scanner.scan(json.dumps(record.fields, ensure_ascii=False).encode())
         return found

@@ -10,10 +10,11 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
+from ..audit.base import caller
 from ..errors import RequestRefused, UsageError
 from ..settings import OWNER
 from ..store.keys import SECRET_PREFIX, digest_secret
-from ..store.ledger import Ledger
+from ..store.ledger import ApiKey, Ledger
 from .gateway import ServeSettings
 
 KNOWN_SECONDS = 5.0  # for which a key is not looked up again: so soon a revoked one is refused
@@ -57,7 +58,7 @@ class Door:
         self._origins = frozenset(origin.lower().rstrip("/") for origin in settings.origins)
         self._keys = keys
         self._clock = clock
-        self._known: dict[bytes, tuple[str | None, float]] = {}
+        self._known: dict[bytes, tuple[ApiKey | None, float]] = {}
 
     def check_place(self, headers: Mapping[str, str]) -> str | None:
         """Look at Host and Origin.
@@ -89,7 +90,7 @@ class Door:
         )
 
     async def let_in(self, headers: Mapping[str, str]) -> str:
-        """Whose conversations a request may see.
+        """Whose conversations a request may see. What runs in its context learns the name of its key (`caller`).
 
         Raises:
             RequestRefused: it needs a key and brings none, or one that is not known.
@@ -97,9 +98,10 @@ class Door:
         secret = _secret_of(headers)
         # Programs send some key because they cannot send none; one that looks like ours must be ours.
         if secret and (self.require_key or secret.startswith(SECRET_PREFIX)):
-            owner = await self._find_owner(digest_secret(secret))
-            if owner is not None:
-                return owner
+            found = await self._find_key(digest_secret(secret))
+            if found is not None:
+                caller.set(found.name)
+                return found.owner
         elif not self.require_key:
             return OWNER
         raise RequestRefused(
@@ -110,17 +112,16 @@ class Door:
             code="invalid_api_key",
         )
 
-    async def _find_owner(self, digest: bytes) -> str | None:
+    async def _find_key(self, digest: bytes) -> ApiKey | None:
         now = self._clock()
-        owner, until = self._known.get(digest, (None, 0.0))
+        known, until = self._known.get(digest, (None, 0.0))
         if now < until:
-            return owner
+            return known
         found = await self._keys.find_key(digest, now=now)
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
-        owner = None if found is None else found.owner
-        self._known[digest] = (owner, now + KNOWN_SECONDS)
-        return owner
+        self._known[digest] = (found, now + KNOWN_SECONDS)
+        return found
 
 
 def bracket(host: str) -> str:

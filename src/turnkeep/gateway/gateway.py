@@ -14,7 +14,7 @@ from ..embed.base import Embedder
 from ..embed.connect import connect_embedder
 from ..forgetting.courses import Forgetter
 from ..masking import Masking
-from ..privacy.kinds import Pattern
+from ..privacy.kinds import Rule
 from ..prompt import Options
 from ..store.base import Store
 from ..store.erasing import Eraser
@@ -51,7 +51,7 @@ class ServeSettings:
     require_key: bool = False  # on loopback, too; elsewhere it is always asked for
     waiting: int = 1_000  # turns that may wait at an engine
     mask_prompt: bool = False  # models read marks in place of personal data
-    patterns: tuple[Pattern, ...] = ()  # what is personal data besides what is found anyway
+    patterns: tuple[Rule, ...] = ()  # what is personal data besides what is found anyway
     origins: Sequence[str] = ()  # addresses of web pages elsewhere that may call; "*": any
     hosts: Sequence[str] = ()  # further names under which the gateway may be called
     retention_days: int = 0  # after which turns are forgotten; 0: never
@@ -100,7 +100,7 @@ class Gateway:
         self.beside: set[asyncio.Task[None]] = (
             set()
         )  # what runs without a request, and ends when its turn does
-        self.recorder = open_recorder(self.store, settings.audit)
+        self.recorder = open_recorder(self.store, settings.audit, settings.patterns)
         self.options = Options(strategy=parse_strategy(settings.strategy))
         self.recogniser = Recogniser(self.store)
         self.masking = Masking(settings.patterns) if settings.mask_prompt else None

@@ -18,8 +18,9 @@ from ..context.receipt import TurnRange
 from ..conversation.items import Item
 from ..conversation.log import Position
 from ..embed.base import Embedder
-from ..errors import ContextOverflow, EngineBusy, QueueFull, TurnkeepError
+from ..errors import AuditFailed, ContextOverflow, EngineBusy, QueueFull, TurnkeepError
 from ..holding import hold_alone, hold_conversation, name_holder
+from ..keeping import check_audit, keep_audit_unstored
 from ..masking import Masking
 from ..prompt import Desk, Options
 from ..store.base import Conversation, ConversationKind, Lease, Turn
@@ -123,6 +124,7 @@ class Turns:
             store, pool, holder=self._holder, embedder=embedder, embedding_seconds=embedding_seconds,
             masking=masking, audit=audit,
         )  # fmt: skip
+        self._audit = audit
         self._unstored = UnstoredTurns(store, pool, self.desks, holder=self._holder, masking=masking)
         self.tenders = {
             member: Tender(member, self.desks, on_step=on_tended) for member in pool.members if upkeep
@@ -253,17 +255,34 @@ class Turns:
         reply, assembler = None, Assembler()
         try:
             assert running.way.member is not None
+            problem = await check_audit(self._audit)
             await self._make_way(running.way.member)
             try:
                 await self._answer(unstored, engine, running, assembler)
             except asyncio.CancelledError:
                 if not running.stopping.is_set():
                     raise
-            reply = make_reply(running.draft, assembler)
-            running.emit(Finished(reply))
+            running.begun = True  # nothing is left to stop: who hangs up now does not break off its record
+            made = make_reply(running.draft, assembler, () if problem is None else (problem,))
+            await self._record(unstored, running, made, made.state)
+            running.emit(Finished(made))
+            reply = made
             return reply
+        except AuditFailed:
+            raise  # nor can it be recorded that it failed
+        except Exception:
+            with contextlib.suppress(AuditFailed):  # it failed either way
+                await self._record(unstored, running, make_reply(running.draft, assembler), "failed")
+            raise
         finally:
             self._tell(reply, began=True, stored=False)
+
+    async def _record(self, unstored: Unstored, running: Running, reply: Reply, state: str) -> None:
+        """Have the journal say that it went through; what never came to be a request did not."""
+        if running.draft is not None:
+            await keep_audit_unstored(
+                self._audit, unstored.owner, unstored.items, reply.message, state=state, receipt=reply.receipt
+            )
 
     async def _answer(
         self, unstored: Unstored, engine: PooledEngine, running: Running, assembler: Assembler

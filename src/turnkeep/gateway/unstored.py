@@ -256,11 +256,12 @@ def event_of(delta: Delta) -> TurnEvent | None:
             return None
 
 
-def make_reply(draft: Draft | None, assembler: Assembler) -> Reply:
+def make_reply(draft: Draft | None, assembler: Assembler, notices: tuple[str, ...] = ()) -> Reply:
     """What came of a turn that is not kept; it has no number."""
     end, message = assembler.end, assembler.message
     finish: FinishReason = end.finish_reason if end else "cancelled"
     usage = end.usage if end else Usage()
+    receipt = _receipt(draft, end, usage, finish)
     return Reply(
         text=message.text,
         reasoning=message.reasoning,
@@ -268,7 +269,7 @@ def make_reply(draft: Draft | None, assembler: Assembler) -> Reply:
         state="cut_off" if finish in ("cancelled", "length") else "done",
         finish_reason=finish,
         usage=usage,
-        receipt=_receipt(draft, end, usage, finish),
+        receipt=replace(receipt, notices=(*receipt.notices, *notices)),
         message=message,
     )
 

@@ -11,7 +11,7 @@ from .addresses import find_emails, find_ips, find_macs
 from .credentials import find_credentials, find_secrets
 from .identities import find_birth_dates, find_ids
 from .judges import load_judges
-from .kinds import Found, Pattern
+from .kinds import Found, Rule
 from .numbers import find_cards, find_ibans
 from .phones import find_phones
 
@@ -26,12 +26,13 @@ _PLAIN = {
 _FOREIGN_DIGIT = re.compile(r"[^\x00-\x7f]")
 
 
-def find(text: str, patterns: Sequence[Pattern] = (), others: Iterable[Found] = ()) -> list[Found]:
+def find(text: str, patterns: Sequence[Rule] = (), others: Iterable[Found] = ()) -> list[Found]:
     """Find personal data.
 
     Args:
         text: what was said.
-        patterns: the user's own; what they match wins over everything else.
+        patterns: the user's own; what they match wins over everything else. A model for names may stand among
+            them, as `turnkeep.names.Names`; it gives way.
         others: what a model for names and places has found in the text.
 
     Returns:
@@ -40,10 +41,11 @@ def find(text: str, patterns: Sequence[Pattern] = (), others: Iterable[Found] = 
     Raises:
         MissingExtra: the text holds digits or an @, and the libraries that judge are not installed.
     """
-    found = [Found(m.start(), m.end(), p.kind) for p in patterns for m in p.compiled.finditer(text) if m[0]]
+    found = [one for rule in patterns if not rule.late for one in rule.find(text)]
     if _TRIGGER.search(text):
         found += _find_all(text if text.isascii() else _plain(text))
     found += others
+    found += [one for rule in patterns if rule.late for one in rule.find(text)]
     return _part(found, len(text)) if len(found) > 1 else found
 
 

@@ -1,8 +1,9 @@
 """What personal data is called, what a find is, and the patterns that a user adds."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
 
 from ..errors import UsageError
 
@@ -27,6 +28,27 @@ class Found:
     kind: str
 
 
+class Rule(Protocol):
+    """What finds besides what is found anyway: a pattern of the user's, or a model for names.
+
+    late: it gives way to everything else, where finds overlap; else it comes before all.
+    """
+
+    @property
+    def late(self) -> bool:
+        """Whether it gives way."""
+        ...
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What it may find."""
+        ...
+
+    def find(self, text: str) -> Iterable[Found]:
+        """Find it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """A pattern of the user's: whatever the expression matches is of this kind.
@@ -37,6 +59,7 @@ class Pattern:
 
     kind: str
     expression: str
+    late: ClassVar[bool] = False
     compiled: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -51,6 +74,17 @@ class Pattern:
         if compiled.match(""):
             raise UsageError(f"The pattern for {self.kind} matches an empty text: say what it must hold.")
         object.__setattr__(self, "compiled", compiled)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Its kind."""
+        return (self.kind,)
+
+    def find(self, text: str) -> Iterator[Found]:
+        """Yield what it matches."""
+        return (
+            Found(match.start(), match.end(), self.kind) for match in self.compiled.finditer(text) if match[0]
+        )
 
 
 def parse_patterns(table: Mapping[str, str]) -> tuple[Pattern, ...]:

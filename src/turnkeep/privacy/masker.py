@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .finder import find
-from .kinds import KINDS, LITERAL, Found, Pattern
+from .kinds import KINDS, LITERAL, Found, Rule
 from .marks import LIKE_MARK, NO_MARKS, Marks
 
 
@@ -23,7 +23,7 @@ class Masked:
 def mask(
     text: str,
     marks: Marks = NO_MARKS,
-    patterns: Sequence[Pattern] = (),
+    patterns: Sequence[Rule] = (),
     others: Iterable[Found] = (),
     *,
     own: bool = False,
@@ -58,10 +58,15 @@ def mask(
     return Masked("".join([*pieces, text[after:]]), marks)
 
 
-def _find_literals(text: str, marks: Marks, patterns: Sequence[Pattern]) -> list[Found]:
+def _find_literals(text: str, marks: Marks, patterns: Sequence[Rule]) -> list[Found]:
     if "[" not in text:
         return []
-    kinds = {*KINDS, LITERAL, *(pattern.kind for pattern in patterns), *(mark.kind for mark in marks.marks)}
+    kinds = {
+        *KINDS,
+        LITERAL,
+        *(kind for rule in patterns for kind in rule.kinds),
+        *(mark.kind for mark in marks.marks),
+    }
     return [
         Found(match.start(), match.end(), LITERAL) for match in LIKE_MARK.finditer(text) if match[1] in kinds
     ]
@@ -75,7 +80,7 @@ def _prefer(first: Iterable[Found], second: Iterable[Found]) -> list[Found]:
     return kept
 
 
-def find_shown(text: str, marks: Marks, patterns: Sequence[Pattern] = ()) -> list[str]:
+def find_shown(text: str, marks: Marks, patterns: Sequence[Rule] = ()) -> list[str]:
     """List what a model has written by itself: values that it was not given, and marks that stand for nothing.
 
     Args:

@@ -19,7 +19,7 @@ from ..wire.exchange import (
     ToolCallDelta,
     WireMessage,
 )
-from .kinds import Pattern
+from .kinds import Rule
 from .marks import NO_MARKS, Mark, Marks, Unmasker
 from .masker import find_shown, mask
 
@@ -51,7 +51,7 @@ class MaskedRequest:
 def mask_request(
     request: Request,
     marks: Marks,
-    patterns: Sequence[Pattern] = (),
+    patterns: Sequence[Rule] = (),
     known: Known | None = None,
 ) -> MaskedRequest:
     """Mask every text of a request; images, names and tools are left as they are.
@@ -92,7 +92,7 @@ def _places(message: WireMessage) -> Iterator[Place]:
         yield _ARGUMENTS, call["function"]["arguments"]
 
 
-def _mask_text(place: Place, marks: Marks, patterns: Sequence[Pattern]) -> tuple[str, Marks]:
+def _mask_text(place: Place, marks: Marks, patterns: Sequence[Rule]) -> tuple[str, Marks]:
     kind, text = place
     if kind != _ARGUMENTS:
         masked = mask(text, marks, patterns, own=kind == _OWN)
@@ -153,7 +153,7 @@ class Unmasking:
         patterns: as in `find`.
     """
 
-    def __init__(self, marks: Marks, patterns: Sequence[Pattern] = ()) -> None:
+    def __init__(self, marks: Marks, patterns: Sequence[Rule] = ()) -> None:
         self._marks, self._patterns = marks, patterns
         escaped = Marks(tuple(replace(one, value=_escape(one.value)) for one in marks.marks if one.value))
         self._text, self._reasoning = Unmasker(marks), Unmasker(marks)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,7 @@ from ..carrying import Outcome, Wish, import_file
 from ..errors import TurnkeepError, UsageError
 from ..exporting import (
     Change,
+    ChangeOf,
     export_all,
     export_all_openai,
     export_jsonl,
@@ -33,30 +35,55 @@ from .opening import open_store
 from .records import count_path, saved_line
 from .screen import one_line, plural
 
+if TYPE_CHECKING:
+    from ..store.sqlite import SqliteStore
+
 MOST_NAMED = 5  # conversations that are named where something went wrong; the others are counted
+MASKED = (
+    "Marks such as [EMAIL_1] stand in it for personal data: an import brings back the marks, not the values."
+)
 
 
 # -- export -------------------------------------------------------------------
 async def write_one(
-    settings: Settings, name: str, form: str, output: Path | None, change: Change | None = None
+    settings: Settings, name: str, form: str, output: Path | None, *, masked: bool = False
 ) -> None:
-    """Write a conversation to a new file, or to standard output; `change` is applied to every text."""
+    """Write a conversation to a new file, or to standard output.
+
+    Raises:
+        MissingExtra: it is to be masked, and what finds personal data is not installed.
+    """
     async with open_store(settings, make=False) as store:
         row = await find_conversation(store, name)
+        change_of = _hide(store, settings) if masked else None
+        change = None if change_of is None else await change_of(row)
         await _write(_pieces(store, row, form, change), output)
         if output is not None:
             count = row.turns if form == "jsonl" else await count_path(store, row)
             click.echo(saved_line(count, output), err=True)
+    _tell_masked(masked)
 
 
-async def write_all(settings: Settings, form: str, output: Path | None, change: Change | None = None) -> None:
+async def write_all(settings: Settings, form: str, output: Path | None, *, masked: bool = False) -> None:
     """Write all conversations, likewise."""
     async with open_store(settings, make=False) as store:
-        await _write(_all_pieces(store, form, change), output)
+        await _write(_all_pieces(store, form, _hide(store, settings) if masked else None), output)
         if output is not None:
             count = len([row async for row in list_all(store, OWNER)])
             verb = "is" if count == 1 else "are"
             click.echo(f"{plural(count, 'conversation')} {verb} in {output}.", err=True)
+    _tell_masked(masked)
+
+
+def _hide(store: "SqliteStore", settings: Settings) -> ChangeOf:
+    from .hiding import Hiding  # with all that finds
+
+    return Hiding(store, settings.rules).change_for
+
+
+def _tell_masked(masked: bool) -> None:
+    if masked:
+        click.echo(f"turnkeep: {MASKED}", err=True)
 
 
 def _pieces(store: Store, row: Conversation, form: str, change: Change | None) -> AsyncIterator[str]:
@@ -65,16 +92,17 @@ def _pieces(store: Store, row: Conversation, form: str, change: Change | None) -
     return write(store, row, change)
 
 
-def _all_pieces(store: Store, form: str, change: Change | None) -> AsyncIterator[str]:
-    """All conversations; `change` is applied to every text."""
+def _all_pieces(store: Store, form: str, change_of: ChangeOf | None) -> AsyncIterator[str]:
+    """All conversations; what `change_of` gives of each is applied to every text."""
     if form == "markdown":
-        return _all_markdown(store, change)
-    return (export_all if form == "jsonl" else export_all_openai)(store, OWNER, change)
+        return _all_markdown(store, change_of)
+    return (export_all if form == "jsonl" else export_all_openai)(store, OWNER, change_of)
 
 
-async def _all_markdown(store: Store, change: Change | None) -> AsyncIterator[str]:
+async def _all_markdown(store: Store, change_of: ChangeOf | None) -> AsyncIterator[str]:
     between = ""
     async for row in list_all(store, OWNER):
+        change = None if change_of is None else await change_of(row)
         yield between
         async for piece in export_markdown(store, row, change):
             yield piece

@@ -27,18 +27,26 @@ READ = ("jsonl", "chatgpt", "openwebui", "sillytavern", "openai", "llm")  # FORM
     help="All of it; to read; or OpenAI messages.",
 )  # fmt: skip
 @click.option("--markdown", is_flag=True, help="The same as --format markdown.")
+@click.option("--masked", is_flag=True, help="Marks such as [EMAIL_1] in place of personal data.")
 @click.option("--all", "everything", is_flag=True, help="All conversations.")
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path), metavar="FILE", help="A new file to write to."
 )
 @with_settings("db")
 def export(
-    name: str | None, form: str, markdown: bool, everything: bool, output: Path | None, **flags: str | None
+    name: str | None,
+    form: str,
+    markdown: bool,
+    masked: bool,
+    everything: bool,
+    output: Path | None,
+    **flags: str | None,
 ) -> None:
     """Write a conversation, or all of them, to standard output.
 
     As JSON Lines all of it: branches, states, receipts and times; turnkeep import
-    reads it again. As Markdown or messages, the turns that count.
+    reads it again. As Markdown or messages, the turns that count. What is masked
+    cannot be read again whole: the values are not in it.
     """
     form = "markdown" if markdown else form
     if everything is (name is not None):
@@ -48,7 +56,9 @@ def export(
 
     settings = load_settings(flags)
     asyncio.run(
-        write_all(settings, form, output) if name is None else write_one(settings, name, form, output)
+        write_all(settings, form, output, masked=masked)
+        if name is None
+        else write_one(settings, name, form, output, masked=masked)
     )
 
 

@@ -94,6 +94,7 @@ async def open_chat(
         recall_everywhere=settings.recall_everywhere,
         on_wait=on_wait,
         patterns={pattern.kind: pattern.expression for pattern in settings.patterns},
+        names=settings.names,
         **settings.turn_options,
     )
     try:

@@ -16,7 +16,7 @@ from .flags import with_settings
 from .screen import one_line, plural, printable
 
 if TYPE_CHECKING:
-    from ..privacy import Pattern  # with all that finds: imported when something is looked for
+    from ..privacy.kinds import Rule  # with all that finds: imported when something is looked for
 
 ALL = 2**31  # conversations
 SHOWN_TURNS = 12  # of the turns in which a value stands
@@ -50,7 +50,7 @@ async def _scan(settings: Settings, name: str | None, *, whole: bool) -> int:
     count = 0
     async with open_store(settings, make=False) as store:
         rows = await (_find_one(store, name) if name else store.list_conversations(OWNER, limit=ALL))
-        async for line in scan_lines(store, rows, settings.patterns, whole=whole):
+        async for line in scan_lines(store, rows, settings.rules, whole=whole):
             click.echo(line)
             count += 1
     return count
@@ -74,7 +74,7 @@ class Holding:
 
 
 async def scan_lines(
-    store: Store, conversations: Sequence[Conversation], patterns: "Sequence[Pattern]", *, whole: bool
+    store: Store, conversations: Sequence[Conversation], patterns: "Sequence[Rule]", *, whole: bool
 ) -> AsyncIterator[str]:
     """Yield what the conversations hold: a heading for each that holds anything, then a line a value.
 
@@ -94,7 +94,7 @@ async def scan_lines(
 
 
 async def scan_conversation(
-    store: Store, row: Conversation, patterns: "Sequence[Pattern]" = ()
+    store: Store, row: Conversation, patterns: "Sequence[Rule]" = ()
 ) -> list[Holding]:
     """List the values that a conversation holds, by kind, then in the order in which they came."""
     from ..privacy import find

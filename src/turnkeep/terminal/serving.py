@@ -81,7 +81,7 @@ def make_serve_settings(settings: Settings, engines: tuple[str, ...]) -> "ServeS
         body_bytes=settings.max_body,
         stall_seconds=settings.stall_seconds,
         grace_seconds=settings.grace_seconds,
-        patterns=settings.patterns,
+        patterns=settings.rules,
         retention_days=settings.retention_days,
         **settings.turn_options,
     )
