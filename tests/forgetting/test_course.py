@@ -1,8 +1,10 @@
 """A forget as a whole: what is left to do outside is remembered, done by the next one, and proven."""
 
 import asyncio
+import json
 import os
 import sqlite3
+import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from turnkeep import AsyncChat, ConversationNotFound, ForgetReceipt, UsageError
 from turnkeep.engine.absent import AbsentEngine
-from turnkeep.errors import StoreError
+from turnkeep.errors import EngineProtocolError, StoreError
 from turnkeep.forgetting.courses import LOG, Forgetter
 from turnkeep.forgetting.journals import JournalPlace
 from turnkeep.forgetting.opening import open_forgetter
@@ -167,6 +169,56 @@ def test_of_a_value_every_mention_gets_the_mark_in_all_conversations(tmp_path: P
         assert b"5550199" not in all_bytes(tmp_path)
 
     run(tmp_path, script, "Call 0171 5550199, and say hello.", "I like tea.")
+
+
+def test_of_a_value_the_journal_forgets_also_what_an_error_quoted(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        engine = ScriptedEngine([[EngineProtocolError("It refuses: XYLO-77421.")], "ok"])
+        chat = AsyncChat(
+            engine, db=store, conversation=conversation, upkeep=False, audit="full", embeddings="off"
+        )
+        with pytest.raises(EngineProtocolError):
+            await chat.ask("Go on.")
+        await chat.ask("And now?")
+        await chat.close()
+        receipt = await forgetter(store).forget("local", EveryMention(value="XYLO-77421"))
+        assert tuple(receipt) == (1, 2)
+        assert receipt.is_proven
+        assert b"XYLO" not in all_bytes(tmp_path)
+
+    run(tmp_path, script, "My badge is XYLO-77421.")
+
+
+def test_of_a_value_the_proof_looks_for_it_where_no_conversation_holds_it(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, _: str) -> None:
+        left = tmp_path / "turnkeep.db.copy"
+        left.write_text("my badge is XYLO-77421")
+        receipt = await forgetter(store).forget("local", EveryMention(value="XYLO-77421"))
+        assert tuple(receipt) == ()
+        assert receipt.proof is not None
+        assert list(receipt.proof.found) == [str(left)]
+
+    run(tmp_path, script, "It rains.")
+
+
+def test_a_value_is_found_in_tool_traffic_however_json_wrote_it(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        receipt = await forgetter(store).forget("local", EveryMention(value="Zoë Müller"))
+        assert receipt.turns == {conversation: (1, 2, 3)}
+        assert receipt.is_proven
+        kept = all_bytes(tmp_path)
+        assert b"M\\u00fcller" not in kept
+        assert "Müller".encode() not in kept
+        assert unicodedata.normalize("NFD", "Müller").encode() not in kept
+
+    run(
+        tmp_path,
+        script,
+        json.dumps({"to": "Hi,\nZoë Müller"}),
+        unicodedata.normalize("NFD", "Write to Zoë Müller."),
+        "Write to ZOË MÜLLER.",
+        "It rains.",
+    )
 
 
 def test_a_value_in_the_log_alone_is_found_by_its_words_afterwards(tmp_path: Path) -> None:
