@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import sqlite3
 import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
@@ -391,6 +392,21 @@ def test_what_a_killed_backup_has_left_goes(tmp_path: Path) -> None:
         receipt = await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=1))
         assert receipt.state != "pending"
         assert not part.exists()
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
+def test_what_a_killed_restore_has_left_is_found_and_goes(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        await asyncio.to_thread(back_up, tmp_path / "turnkeep.db", tmp_path / "one.db", lambda *_: None)
+        left = tmp_path / ".turnkeep.db.0a1b2c3d.new"
+        shutil.copy(tmp_path / "one.db", left)
+        receipt = await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=1))
+        assert receipt.proof is not None
+        assert list(receipt.proof.found) == [str(left)]  # somebody may be writing it at this moment
+        os.utime(left, (1.0, 1.0))
+        assert (await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=2))).is_proven
+        assert SECRET.encode() not in all_bytes(tmp_path)
 
     run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
 

@@ -5,6 +5,7 @@ of that name is never half a backup, whenever the process dies. The copy of an e
 it nothing needs to be opened: no statement here reads or writes what was said.
 """
 
+import glob
 import os
 import secrets
 import shutil
@@ -25,6 +26,7 @@ from .database import APPLICATION_ID, Database, explain, open_database
 STEP_PAGES = 256  # copied at a time: 1 MB, some ms
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _STILL_SECONDS = 60.0  # a backup that goes on writes more often
+_SUCCESSORS = ".{}.*.new*"  # how copies are called that are to take a database's place
 _WAIT_SECONDS = 2.0  # for a program that is just ending
 
 Told: TypeAlias = Callable[[int, int], None]  # pages done, pages in all
@@ -117,13 +119,17 @@ def is_being_made(backup: Backup) -> bool:
     if backup.finished is not None:
         return False
     part = _part_of(Path(backup.path), backup.number)
-    try:
-        if time.time() - part.stat().st_mtime < _STILL_SECONDS:
-            return True
-    except FileNotFoundError:
-        pass
+    if _is_written(part):
+        return True
     drop_file(part)
     return False
+
+
+def _is_written(part: Path) -> bool:
+    try:
+        return time.time() - part.stat().st_mtime < _STILL_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def _drop_texts(copy: Path) -> None:
@@ -228,9 +234,16 @@ def restore(database_file: Path, backup: Path, told: Told) -> Path | None:
 def new_beside(database_file: Path) -> Path:
     """A name beside the database for its successor; what killed ones have left is taken away."""
     private.make_folder(database_file.parent)
-    for left in database_file.parent.glob(f".{database_file.name}.*.new*"):
+    for left in database_file.parent.glob(_SUCCESSORS.format(glob.escape(database_file.name))):
         left.unlink(missing_ok=True)
     return database_file.with_name(f".{database_file.name}.{secrets.token_hex(4)}.new")
+
+
+def drop_successors(database_file: Path) -> None:
+    """Take away what killed restores and repairs have left beside a database: whole copies of what was said."""
+    for left in database_file.parent.glob(_SUCCESSORS.format(glob.escape(database_file.name))):
+        if not _is_written(left):
+            left.unlink(missing_ok=True)
 
 
 def _copy_checked(backup: Path, part: Path, told: Told) -> None:
