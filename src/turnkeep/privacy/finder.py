@@ -44,7 +44,7 @@ def find(text: str, patterns: Sequence[Pattern] = (), others: Iterable[Found] = 
     if _TRIGGER.search(text):
         found += _find_all(text if text.isascii() else _plain(text))
     found += others
-    return _part(found, len(text)) if len(found) > 1 else found
+    return part(found, len(text)) if len(found) > 1 else found
 
 
 def _plain(text: str) -> str:
@@ -77,8 +77,8 @@ def _find_all(text: str) -> Iterator[Found]:
         yield from find_phones(text, judges)
 
 
-def _part(found: Sequence[Found], length: int) -> list[Found]:
-    """Of finds that overlap keep the one that came first."""
+def part(found: Iterable[Found], length: int) -> list[Found]:
+    """Of finds that overlap keep the one that came first; in order of the text, which is so long."""
     kept: list[Found] = []
     taken = bytearray(length)
     for one in found:
