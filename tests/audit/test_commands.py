@@ -11,6 +11,7 @@ from turnkeep.audit.base import AuditRules, Which
 from turnkeep.audit.recorder import Recorder
 from turnkeep.cli import run
 from turnkeep.store.sqlite import SqliteStore
+from turnkeep.store.sqlite.backups import back_up, restore
 
 
 @pytest.fixture
@@ -39,6 +40,32 @@ def test_a_journal_that_is_right_is_said_to_be(database: Path, capsys: pytest.Ca
     assert capsys.readouterr().out == (
         "The journal is what was written: 5 records of 3 turns in 1 file, of 1 turn the text was forgotten.\n"
     )
+
+
+def test_a_journal_that_went_on_after_a_backup_is_right_when_that_is_restored(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def go_on(*numbers: int) -> None:
+        store = SqliteStore(database)
+        recorder = Recorder(
+            folder_in(database.parent), AuditRules(level="full", rotate_bytes=4_096), heads=store
+        )
+        for number in numbers:
+            await recorder.keep(entry(number, "Hällo\n" * 200, conversation="conv_4"))
+        await recorder.close()
+        await store.close()
+
+    copy = back_up(database, database.parent / "copy.db", lambda *_: None)
+    asyncio.run(go_on(4, 5, 6, 7))
+    restore(database, copy, lambda *_: None)
+    assert call(database, "verify") == 0
+    asyncio.run(go_on(8, 9))
+    assert call(database, "verify") == 0
+    last = max(folder_in(database.parent).path.glob("0001-*.jsonl"))
+    last.write_bytes(b"".join(last.read_bytes().splitlines(keepends=True)[:-1]))
+    capsys.readouterr()
+    assert call(database, "verify") == 1
+    assert f"{last.name}: cut off" in capsys.readouterr().out
 
 
 def test_what_is_wrong_is_named(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,20 @@ def test_a_value_is_forgotten_everywhere_and_proven(home: Path, capsys: pytest.C
     assert "you: Call [forgotten] today." in printed(capsys, "show", "ana")
 
 
+def test_what_is_left_is_told_by_the_exit_status(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backup = tmp_path / "one.db"
+    printed(capsys, "backup", str(backup))
+    backup.write_bytes(b"somebody else's" * 500)
+    left = printed(capsys, "forget", "ana", "1", "--yes", status=1)
+    assert f"pending. These could not be written anew: {backup}" in left
+    backup.unlink()
+    printed(capsys, "retain")
+    printed(capsys, "forget", "ana", "2", "--yes")
+    assert b"Call 0171" not in held(home)
+
+
 def test_a_conversation_and_everything_of_an_owner_go(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "forget", "ana", "--yes").startswith("Forgotten: 1 conversation.")
     assert printed(capsys, "list").splitlines()[0].startswith("bea")

@@ -1,8 +1,11 @@
 """A forget as a whole: what is left to do outside is remembered, done by the next one, and proven."""
 
 import asyncio
+import json
 import os
+import shutil
 import sqlite3
+import unicodedata
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 
 from turnkeep import AsyncChat, ConversationNotFound, ForgetReceipt, UsageError
 from turnkeep.engine.absent import AbsentEngine
-from turnkeep.errors import StoreError
+from turnkeep.errors import EngineProtocolError, StoreError
 from turnkeep.forgetting.courses import LOG, Forgetter
 from turnkeep.forgetting.journals import JournalPlace
 from turnkeep.forgetting.opening import open_forgetter
@@ -27,7 +30,7 @@ from turnkeep.store.erasing import (
     What,
 )
 from turnkeep.store.sqlite import SqliteStore
-from turnkeep.store.sqlite.backups import back_up
+from turnkeep.store.sqlite.backups import back_up, restore
 from turnkeep.testing import ScriptedEngine
 
 SECRET = "xylophonist in Lisbon"
@@ -64,7 +67,8 @@ def run(path: Path, script: Script, *texts: str) -> None:
 
 
 def all_bytes(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+    paths = [folder, *sorted(folder.rglob("*"))]
+    return b"".join(path.read_bytes() for path in paths if path.is_file())
 
 
 async def bodies(store: SqliteStore, conversation: str) -> list[str]:
@@ -167,6 +171,56 @@ def test_of_a_value_every_mention_gets_the_mark_in_all_conversations(tmp_path: P
         assert b"5550199" not in all_bytes(tmp_path)
 
     run(tmp_path, script, "Call 0171 5550199, and say hello.", "I like tea.")
+
+
+def test_of_a_value_the_journal_forgets_also_what_an_error_quoted(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        engine = ScriptedEngine([[EngineProtocolError("It refuses: XYLO-77421.")], "ok"])
+        chat = AsyncChat(
+            engine, db=store, conversation=conversation, upkeep=False, audit="full", embeddings="off"
+        )
+        with pytest.raises(EngineProtocolError):
+            await chat.ask("Go on.")
+        await chat.ask("And now?")
+        await chat.close()
+        receipt = await forgetter(store).forget("local", EveryMention(value="XYLO-77421"))
+        assert tuple(receipt) == (1, 2)
+        assert receipt.is_proven
+        assert b"XYLO" not in all_bytes(tmp_path)
+
+    run(tmp_path, script, "My badge is XYLO-77421.")
+
+
+def test_of_a_value_the_proof_looks_for_it_where_no_conversation_holds_it(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, _: str) -> None:
+        left = tmp_path / "turnkeep.db.copy"
+        left.write_text("my badge is XYLO-77421")
+        receipt = await forgetter(store).forget("local", EveryMention(value="XYLO-77421"))
+        assert tuple(receipt) == ()
+        assert receipt.proof is not None
+        assert list(receipt.proof.found) == [str(left)]
+
+    run(tmp_path, script, "It rains.")
+
+
+def test_a_value_is_found_in_tool_traffic_however_json_wrote_it(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        receipt = await forgetter(store).forget("local", EveryMention(value="Zoë Müller"))
+        assert receipt.turns == {conversation: (1, 2, 3)}
+        assert receipt.is_proven
+        kept = all_bytes(tmp_path)
+        assert b"M\\u00fcller" not in kept
+        assert "Müller".encode() not in kept
+        assert unicodedata.normalize("NFD", "Müller").encode() not in kept
+
+    run(
+        tmp_path,
+        script,
+        json.dumps({"to": "Hi,\nZoë Müller"}),
+        unicodedata.normalize("NFD", "Write to Zoë Müller."),
+        "Write to ZOË MÜLLER.",
+        "It rains.",
+    )
 
 
 def test_a_value_in_the_log_alone_is_found_by_its_words_afterwards(tmp_path: Path) -> None:
@@ -288,6 +342,36 @@ def test_backups_are_written_anew_without_it(tmp_path: Path) -> None:
     run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
 
 
+@pytest.mark.moves_prefix(reason="a restore takes back what the model has read last")
+def test_a_turn_that_a_restore_took_back_is_not_taken_for_the_one_with_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "turnkeep.db"
+
+    async def first() -> str:
+        store = SqliteStore(path)
+        conversation = await talk(store, "It rains.", name="first")
+        await asyncio.to_thread(back_up, path, tmp_path / "one.db", lambda *_: None)
+        await talk(store, "What went on before.", name="first")
+        await store.close()
+        return conversation
+
+    async def second(conversation: str, aside: Path) -> None:
+        store = SqliteStore(path)
+        await talk(store, f"My aunt is a {SECRET}.", name="first")
+        receipt = await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=2))
+        assert receipt.is_proven
+        assert SECRET.encode() not in all_bytes(tmp_path)
+        assert b"What went on before." in all_bytes(aside)
+        again = await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=1))
+        assert tuple(again) == (1,)
+        assert b"It rains." not in all_bytes(tmp_path)
+        await store.close()
+
+    conversation = asyncio.run(first())
+    aside = restore(path, tmp_path / "one.db", lambda *_: None)
+    assert aside is not None
+    asyncio.run(second(conversation, aside))
+
+
 def test_a_backup_holds_no_texts_of_a_forget_that_is_not_done(tmp_path: Path) -> None:
     backup = tmp_path / "one.db"
 
@@ -339,6 +423,21 @@ def test_what_a_killed_backup_has_left_goes(tmp_path: Path) -> None:
         receipt = await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=1))
         assert receipt.state != "pending"
         assert not part.exists()
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
+def test_what_a_killed_restore_has_left_is_found_and_goes(tmp_path: Path) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        await asyncio.to_thread(back_up, tmp_path / "turnkeep.db", tmp_path / "one.db", lambda *_: None)
+        left = tmp_path / ".turnkeep.db.0a1b2c3d.new"
+        shutil.copy(tmp_path / "one.db", left)
+        receipt = await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=1))
+        assert receipt.proof is not None
+        assert list(receipt.proof.found) == [str(left)]  # somebody may be writing it at this moment
+        os.utime(left, (1.0, 1.0))
+        assert (await forgetter(store).forget("local", OneTurn(conversation=conversation, turn=2))).is_proven
+        assert SECRET.encode() not in all_bytes(tmp_path)
 
     run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
 

@@ -1,5 +1,8 @@
 """Marks: stable, put back byte for byte, wherever a stream is cut; and forgotten."""
 
+import time
+from collections.abc import Callable
+
 import hypothesis
 import pytest
 from hypothesis import strategies as st
@@ -9,7 +12,7 @@ from turnkeep.privacy import Mark, Marks, Unmasker, find_shown, mask, parse_patt
 
 WORDS = st.sampled_from(
     [*person.VALUES, "Hello ", " and ", "\n", "[", "]", "[EMAIL_1]", "[EMAIL_2]", "[LITERAL_1]", "[PHONE_", "_1]", "call me: ", "[[",
-     "anna@example.com", "anna@example.com.au", "bob@example.com", "467 3395", "[IP_0]", "1", "x"]
+     "https://u:", "@example.com/", "password: a", "-----BEGIN PRIVATE KEY-----", "anna@example.com", "anna@example.com.au", "bob@example.com", "467 3395", "[IP_0]", "1", "x"]
 )  # fmt: skip
 TEXTS = st.lists(WORDS, max_size=12).map("".join)
 
@@ -75,6 +78,37 @@ def test_a_mark_in_somebody_s_own_words_survives() -> None:
     assert one.text == "What does [LITERAL_1] mean? [EMAIL_1]"
     assert unmask("[LITERAL_1] means [EMAIL_1]", one.marks) == "[EMAIL_1] means anna@example.com"
     assert mask("[TODO_1] and [1]").text == "[TODO_1] and [1]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://user:pw[IP_1]x@example.com/",
+        "password: abc[EMAIL_1]def123",
+        "-----BEGIN PRIVATE KEY-----\nabc[EMAIL_1]def\n-----END PRIVATE KEY-----",
+        "ticket [EMAIL_1] x",
+    ],
+)
+def test_a_value_that_holds_what_looks_like_a_mark_is_hidden_whole(text: str) -> None:
+    patterns = parse_patterns({"TICKET": r"ticket \[EMA"})
+    masked = mask(text, patterns=patterns)
+    assert unmask(masked.text, masked.marks) == text
+    (value,) = masked.marks.by_value
+    assert len(masked.text) == len(text) - len(value) + len(masked.marks.by_value[value].text)
+    again = mask(f"It was {value}, no?", masked.marks)
+    assert again.text == f"It was {masked.marks.by_value[value].text}, no?"
+
+
+def test_thousands_of_values_are_masked_in_the_time_it_takes_to_read_them() -> None:
+    few, many = (" ".join(f"u{number}@example.com" for number in range(count)) for count in (500, 5_000))
+    mask("1@")  # what is loaded with the first, is loaded
+    assert _seconds(lambda: mask(many)) < 40 * _seconds(lambda: mask(few)), "its square would be 100 times"
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
 
 
 def test_what_the_model_wrote_becomes_the_same_text_again() -> None:

@@ -5,6 +5,7 @@ that is gone or was moved away is out of reach, and cannot be known to be so: th
 """
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from ..audit.folder import open_private, sync_folder
 from ..errors import ConversationNotFound, StoreError
+from ..store.erasing import OneTurn
 from .courses import ForgettingStore
 from .places import Searched, Task, search_files
 from .receipt import PlaceReceipt
@@ -85,6 +87,8 @@ class Backups:
 
     async def _erase_in(self, store: ForgettingStore, task: Task) -> bool:
         try:
+            if isinstance(task.what, OneTurn) and not await self._is_same(store, task.owner, task.what):
+                return False
             touched = await store.list_touched(task.owner, task.what)
             taken = [
                 await store.take_lease(
@@ -102,6 +106,15 @@ class Backups:
             )
         except ConversationNotFound:
             return False  # the backup is older than the conversation, or has no such turn
+
+    async def _is_same(self, store: ForgettingStore, owner: str, what: OneTurn) -> bool:
+        """Whether a copy has the same turn under the number; after a restore another one may have come there."""
+        with contextlib.suppress(ConversationNotFound):  # of the database: then the copy's is taken for it
+            here = await self.store.load_turn_items(owner, what.conversation, what.turn)
+            there = await store.load_turn_items(owner, what.conversation, what.turn)
+            ids = {item.id for item in here}
+            return not ids or not there or any(item.id in ids for item in there)
+        return True
 
 
 def _advise(failed: Sequence[str], making: Sequence[str]) -> str:

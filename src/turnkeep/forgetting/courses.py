@@ -18,7 +18,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ..context.mentions import Mention
-from ..context.pieces import Piece, cut_pieces
+from ..context.pieces import FEWEST_BYTES, Piece, cut_pieces
 from ..errors import Conflict
 from ..store.base import Lease, Store
 from ..store.erasing import Erased, Eraser, EveryMention, What
@@ -213,12 +213,13 @@ def _describe(erased: Erased) -> PlaceReceipt:
 
 
 def _values(erased: Erased, what: What) -> set[str]:
-    """A value as it stood in the texts."""
+    """A value as it stood in the texts, and as it was named: it may stand where no conversation holds it."""
     if not isinstance(what, EveryMention):
         return set()
     mention = Mention(what.value)
     texts = (text for text in erased.texts if isinstance(text, str))
-    return {found for text in texts for found in mention.find(text)}
+    named = {what.value} if len(what.value.encode("utf-8", "replace")) >= FEWEST_BYTES else set()
+    return named | {found for text in texts for found in mention.find(text)}
 
 
 def _proof(pieces: Sequence[Piece], searched: Searched, common: frozenset[Piece]) -> Proof:

@@ -4,6 +4,7 @@ A further place is plugged in by one line where the list of places is made (`For
 of an audit, backups, whatever comes.
 """
 
+import glob
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -169,13 +170,8 @@ class Folder:
     def paths(self) -> Iterable[Path]:
         """The database with its log and whatever stands beside it under its name, and all of the data folder."""
         if self.database is not None and self.database.parent.is_dir():
-            yield from (
-                path for path in self.database.parent.glob(f"{_plain(self.database.name)}*") if path.is_file()
-            )
+            name = glob.escape(self.database.name)
+            for pattern in (f"{name}*", f".{name}.*"):  # what is being made has a name that is not shown
+                yield from (path for path in self.database.parent.glob(pattern) if path.is_file())
         if self.folder is not None and self.folder.is_dir():
             yield from (path for path in self.folder.rglob("*") if path.is_file())
-
-
-def _plain(name: str) -> str:
-    """A name without the marks of patterns."""
-    return "".join(f"[{mark}]" if mark in "*?[" else mark for mark in name)

@@ -221,11 +221,5 @@ class _Told:
     def read(self, count: int = -1) -> bytes:
         piece = self._file.read(count)
         self._done += len(piece)
-        self._told(min(self._done, self._size), self._size)  # the first bytes are looked at twice
+        self._told(min(self._done, self._size), self._size)
         return piece
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seek(self, place: int) -> int:
-        return self._file.seek(place)

@@ -46,7 +46,7 @@ def find(text: str, patterns: Sequence[Rule] = (), others: Iterable[Found] = ())
         found += _find_all(text if text.isascii() else _plain(text))
     found += others
     found += [one for rule in patterns if rule.late for one in rule.find(text)]
-    return _part(found, len(text)) if len(found) > 1 else found
+    return part(found, len(text)) if len(found) > 1 else found
 
 
 def _plain(text: str) -> str:
@@ -79,8 +79,8 @@ def _find_all(text: str) -> Iterator[Found]:
         yield from find_phones(text, judges)
 
 
-def _part(found: Sequence[Found], length: int) -> list[Found]:
-    """Of finds that overlap keep the one that came first."""
+def part(found: Iterable[Found], length: int) -> list[Found]:
+    """Of finds that overlap keep the one that came first; in order of the text, which is so long."""
     kept: list[Found] = []
     taken = bytearray(length)
     for one in found:

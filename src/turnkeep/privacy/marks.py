@@ -68,12 +68,27 @@ class Marks:
 
     def adding(self, kind: str, value: str) -> "Marks":
         """The marks with one for this value; themselves where it has one."""
-        if value in self.by_value:
+        return self.adding_all([(kind, value)])
+
+    def adding_all(self, found: Iterable[tuple[str, str]]) -> "Marks":
+        """The marks with one for each of these kinds and values that has none."""
+        new: dict[str, str] = {}
+        for kind, value in found:
+            if value not in self.by_value:
+                new.setdefault(value, kind)
+        if not new:
             return self
-        number = 1 + max((mark.number for mark in self.marks if mark.kind == kind), default=0)
-        while f"[{kind}_{number}]" in self.shown:  # a model has written it: it would be put back there
-            number += 1
-        return replace(self, marks=(*self.marks, Mark(kind, number, value)))
+        last: dict[str, int] = {}
+        for mark in self.marks:
+            last[mark.kind] = max(mark.number, last.get(mark.kind, 0))
+        added = []
+        for value, kind in new.items():
+            number = last.get(kind, 0) + 1
+            while f"[{kind}_{number}]" in self.shown:  # a model has written it: it would be put back there
+                number += 1
+            last[kind] = number
+            added.append(Mark(kind, number, value))
+        return replace(self, marks=(*self.marks, *added))
 
     def showing(self, values: Iterable[str]) -> "Marks":
         """The marks with further values that are left as they are."""

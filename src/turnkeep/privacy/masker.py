@@ -7,7 +7,7 @@ in their own words, which then is a value itself (`LITERAL`).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .finder import find
+from .finder import find, part
 from .kinds import KINDS, LITERAL, Found, Rule
 from .marks import LIKE_MARK, NO_MARKS, Marks
 
@@ -41,21 +41,28 @@ def mask(
     Raises:
         MissingExtra: as `find`.
     """
-    found = [*_find_literals(text, marks, patterns), *find(text, patterns, others)]
-    found = [one for one in found if text[one.start : one.end] not in marks.shown]
-    if marks.known is not None:
-        known = [
-            Found(match.start(), match.end(), marks.by_value[match[0]].kind)
-            for match in marks.known.finditer(text)
-        ]
-        found = _prefer(known, found) if own else _prefer(found, known)
+    found = [one for one in find(text, patterns, others) if text[one.start : one.end] not in marks.shown]
+    known = _find_known(text, marks)
+    # What somebody wrote like a mark comes last: a key or an address may hold it, and is one value then.
+    literals = [
+        one for one in _find_literals(text, marks, patterns) if text[one.start : one.end] not in marks.shown
+    ]
+    parts = part([*known, *found, *literals] if own else [*found, *known, *literals], len(text))
+    marks = marks.adding_all((one.kind, text[one.start : one.end]) for one in parts)
     pieces, after = [], 0
-    for one in sorted(found, key=lambda one: one.start):
-        value = text[one.start : one.end]
-        marks = marks.adding(one.kind, value)
-        pieces += [text[after : one.start], marks.by_value[value].text]
+    for one in parts:
+        pieces += [text[after : one.start], marks.by_value[text[one.start : one.end]].text]
         after = one.end
     return Masked("".join([*pieces, text[after:]]), marks)
+
+
+def _find_known(text: str, marks: Marks) -> list[Found]:
+    if marks.known is None:
+        return []
+    return [
+        Found(match.start(), match.end(), marks.by_value[match[0]].kind)
+        for match in marks.known.finditer(text)
+    ]
 
 
 def _find_literals(text: str, marks: Marks, patterns: Sequence[Rule]) -> list[Found]:
@@ -70,14 +77,6 @@ def _find_literals(text: str, marks: Marks, patterns: Sequence[Rule]) -> list[Fo
     return [
         Found(match.start(), match.end(), LITERAL) for match in LIKE_MARK.finditer(text) if match[1] in kinds
     ]
-
-
-def _prefer(first: Iterable[Found], second: Iterable[Found]) -> list[Found]:
-    kept = list(first)
-    for one in second:
-        if not any(one.start < other.end and other.start < one.end for other in kept):
-            kept.append(one)
-    return kept
 
 
 def find_shown(text: str, marks: Marks, patterns: Sequence[Rule] = ()) -> list[str]:

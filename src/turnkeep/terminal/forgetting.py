@@ -85,7 +85,7 @@ def forget(
     receipt = asyncio.run(_with_store(settings, work))
     for line in receipt_lines(receipt):
         click.echo(line)
-    return 0 if dry_run or receipt.is_proven else 1
+    return 0 if dry_run or (receipt.is_proven and receipt.state != "pending") else 1
 
 
 @click.command()

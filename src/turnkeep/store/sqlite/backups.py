@@ -5,6 +5,7 @@ of that name is never half a backup, whenever the process dies. The copy of an e
 it nothing needs to be opened: no statement here reads or writes what was said.
 """
 
+import glob
 import os
 import secrets
 import shutil
@@ -12,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -25,10 +27,22 @@ from .database import APPLICATION_ID, Database, explain, open_database
 STEP_PAGES = 256  # copied at a time: 1 MB, some ms
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _STILL_SECONDS = 60.0  # a backup that goes on writes more often
+_SUCCESSORS = ".{}.*.new*"  # how copies are called that are to take a database's place
 _WAIT_SECONDS = 2.0  # for a program that is just ending
 
 Told: TypeAlias = Callable[[int, int], None]  # pages done, pages in all
-Record: TypeAlias = tuple[str, float, float | None, int | None]  # of a backup: path, made, finished, bytes
+
+
+@dataclass(slots=True)
+class Carried:
+    """What a database knows that its successor has to know, whatever it held.
+
+    backups: of each its path, when it was made, when it was finished, its bytes.
+    heads: how far each file of the audit journal has come: name, records, last link, state, proof. The journal stays.
+    """
+
+    backups: Sequence[tuple[str, float, float | None, int | None]] = ()
+    heads: Sequence[tuple[str, int, str, str, str]] = ()
 
 
 # -- backup -----------------------------------------------------------------------------------------
@@ -117,13 +131,17 @@ def is_being_made(backup: Backup) -> bool:
     if backup.finished is not None:
         return False
     part = _part_of(Path(backup.path), backup.number)
-    try:
-        if time.time() - part.stat().st_mtime < _STILL_SECONDS:
-            return True
-    except FileNotFoundError:
-        pass
+    if _is_written(part):
+        return True
     drop_file(part)
     return False
+
+
+def _is_written(part: Path) -> bool:
+    try:
+        return time.time() - part.stat().st_mtime < _STILL_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def _drop_texts(copy: Path) -> None:
@@ -228,9 +246,16 @@ def restore(database_file: Path, backup: Path, told: Told) -> Path | None:
 def new_beside(database_file: Path) -> Path:
     """A name beside the database for its successor; what killed ones have left is taken away."""
     private.make_folder(database_file.parent)
-    for left in database_file.parent.glob(f".{database_file.name}.*.new*"):
+    for left in database_file.parent.glob(_SUCCESSORS.format(glob.escape(database_file.name))):
         left.unlink(missing_ok=True)
     return database_file.with_name(f".{database_file.name}.{secrets.token_hex(4)}.new")
+
+
+def drop_successors(database_file: Path) -> None:
+    """Take away what killed restores and repairs have left beside a database: whole copies of what was said."""
+    for left in database_file.parent.glob(_SUCCESSORS.format(glob.escape(database_file.name))):
+        if not _is_written(left):
+            left.unlink(missing_ok=True)
 
 
 def _copy_checked(backup: Path, part: Path, told: Told) -> None:
@@ -276,18 +301,18 @@ def put_in_place(part: Path, database_file: Path) -> Path | None:
         UsageError: another program uses the database; nothing was changed.
     """
     if not database_file.exists():
-        _carry_record(part, [], None)
+        _carry_record(part, Carried(), None)
         os.replace(part, database_file)
         _sync(database_file.parent)
         return None
-    with alone(database_file) as (_, rows):
-        return swap(part, database_file, rows)
+    with alone(database_file) as (_, carried):
+        return swap(part, database_file, carried)
 
 
-def swap(part: Path, database_file: Path, rows: Sequence[Record]) -> Path:
+def swap(part: Path, database_file: Path, carried: Carried) -> Path:
     """Put a whole file in the place of a database that is held by `alone`; returns where that is kept."""
     aside = _name_aside(database_file)
-    _carry_record(part, rows, aside)
+    _carry_record(part, carried, aside)
     try:
         os.link(database_file, aside)
     except OSError:  # a file system without links
@@ -309,13 +334,13 @@ def _name_aside(database_file: Path) -> Path:
 
 
 @contextmanager
-def alone(database_file: Path) -> Iterator[tuple[sqlite3.Connection, Sequence[Record]]]:
-    """Hold the database so that nobody else can open it; gives the connection and the rows of its backups.
+def alone(database_file: Path) -> Iterator[tuple[sqlite3.Connection, Carried]]:
+    """Hold the database so that nobody else can open it; gives the connection, and what a successor has to know.
 
     A file that SQLite cannot read cannot be held, nor used by others.
     """
     connection = sqlite3.connect(database_file, isolation_level=None, timeout=_WAIT_SECONDS)
-    rows: list[Record] = []
+    carried = Carried()
     try:
         try:
             _refuse_holders(connection, database_file)
@@ -325,7 +350,13 @@ def alone(database_file: Path) -> Iterator[tuple[sqlite3.Connection, Sequence[Re
             connection.execute("BEGIN EXCLUSIVE")
             connection.execute("COMMIT")  # the lock stays, and a copy can be made of what it holds
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'backup'").fetchone():
-                rows = connection.execute("SELECT path, made, finished, bytes FROM backup").fetchall()
+                carried.backups = connection.execute(
+                    "SELECT path, made, finished, bytes FROM backup"
+                ).fetchall()
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit_head'").fetchone():
+                carried.heads = connection.execute(
+                    "SELECT file, count, link, state, mac FROM audit_head"
+                ).fetchall()
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -334,7 +365,7 @@ def alone(database_file: Path) -> Iterator[tuple[sqlite3.Connection, Sequence[Re
                 ) from error
             if code not in _DAMAGE:
                 raise
-        yield connection, rows
+        yield connection, carried
     finally:
         connection.close()
 
@@ -353,19 +384,27 @@ def _refuse_holders(connection: sqlite3.Connection, database_file: Path) -> None
         )
 
 
-def _carry_record(part: Path, rows: Sequence[Record], aside: Path | None) -> None:
-    """Bring the successor up to date, and put into it what backups there are, the old database among them."""
+def _carry_record(part: Path, carried: Carried, aside: Path | None) -> None:
+    """Bring the successor up to date, and put into it what it has to know, the old database among the backups."""
     database = open_database(part, load_migrations("sqlite"), locked=True)
     try:
         with database.writing():
             known = {backup.path for backup in list_backups(database)}
-            for path, made, finished, size in rows:
+            for path, made, finished, size in carried.backups:
                 if path not in known:
                     number = plan_backup(database, path, made)
                     if finished is not None:
                         end_backup(database, number, size or 0, finished)
             if aside is not None:
                 end_backup(database, plan_backup(database, str(aside), time.time()), 0, time.time())
+            # Of what both know, what is further on: a backup knows less of the journal than is there.
+            database.executemany(
+                "INSERT INTO audit_head (file, count, link, state, mac) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (file) DO UPDATE SET count = excluded.count, link = excluded.link, "
+                "state = excluded.state, mac = excluded.mac "
+                "WHERE excluded.count > audit_head.count OR excluded.state = 'expired'",
+                carried.heads,
+            )
             database.execute("UPDATE lease SET holder = NULL, expires = 0 WHERE holder IS NOT NULL")
         database.execute("PRAGMA journal_mode = DELETE").fetchone()
     finally:

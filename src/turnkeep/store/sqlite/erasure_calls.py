@@ -1,5 +1,6 @@
 """The part of the store that forgets: transactions, the record of what is left to do, the log and the file."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from ..base import Lease
 from ..carrying import Backup
 from ..erasing import Erased, Unfinished, What
 from . import erase as erasing
-from .backups import is_being_made
+from .backups import drop_successors, is_being_made
 from .calls import Calls
 from .carrying import list_backups
 from .conversations import find_place
@@ -83,7 +84,9 @@ class ErasureCalls(Calls):
         return await self._read(_find_kept, pieces)
 
     async def list_making(self) -> list[Backup]:
-        """The backups that are being made."""
+        """The backups that are being made; what a killed backup, restore or repair has left is taken away."""
+        if self.path is not None:
+            await asyncio.to_thread(drop_successors, self.path)
         return await self._worker.run(_list_making)
 
     async def list_owners(self) -> list[str]:

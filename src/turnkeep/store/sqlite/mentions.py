@@ -64,7 +64,7 @@ def _is_in(mention: Mention, text: str) -> bool:
 
 
 def rewrite_mentions(database: Database, place: Place, key: str, value: str) -> tuple[int, ...]:
-    """Put the mark in the place of every mention; returns the turns whose items were changed."""
+    """Put the mark in the place of every mention; returns the turns whose items, errors or receipts were changed."""
     mention = Mention(value)
     changed = _rewrite_items(database, place, key, mention)
     numbers = sorted({each.turn for each in changed})
@@ -73,14 +73,16 @@ def rewrite_mentions(database: Database, place: Place, key: str, value: str) -> 
     drop_claims(database, place)
     _drop_streamed(database, place, numbers, mention)
     _rewrite_views(database, place, numbers, mention)
+    told = set[int]()
     for table, columns in _COLUMNS.items():
         for column, is_json in columns:
-            _rewrite_column(database, place, table, column, is_json, mention)
+            keys = _rewrite_column(database, place, table, column, is_json, mention)
+            told |= {*keys} if table == "turn" else set()
     drop_compactions(database, place)
     _forget_marks(database, place, mention)
     forget_unsaid(database, place)
     mark_newest(database, place, numbers)
-    return tuple(numbers)
+    return tuple(sorted({*numbers, *told}))
 
 
 def _rewrite_items(database: Database, place: Place, key: str, mention: Mention) -> list[StoredItem]:
@@ -158,7 +160,9 @@ def _rewrite_views(database: Database, place: Place, turns: Sequence[int], menti
 
 def _rewrite_column(
     database: Database, place: Place, table: str, column: str, is_json: bool, mention: Mention
-) -> None:
+) -> list[int]:
+    """Put the mark into a column; returns what the changed rows are known by."""
+    changed = []
     for rowid, text in _texts(database, place, table, column):
         if not _is_in(mention, text):
             continue
@@ -170,6 +174,8 @@ def _rewrite_column(
             f"UPDATE {table} SET {column} = ? WHERE owner = ? AND {_conversation(table)} = ? AND {key} = ?",  # noqa: S608 - our own names
             (left, *place, rowid),
         )
+        changed.append(rowid)
+    return changed
 
 
 def _texts(database: Database, place: Place, table: str, column: str) -> list[tuple[Any, str]]:

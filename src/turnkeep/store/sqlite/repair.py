@@ -55,13 +55,13 @@ def repair(database_file: Path, told: Told) -> Repaired:
     part = new_beside(database_file)
     orphans = Path(f"{part}.orphans")
     try:
-        with alone(database_file) as (connection, rows):
+        with alone(database_file) as (connection, carried):
             _refuse_encrypted(connection, database_file)
             result = Repaired()
             _copy_or_salvage(connection, database_file, part, result, told)
             _mend_file(part, orphans, result)
             result.left = examine(part, time.time())
-            result.aside = swap(part, database_file, rows)
+            result.aside = swap(part, database_file, carried)
             if orphans.exists() and orphans.stat().st_size:
                 result.orphans = Path(f"{result.aside}.orphans.jsonl")
                 os.replace(orphans, result.orphans)
