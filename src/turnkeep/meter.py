@@ -256,7 +256,7 @@ class Meter:
         before = self._calibration[info.tokenizer]
         calibration = before.learn(self._raw(info, request), reported)
         self._calibration[info.tokenizer] = calibration
-        if calibration.is_like(before):
+        if calibration is before or calibration.is_like(before):
             return
         self._unsaved_values[f"calibration:{info.tokenizer}"] = dump_calibration(calibration)
 

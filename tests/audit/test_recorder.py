@@ -574,3 +574,68 @@ def test_what_has_waited_for_too_long_leaves_its_sizes(tmp_path: Path, monkeypat
 
     run(tmp_path, script)
     assert texts(tmp_path) == ["hello 1", None]
+
+
+def count_writes(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The records of each write to the disk."""
+    written: list[int] = []
+    append = recorder._queue.journal.append
+
+    def count(drafts):
+        written.append(len(drafts))
+        return append(drafts)
+
+    monkeypatch.setattr(recorder._queue.journal, "append", count)
+    return written
+
+
+def test_turns_that_end_within_a_moment_are_written_together(tmp_path: Path, monkeypatch) -> None:
+    async def script(recorder):
+        await say(recorder, 1)
+        await recorder.drain()
+        written = count_writes(recorder, monkeypatch)
+        for number in range(2, 7):
+            await say(recorder, number)
+            await asyncio.sleep(0)
+        assert written == []
+        recorder._timer[1]._run()  # the moment is over
+        await recorder._join(start=False)
+        return written
+
+    assert run(tmp_path, script, linger=60.0) == [5]
+
+
+def test_who_waits_for_what_lingers_waits_for_the_disk_alone(tmp_path: Path, monkeypatch) -> None:
+    async def script(recorder):
+        await say(recorder, 1)
+        await recorder.drain()
+        written = count_writes(recorder, monkeypatch)
+        await say(recorder, 2)
+        await recorder.drain()
+        await say(recorder, 3)
+        await recorder.forget(Which(conversation="conv_1", turns=frozenset({3})))
+        await say(recorder, *range(4, 4 + recorder_module.TOGETHER))
+        await recorder.drain()
+        return written
+
+    assert sum(run(tmp_path, script, linger=60.0)) >= 2 + recorder_module.TOGETHER
+    assert texts(tmp_path)[:4] == ["hello 1", "hello 2", None, "hello 4"]
+
+
+def test_what_lingers_is_written_when_the_recorder_is_closed(tmp_path: Path) -> None:
+    async def script(recorder):
+        await say(recorder, 1)
+        await recorder.drain()
+        await say(recorder, 2, 3)
+
+    run(tmp_path, script, linger=60.0)
+    assert texts(tmp_path) == ["hello 1", "hello 2", "hello 3"]
+
+
+def test_a_record_that_is_required_waits_for_no_other(tmp_path: Path) -> None:
+    async def script(recorder):
+        for number in (1, 2):
+            await recorder.keep(entry(number))
+            assert len(texts(tmp_path)) == number
+
+    run(tmp_path, script, AuditRules(level="full", required=True), linger=60.0)

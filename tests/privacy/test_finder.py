@@ -1,5 +1,6 @@
 """What is found in a text, what is let be, and what it costs."""
 
+import random
 import sys
 import time
 
@@ -9,7 +10,13 @@ import pytest
 from tests.privacy import person
 from turnkeep.errors import MissingExtra, UsageError
 from turnkeep.privacy import Found, Pattern, find, is_installed, parse_patterns
+from turnkeep.privacy.addresses import find_emails, find_ips, find_macs
+from turnkeep.privacy.credentials import find_credentials, find_secrets
+from turnkeep.privacy.finder import FEWEST_DIGITS, part
+from turnkeep.privacy.identities import find_birth_dates, find_ids
 from turnkeep.privacy.judges import load_judges
+from turnkeep.privacy.numbers import find_cards, find_ibans
+from turnkeep.privacy.phones import find_phones
 
 
 def found(text: str, **options) -> list[tuple[str, str]]:
@@ -207,3 +214,58 @@ def test_a_hostile_text_takes_no_long_time(text: str) -> None:
     assert time.process_time() - began < 6 * once + 0.5, (
         "three times the text takes about three times as long"
     )
+
+
+VALUES = (
+    "o'brien@example.com", "+49 (0) 30 123456-78", "(212) 555-0100", "01 23 45 67 89", "415.555.2671 ext. 33", "4111 1111 1111 1111",
+    "DE89 3704 0044 0532 0130 00", "MT84MALT011000012345MTLCAST001S", "054-28-6917", "12345678Z", "AB 12 34 56 C", "RSSMRA85T10A562S",
+    "131052-308T", "529.982.247-25", "756.9217.0769.85", "ABCPE1234F", "C01X00T47", "8.8.8.8", "2001:db8:0:1::7", "00:1a:2b:3c:4d:5e",
+    "1a2b.3c4d.5e6f", "6/24/1991", "1 / 2 / 03", "3 May 1990", "2024", "42", "sk-abcdefghij0123456789", "AKIAIOSFODNN7EXAMPLE",
+)  # fmt: skip
+WORDS = (
+    "my passport is",
+    "born",
+    "ssn",
+    "call me",
+    "card",
+    "order",
+    "item",
+    "password:",
+    "the",
+    "(",
+    ")",
+    "-",
+    ".",
+    "/",
+)
+
+
+def search_with_every_pattern(text: str) -> list[Found]:
+    """What is found in a text where only few digits in all leave something out."""
+    judges = load_judges()
+    found = [
+        *find_credentials(text),
+        *find_emails(text),
+        *find_secrets(text),
+        *find_macs(text),
+        *find_ips(text),
+    ]
+    digits = sum(map(str.isdigit, text))
+    found += find_birth_dates(text) if digits >= FEWEST_DIGITS else ()
+    found += [*find_ibans(text, judges), *find_cards(text, judges)] if digits >= 11 else ()
+    found += [*find_ids(text, judges), *find_phones(text, judges)] if digits >= 6 else ()
+    return part(found, len(text))
+
+
+def test_a_pattern_that_a_look_leaves_out_would_have_found_nothing() -> None:
+    chosen = random.Random(7)
+    found = 0
+    for _ in range(1_500):
+        pieces = [chosen.choice(VALUES + WORDS) for _ in range(chosen.randint(1, 5))]
+        text = list(chosen.choice((" ", ", ", "")).join(pieces))
+        for _ in range(chosen.choice((0, 0, 1, 2))):
+            text[chosen.randrange(len(text))] = chosen.choice("0123456789 .-/:()aZ")
+        expected = search_with_every_pattern("".join(text))
+        found += len(expected)
+        assert find("".join(text)) == expected, "".join(text)
+    assert found > 1_000

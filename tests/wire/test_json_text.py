@@ -1,11 +1,12 @@
 """JSON is the same whoever reads and writes it."""
 
 import json
+from itertools import product
 
 import pytest
 
 from turnkeep.wire import json_text
-from turnkeep.wire.json_text import dump_body, parse_json
+from turnkeep.wire.json_text import dump_body, parse_json, parse_string, parse_strings
 
 TEXTS = ['{"a": [1, 2.5, null, true, "\\u00fc"]}', '"\\ud83d"', "NaN", "[]"]
 
@@ -52,3 +53,15 @@ def test_half_a_pair_becomes_a_question_mark() -> None:
 def test_what_json_cannot_hold_is_refused(value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         dump_body({"field": value})
+
+
+def test_strings_read_at_once_are_those_read_one_by_one() -> None:
+    insides = [bytes(signs) for length in range(4) for signs in product(b'\\",\nn', repeat=length)]
+    alone = {inside: parse_string(b'"' + inside + b'"') for inside in insides}
+    for raw in ([first, second, b"n"] for first in insides for second in insides):
+        texts = [alone[inside] for inside in raw]
+        read = parse_strings(raw)
+        if any(b'"' in inside for inside in raw):
+            assert read == []  # left to be read one by one
+        else:
+            assert read == (texts if all(texts) else [])

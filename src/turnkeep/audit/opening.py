@@ -13,13 +13,16 @@ from .masking import find_masking
 from .recorder import Recorder
 
 
-def open_recorder(store: Store, rules: AuditRules, patterns: Sequence[Rule] = ()) -> Recorder | None:
+def open_recorder(
+    store: Store, rules: AuditRules, patterns: Sequence[Rule] = (), *, linger: float = 0.0
+) -> Recorder | None:
     """Make the recorder of a store's journal; nothing is opened or read before the first turn.
 
     Args:
         store: in a file, beside which the journal is.
         rules: what is written.
         patterns: what is masked besides what is found anyway.
+        linger: seconds that a turn waits for others, as `Recorder` has it.
 
     Returns:
         None where nothing is to be written, or where the store is in memory and a journal would outlive it.
@@ -40,7 +43,7 @@ def open_recorder(store: Store, rules: AuditRules, patterns: Sequence[Rule] = ()
         raise MissingExtra(
             "The audit cannot mask personal data without it: pip install 'turnkeep[privacy]', or set audit.level to sizes."
         )
-    return Recorder(Folder.of(path), rules, heads=heads_of(store), masking=masking)
+    return Recorder(Folder.of(path), rules, heads=heads_of(store), masking=masking, linger=linger)
 
 
 async def forget_audit(

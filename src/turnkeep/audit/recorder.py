@@ -131,6 +131,7 @@ class Recorder:
         heads: the database, which keeps how far each file has come; None: there is none that could.
         masking: replaces personal data; None: it is not installed.
         clock: seconds since the epoch.
+        linger: seconds that a turn waits for others, to go to the disk with them; none where its record is required.
     """
 
     def __init__(
@@ -141,6 +142,7 @@ class Recorder:
         heads: Heads | None = None,
         masking: Masking | None = None,
         clock: Callable[[], float] = time.time,
+        linger: float = 0.0,
     ) -> None:
         self.folder, self.rules = folder, rules
         self.level: Level = rules.level or ("masked" if masking is not None else "sizes")
@@ -150,6 +152,8 @@ class Recorder:
         self._told = ""  # the last problem that was logged
         self._known: list[AuditHead] | None = None  # what the database knew when it was opened
         self._task: asyncio.Task[None] | None = None
+        self._linger = 0.0 if rules.required else linger
+        self._timer: tuple[asyncio.AbstractEventLoop, asyncio.TimerHandle] | None = None  # and whose it is
         self._last = weakref.finalize(self, self._queue.flush)
 
     @property
@@ -167,7 +171,10 @@ class Recorder:
             queue.lost += 1
         else:
             queue.add(each)
-        self._start()
+        if self._lingers:
+            self._start_later()
+        else:
+            self._start()
 
     async def keep(self, entry: Entry) -> None:
         """Write it, durable when this returns.
@@ -205,6 +212,9 @@ class Recorder:
             count = len(self._queue.waiting) + self._queue.lost
             _log.warning("%d turns are missing in the audit journal: %s", count, self.problem)
         self._last.detach()
+        if self._timer is not None:
+            self._timer[1].cancel()
+            self._timer = None
         await asyncio.to_thread(self._queue.journal.close)
         self._queue = _Queue(Journal(self.folder, self.rules, clock=self._clock))
         self._last = weakref.finalize(self, self._queue.flush)
@@ -216,6 +226,7 @@ class Recorder:
             self._queue, self._known, self._task = (
                 _Queue(Journal(self.folder, self.rules, clock=self._clock)), None, None,
             )  # fmt: skip
+            self._timer = None
             self._last = weakref.finalize(self, self._queue.flush)
 
     def _prepare(self, entry: Entry) -> _Waiting:
@@ -230,6 +241,23 @@ class Recorder:
         return _Waiting(entry, draft, sum(len(text) for text in kept.values()))
 
     # -- writing, behind --------------------------------------------------------------------------
+
+    @property
+    def _lingers(self) -> bool:
+        """Whether what waits can wait for more: all is well, and there is little of it."""
+        well = self._linger > 0 and self._known is not None and self.problem is None
+        return well and len(self._queue.waiting) < TOGETHER
+
+    def _start_later(self) -> None:
+        """Write after a moment: masking, writing and telling the database cost hardly more for many than for one."""
+        loop = asyncio.get_running_loop()
+        if self._timer is None or self._timer[0] is not loop:
+            self._timer = loop, loop.call_later(self._linger, self._start_now, context=Context())
+
+    def _start_now(self) -> None:
+        self._timer = None
+        if self._queue.waiting:
+            self._start()
 
     def _start(self) -> "asyncio.Task[None]":
         loop = asyncio.get_running_loop()
@@ -263,6 +291,8 @@ class Recorder:
             while self._queue.waiting:
                 await self._mask_first()
                 await self._write()
+                if self._lingers:
+                    break
             await self._expire()
         except TurnkeepError as error:
             self._tell(str(error))
@@ -271,6 +301,8 @@ class Recorder:
             self._tell(f"The audit journal was left ({type(error).__name__}: {error}): the log says more.")
         else:
             self.problem = None
+            if self._queue.waiting:  # it came meanwhile
+                self._start_later()
 
     def _tell(self, problem: str) -> None:
         """Say once what is wrong; turns tell the person."""
@@ -299,9 +331,22 @@ class Recorder:
 
     async def _mask_first(self) -> None:
         """Mask the texts of those that are to be written next."""
-        for each in list(self._queue.waiting)[:TOGETHER]:
+        turns: dict[tuple[str, str], list[_Waiting]] = {}
+        for each in itertools.islice(self._queue.waiting, TOGETHER):
             if each.draft is None and (entry := each.entry) is not None:
-                each.draft = make_draft(entry, _with_key(entry, await self._mask(entry) or {}))
+                turns.setdefault((entry.owner, entry.conversation), []).append(each)
+        if len(turns) == 1:
+            await self._mask_turns(*turns.values())
+        elif turns:  # their marks are loaded together
+            await asyncio.gather(*map(self._mask_turns, turns.values()))
+
+    async def _mask_turns(self, turns: Sequence[_Waiting]) -> None:
+        """Mask the texts of turns of one conversation, in their order."""
+        for each in turns:
+            if each.draft is None and (entry := each.entry) is not None:
+                texts = await self._mask(entry)
+                if each.draft is None:  # else it was forgotten meanwhile
+                    each.draft = make_draft(entry, _with_key(entry, texts or {}))
 
     async def _mask(self, entry: Entry) -> dict[str, str] | None:
         """The texts without personal data; None where that cannot be had: then sizes alone are recorded."""

@@ -12,7 +12,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain, repeat
 
@@ -31,8 +31,13 @@ _MARKS = (
     "\u102b-\u103e\u17b4-\u17d3\u200c"
 )
 _WORD = re.compile(rf"(?:[^\W_]|[{_MARKS}])+")
+_JOINTS = ".-/:@+#&',"  # that hold the parts of a compound or a number together
 # In plain ASCII, cutting at what is no word is the same, forty times as fast: all but letters and digits to spaces.
 _ASCII_WORDS = bytes(byte if chr(byte).isalnum() and byte < 0x80 else 0x20 for byte in range(256))
+_ASCII_JOINTS = bytes(
+    0x61 if chr(byte).isalnum() and byte < 0x80 else 0x2E if chr(byte) in _JOINTS else 0x20
+    for byte in range(256)
+)
 # Each begins where a word begins and gives back nothing that it took: a pasted file of one long word is
 # read once, not once from each of its characters on.
 _COMPOUND = re.compile(r"(?<!\w)(?:\w++(?:[.\-/:@+#&']\w++)+|\w*[^\W_]_\w++)")
@@ -53,6 +58,8 @@ _STOPPED_IN = {  # function word -> the languages in Latin letters that it is on
     for word in frozenset().union(*(STOP_WORDS[name] for name in LATIN))
 }
 
+_STOPPED = frozenset(_STOPPED_IN)
+
 
 def index_terms(text: str, said: float) -> Counter[str]:
     """Count the terms under which a text is found.
@@ -61,7 +68,14 @@ def index_terms(text: str, said: float) -> Counter[str]:
         text: what was said.
         said: when, in seconds since the epoch; its day and month are terms too.
     """
-    terms = Counter(split_terms(text))
+    text = _read_text(text)
+    words = Counter(_words(text))
+    terms: Counter[str] = Counter()
+    language = _guess(map(str.casefold, words)) if text.isascii() else guess_language(text)
+    for word, count in words.items():  # each word once, however often it stands there
+        for term in _word_terms(word, language):
+            terms[term] = terms.get(term, 0) + count
+    terms.update(_joined_terms(text))
     if terms:
         terms.update(day_terms(said))
     return terms
@@ -72,9 +86,20 @@ def split_terms(text: str) -> Iterator[str]:
 
     Example: "My dogs like parseJson()" → "dog", "like", "pars", "json", "parsejson".
     """
-    text = unicodedata.normalize("NFKC", text[:MOST_CHARACTERS])[:MOST_CHARACTERS]  # one may become eighteen
+    text = _read_text(text)
     language = guess_language(text)
     yield from chain.from_iterable(map(_word_terms, _words(text), repeat(language)))
+    yield from _joined_terms(text)
+
+
+def _read_text(text: str) -> str:
+    return unicodedata.normalize("NFKC", text[:MOST_CHARACTERS])[:MOST_CHARACTERS]  # one may become eighteen
+
+
+def _joined_terms(text: str) -> Iterator[str]:
+    """The compounds and the numbers with points of a text."""
+    if text.isascii() and "_" not in text and b"a.a" not in text.encode().translate(_ASCII_JOINTS):
+        return  # as most texts do, it holds none
     mixed = " ".join([piece for piece in text.split() if not piece.isalnum()])  # others are one word each
     for word in _COMPOUND.findall(mixed):
         yield from _compound_terms(word)
@@ -85,9 +110,13 @@ def split_terms(text: str) -> Iterator[str]:
 
 def guess_language(text: str) -> str:
     """Guess which language a text in Latin letters is in, by its function words; English when nothing tells."""
+    return _guess(_words(text.casefold()))
+
+
+def _guess(words: Iterable[str]) -> str:
     hits = dict.fromkeys(LATIN, 0)
-    for word in set(_words(text.casefold())):
-        for name in _STOPPED_IN.get(word, ()):
+    for word in _STOPPED.intersection(words):
+        for name in _STOPPED_IN[word]:
             hits[name] += 1
     best = max(LATIN, key=lambda name: hits[name])  # the first of equals, English before all
     return best if hits[best] >= 2 else "english"

@@ -29,6 +29,7 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8090  # beside the usual ports of engines: 1234, 8000, 8080, 11434
 DIED = "The gateway stopped before the reply was whole: ask again."  # said of a response, not raised
 BODY_BYTES = 32 * 1024 * 1024  # a dozen photographs in base64
+AUDIT_LINGER_SECONDS = 0.1  # that the record of a turn waits for others, to be written with them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,9 @@ class Gateway:
         self.beside: set[asyncio.Task[None]] = (
             set()
         )  # what runs without a request, and ends when its turn does
-        self.recorder = open_recorder(self.store, settings.audit, settings.patterns)
+        self.recorder = open_recorder(
+            self.store, settings.audit, settings.patterns, linger=AUDIT_LINGER_SECONDS
+        )
         self.options = Options(strategy=parse_strategy(settings.strategy))
         self.recogniser = Recogniser(self.store)
         self.masking = Masking(settings.patterns) if settings.mask_prompt else None

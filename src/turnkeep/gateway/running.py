@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EngineBusy
+from ..stopping import Stop
 from ..turn import Reply, TurnEvent
 from .engines import Passage, passage
 
@@ -53,7 +54,7 @@ class Running:
         self.moved: str | None = None  # why the prompt's front moved, where the receipt cannot know
         self.front: list[Turn] = []  # turns that hold what of the input did not fit, before its own
         self.left_out = 0  # items of the input that the model did not read, to make it fit
-        self.stopping = asyncio.Event()
+        self.stopping = Stop()
         self._events: deque[TurnEvent] = deque()
         self._news = asyncio.Event()
         self.task = asyncio.get_running_loop().create_task(self._run(work))

@@ -36,8 +36,8 @@ _GIVEN = re.compile(
     r"|bearer|sig|signature)\W{1,4}(?=[^\s\"'<>&,;]*\d)(?=[^\s\"'<>&,;]*[A-Za-z])([^\s\"'<>&,;]{8,512})",
     re.IGNORECASE,
 )
-_LONG = re.compile(r"[\w.+/=-]{16}")
-_WORD = re.compile(r"key|secret|token|passw|pwd|bearer|sig", re.IGNORECASE)
+_LONG = 16  # characters without a space that every form has
+_WORDS = ("key", "secret", "token", "passw", "pwd", "bearer", "sig")
 
 
 def find_credentials(text: str) -> Iterator[Found]:
@@ -51,10 +51,11 @@ def find_secrets(text: str) -> Iterator[Found]:
     if "-----BEGIN" in text:
         for match in _KEY_BLOCK.finditer(text):
             yield Found(match.start(), match.end(), SECRET)
-    if _LONG.search(text):
+    if max(map(len, text.split()), default=0) >= _LONG:
         for match in (*_TOKEN.finditer(text), *_HOOK.finditer(text)):
             yield Found(match.start(), match.end(), SECRET)
-    if _WORD.search(text):
+    folded = text.casefold()
+    if any(word in folded for word in _WORDS):
         for match in _GIVEN.finditer(text):
             value = match[1].rstrip(".!?)]}")
             if len(value) >= 8:

@@ -1,7 +1,9 @@
 """Find personal data in a text: patterns find candidates, light libraries judge them.
 
-Most of what people say holds no digit and no @: it is let through after one look. It does not
-know names and places: those come from a model, and are given as `others`.
+Most of what people say holds no digit and no @: it is let through after one look. Of the rest, most
+holds short numbers alone: it is not searched by patterns that need long ones, since one of those
+takes longer than all the looks together. It does not know names and places: those come from a
+model, and are given as `others`.
 """
 
 import re
@@ -17,6 +19,7 @@ from .phones import find_phones
 
 _TRIGGER = re.compile(r"[\d@]|-----BEGIN")
 FEWEST_DIGITS = 5  # 1/2/03 is the shortest date
+ITALIAN_ID = 16  # characters, most of them letters
 # Other alphabets' digits, wide forms, and spaces and dashes of typography, one character for one.
 _PLAIN = {
     **dict.fromkeys((0xA0, 0x2007, 0x2009, 0x202F, 0x3000), " "),
@@ -24,6 +27,12 @@ _PLAIN = {
     0xFF20: "@", 0xFF0E: ".", 0xFF0B: "+", 0xFF1A: ":", 0xFF08: "(", 0xFF09: ")",
 }  # fmt: skip
 _FOREIGN_DIGIT = re.compile(r"[^\x00-\x7f]")
+# The digits of one number stay together, whatever of this stands between them in the patterns; all else parts.
+_BETWEEN_DIGITS = b"() ./-"
+_ONLY_DIGITS = bytes(byte if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
+_FOUR_DIGITS_LETTERED = re.compile(r"[^\W\d_]\d{4}[^\W\d_]")
+_IBAN_LIKE = re.compile(r"[0-9]{2}(?<=[^\W\d_]..)")
+_MAC_LIKE = re.compile(r"[:-][0-9a-fA-F]{2}[:-]")
 
 
 def find(text: str, patterns: Sequence[Rule] = (), others: Iterable[Found] = ()) -> list[Found]:
@@ -64,19 +73,34 @@ def _find_all(text: str) -> Iterator[Found]:
         yield from find_credentials(text)
         yield from find_emails(text)
     yield from find_secrets(text)
-    digits = sum(map(str.isdigit, text))
-    if ":" in text or "." in text or "-" in text:
+    if _MAC_LIKE.search(text) or text.count(".") > 1:
         yield from find_macs(text)
+    if text.count(".") > 2 or text.count(":") > 1:
         yield from find_ips(text)
+    numbers = text.encode("ascii", "replace").translate(_ONLY_DIGITS, _BETWEEN_DIGITS).split()
+    digits = sum(map(len, numbers)) if text.isascii() else sum(map(str.isdigit, text))
     if digits < FEWEST_DIGITS:
         return
-    yield from find_birth_dates(text)
-    if digits >= 11:
+    longest = max(map(len, numbers), default=0)
+    if longest >= 4:
+        yield from find_birth_dates(text)
+    if digits >= 11 and _IBAN_LIKE.search(text):
         yield from find_ibans(text, judges)
+    if longest >= 12:
         yield from find_cards(text, judges)
-    if digits >= 6:
+    if longest >= 6 or (digits >= 6 and _is_like_id(text, longest)):
         yield from find_ids(text, judges)
+    if longest >= 7:
         yield from find_phones(text, judges)
+
+
+def _is_like_id(text: str, longest: int) -> bool:
+    """Whether an id may stand there that has fewer than six digits in a row: India's, Italy's, a passport's."""
+    return (
+        "passport" in text.casefold()
+        or (longest >= 4 and _FOUR_DIGITS_LETTERED.search(text) is not None)
+        or max(map(len, text.split())) >= ITALIAN_ID
+    )
 
 
 def part(found: Iterable[Found], length: int) -> list[Found]:

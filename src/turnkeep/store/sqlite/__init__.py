@@ -210,7 +210,7 @@ class SqliteStore(LedgerCalls, CarrierCalls):
             if learnt is not None and not done.fenced_out:  # else its places may be others
                 hot.keep_learnt(database, owner, conversation, learnt)
             if beside is not None and not done.fenced_out:
-                answers.save_beside(database, owner, conversation, turn, beside)
+                answers.save_beside(database, done.place, turn, beside)
             if release:
                 leases.drop_lease(database, lease)
             return done

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ...errors import UsageError
 from ..ledger import NewResponse, StoredResponse
 from ..writing import Beside
-from .conversations import find_place
+from .conversations import Place
 from .database import Database
 from .digests import keep_digests, save_digests
 from .idempotency import settle_idempotency
@@ -29,9 +29,8 @@ def save_answer(
     return saved
 
 
-def save_beside(database: Database, owner: str, conversation: str, turn: int, beside: Beside) -> None:
+def save_beside(database: Database, place: Place, turn: int, beside: Beside) -> None:
     """Keep what stands beside a turn that ends in this transaction."""
-    place, _ = find_place(database, owner, conversation)
     if beside.completion is not None:
         save_completion(database, place, turn, beside.completion)
     if beside.digests:

@@ -32,6 +32,7 @@ class Finished:
     """How closing a turn went. `fenced_out`: the lease was lost, and the reply kept beside the tip."""
 
     turn: Turn
+    place: Place
     fenced_out: bool
 
 
@@ -67,7 +68,9 @@ def begin_at(
     if after is not None:
         _check_position(database, place, after)
     bodies = [dump_body(item) for item in items]
-    return _insert_turn(database, place, bodies, row.tip if after is None else after, now)
+    return _insert_turn(
+        database, place, bodies, row.tip if after is None else after, now, first=row.turns == 0
+    )
 
 
 def append_items(
@@ -123,7 +126,7 @@ def finish_turn(
     turn = _close_turn(database, place, turn, map(dump_body, items), state, receipt, error, now)
     if state == "done" or (state == "cut_off" and items):
         _point_tip(database, place, turn.tip, now)
-    return Finished(turn, fenced_out=False)
+    return Finished(turn, place, fenced_out=False)
 
 
 def _finish_beside(
@@ -137,7 +140,9 @@ def _finish_beside(
 ) -> Finished:
     turn = find_turn(database, place, number)
     if not items:
-        return Finished(turn, fenced_out=True)  # nothing to keep; whoever holds the lease settles the turn
+        return Finished(
+            turn, place, fenced_out=True
+        )  # nothing to keep; whoever holds the lease settles the turn
     if turn.state != "open":
         # The new holder has settled it: a closed turn is never reopened. The
         # reply becomes a turn of its own, as a second answer to the same question.
@@ -148,7 +153,7 @@ def _finish_beside(
         ).fetchall()
         turn = _insert_turn(database, place, rows, turn.after, now)
     turn = _close_turn(database, place, turn, map(dump_body, items), state, receipt, FENCED_OUT, now)
-    return Finished(turn, fenced_out=True)
+    return Finished(turn, place, fenced_out=True)
 
 
 def settle_turns(database: Database, owner: str, conversation: str, lease: Lease, now: float) -> list[Turn]:
@@ -286,25 +291,32 @@ def _check_position(database: Database, place: Place, at: Position) -> None:
 
 
 def _insert_turn(
-    database: Database, place: Place, bodies: Sequence[tuple[str, str]], after: Position, now: float
+    database: Database,
+    place: Place,
+    bodies: Sequence[tuple[str, str]],
+    after: Position,
+    now: float,
+    *,
+    first: bool = False,
 ) -> Turn:
-    branch = _branch_for(database, place, after)
+    """Insert an open turn; `first`: nothing was ever said in the conversation before."""
+    branch = after.branch if first else _branch_for(database, place, after)
     (number,) = database.execute(
         "UPDATE conversation SET turns = turns + 1, updated = ? WHERE owner = ? AND number = ? RETURNING turns",
         (now, *place),
     ).fetchone()
-    first, last = after.seq + 1, after.seq + len(bodies)
+    begin, last = after.seq + 1, after.seq + len(bodies)
     database.execute(
         "INSERT INTO turn (owner, conversation, number, branch, first, last, after_branch, state, created) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?)",
-        (*place, number, branch, first, last, after.branch, now),
+        (*place, number, branch, begin, last, after.branch, now),
     )
-    _insert_items(database, place, branch, first, number, bodies, now, begins=True)
+    _insert_items(database, place, branch, begin, number, bodies, now, begins=True)
     return Turn(
         number=number,
         branch=branch,
         after=after,
-        first=first,
+        first=begin,
         last=last,
         state="open",
         error=None,

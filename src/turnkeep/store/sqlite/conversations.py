@@ -203,7 +203,11 @@ def delete_owner(database: Database, owner: str) -> None:
 
 def save_instructions(database: Database, owner: str, conversation: str, text: str, now: float) -> int:
     """Keep the text under a number, an earlier one if it has been kept before, and point to it."""
-    place, _ = find_place(database, owner, conversation)
+    return keep_instructions(database, find_place(database, owner, conversation)[0], text, now)
+
+
+def keep_instructions(database: Database, place: Place, text: str, now: float) -> int:
+    """The same, where the conversation is found already."""
     row = database.execute(
         "SELECT number FROM instructions WHERE owner = ? AND conversation = ? AND text = ?",
         (*place, plain(text)),
@@ -225,14 +229,19 @@ def save_instructions(database: Database, owner: str, conversation: str, text: s
 
 def load_instructions(database: Database, owner: str, conversation: str, number: int) -> str:
     """Load instructions by number."""
-    place, _ = find_place(database, owner, conversation)
+    text = find_instructions(database, find_place(database, owner, conversation)[0], number)
+    if text is None:
+        raise ConversationNotFound(f"There are no instructions number {number} in {conversation}.")
+    return text
+
+
+def find_instructions(database: Database, place: Place, number: int) -> str | None:
+    """The same, where the conversation is found already; None: there are none of that number."""
     row = database.execute(
         "SELECT text FROM instructions WHERE owner = ? AND conversation = ? AND number = ?",
         (*place, number),
     ).fetchone()
-    if row is None:
-        raise ConversationNotFound(f"There are no instructions number {number} in {conversation}.")
-    return str(row[0])
+    return None if row is None else str(row[0])
 
 
 def _conversation(row: tuple[Any, ...]) -> Conversation:  # Any: columns, typed by the schema

@@ -53,17 +53,17 @@ def begin(
     )
     if has_open:
         appends.settle_turns(database, owner, conversation, lease, now)
-    if instructions is not None and instructions != _instructions(database, owner, conversation, row):
-        number = conversations.save_instructions(database, owner, conversation, instructions, now)
+    if instructions is not None and instructions != _instructions(database, place, row):
+        number = conversations.keep_instructions(database, place, instructions, now)
         row = replace(row, instructions=number)
     turn = None if items is None else appends.begin_at(database, place, items, after, row, now)
     return Begun(lease=lease, row=row, turn=turn, clean=forgotten == 0)
 
 
-def _instructions(database: Database, owner: str, conversation: str, row: Conversation) -> str:
+def _instructions(database: Database, place: conversations.Place, row: Conversation) -> str | None:
     if row.instructions is None:
         return ""
-    return conversations.load_instructions(database, owner, conversation, row.instructions)
+    return conversations.find_instructions(database, place, row.instructions)
 
 
 def keep_learnt(database: Database, owner: str, conversation: str, learnt: Learnt) -> None:

@@ -20,22 +20,16 @@ def take_lease(
     database: Database, subject: str, holder: str, now: float, seconds: float, note: str
 ) -> Lease | None:
     """Take it if it is free, expired, or the same holder's; a new holder gets the next fence."""
-    # Writers take turns, so between this read and the write nobody else comes.
     row = database.execute(
-        "SELECT holder, fence, expires FROM lease WHERE subject = ?", (plain(subject),)
+        "INSERT INTO lease (subject, holder, fence, expires, note) VALUES (?1, ?2, 1, ?3, ?4) "
+        "ON CONFLICT (subject) DO UPDATE SET holder = excluded.holder, "
+        "fence = fence + (holder IS NOT excluded.holder), expires = excluded.expires, note = excluded.note "
+        "WHERE holder IS NULL OR holder = excluded.holder OR expires <= ?5 RETURNING fence",
+        (plain(subject), plain(holder), now + seconds, plain(note), now),
     ).fetchone()
-    held_by, fence, expires = row or (None, 0, now)
-    if held_by is not None and held_by != plain(holder) and expires > now:
+    if row is None:
         return None
-    if held_by != plain(holder):
-        fence += 1
-    database.execute(
-        "INSERT INTO lease (subject, holder, fence, expires, note) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (subject) DO UPDATE SET holder = excluded.holder, fence = excluded.fence, "
-        "expires = excluded.expires, note = excluded.note",
-        (plain(subject), plain(holder), fence, now + seconds, plain(note)),
-    )
-    return Lease(subject=subject, holder=holder, fence=fence, expires=now + seconds, note=note)
+    return Lease(subject=subject, holder=holder, fence=row[0], expires=now + seconds, note=note)
 
 
 def renew_lease(database: Database, lease: Lease, now: float, seconds: float) -> Lease:

@@ -19,7 +19,7 @@ from .conversations import Place, find_place
 from .database import Database
 from .extents import PARTS, Side, count_holding, count_items, dump_ranges, find_side
 from .paths import Parents
-from .rows import SELECT_ITEMS, load_body, load_stored, plain
+from .rows import SELECT_ITEMS, dump_json, load_body, load_stored, plain
 
 TABLES = ("posting", "word", "extent", "indexed")
 INDEXED_ROLES = ("user", "assistant")  # not tool results, which are long and nobody said them
@@ -42,9 +42,11 @@ def index_new(database: Database, place: Place, turn: int, rows: _Rows, *, begin
         rows: the items.
         begins: whether they are the turn's first.
     """
-    state = database.execute(
-        "SELECT version, turn FROM indexed WHERE owner = ? AND conversation = ?", place
-    ).fetchone()
+    state = None
+    if turn > 1 or not begins:  # else nothing was said before, and nothing is indexed
+        state = database.execute(
+            "SELECT version, turn FROM indexed WHERE owner = ? AND conversation = ?", place
+        ).fetchone()
     version, done = state or (VERSION, 0)
     # A turn whose first items are not indexed waits whole, or the slice that comes for it would miss them.
     if version == VERSION and done >= (turn - 1 if begins else turn):
@@ -103,37 +105,45 @@ def _indexed_turns(database: Database, place: Place) -> int:
 def _index_rows(database: Database, place: Place, turn: int, rows: _Rows) -> None:
     items, words = 0, 0
     digest = database.term_digests(*place)
-    postings: list[tuple[int, ...]] = []
-    extents: list[tuple[int, ...]] = []
     for branch, seq, kind, body, created in rows:
         item = load_body(kind, body) if kind in INDEXED_ROLES else None
         terms = index_terms(item.text, created) if isinstance(item, Message) else {}
         length = sum(terms.values())
         items, words = items + bool(terms), words + length
-        extents += [(*place, branch, seq, length)] if terms else []
         counts: dict[int, int] = {}
         for term, count in terms.items():
             number = digest(term_key(term))
             counts[number] = counts.get(number, 0) + count
-        postings += [(*place, key, seq, branch, count, length) for key, count in counts.items()]
-    postings.sort()  # neighbours in the tree are written one after another
-    database.executemany(
-        "INSERT INTO posting (owner, conversation, term, seq, branch, count, length) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        postings,
-    )
-    database.executemany(
-        "INSERT INTO extent (owner, conversation, branch, seq, words) VALUES (?, ?, ?, ?, ?)", extents
-    )
-    database.executemany(
-        "INSERT INTO word (owner, conversation, term, items) VALUES (?, ?, ?, 1) "
-        "ON CONFLICT (owner, conversation, term) DO UPDATE SET items = items + 1",
-        [posting[:3] for posting in postings],
-    )
+        if counts:
+            _index_item(database, place, Position(branch, seq), counts, length)
     database.execute(
         "INSERT INTO indexed (owner, conversation, version, turn, items, words) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (owner, conversation) DO UPDATE "
         "SET turn = excluded.turn, items = items + excluded.items, words = words + excluded.words",
         (*place, VERSION, turn, items, words),
+    )
+
+
+def _index_item(
+    database: Database, place: Place, at: Position, counts: Mapping[int, int], length: int
+) -> None:
+    """Insert an item's terms: a statement for all of them, since each statement lets go of Python's lock."""
+    # Sorted, so that neighbours in the tree are written one after another; names of an object, so that
+    # SQLite has nothing to take apart.
+    terms = dump_json({term: counts[term] for term in sorted(counts)})
+    database.execute(
+        "INSERT INTO posting (owner, conversation, term, seq, branch, count, length) "
+        "SELECT ?1, ?2, key, ?3, ?4, value, ?5 FROM json_each(?6)",
+        (*place, at.seq, at.branch, length, terms),
+    )
+    database.execute(
+        "INSERT INTO extent (owner, conversation, branch, seq, words) VALUES (?, ?, ?, ?, ?)",
+        (*place, at.branch, at.seq, length),
+    )
+    database.execute(
+        "INSERT INTO word (owner, conversation, term, items) SELECT ?1, ?2, key, 1 FROM json_each(?3) WHERE true "
+        "ON CONFLICT (owner, conversation, term) DO UPDATE SET items = items + 1",
+        (*place, terms),
     )
 
 
