@@ -91,6 +91,7 @@ PROTOCOLS = {
     "store.carrying",
     "store.erasing",
     "store.heads",
+    "store.ids",  # how an id is made and read: pure, and the same for every store
     "store.marking",
     "store.reading",
     "store.writing",
