@@ -816,3 +816,22 @@ def test_nothing_of_a_forgotten_conversation_stays_in_memory():
         return before, len(room.turns.desks)
 
     assert run(ScriptedEngine(), script) == (1, 0)
+
+
+def test_more_conversations_at_once_than_are_kept_in_memory_are_all_answered():
+    go = asyncio.Event()
+    engine = ScriptedEngine([[go, "one"], [go, "two"], [go, "three"]])
+
+    async def script(room):
+        room.turns.desks._kept = 1
+        names = [await room.make() for _ in range(3)]
+        running = []
+        for number, name in enumerate(names, 1):
+            running.append(room.turns.start(room.ask("Hi", name)))
+            await until(lambda asked=number: len(engine.requests) == asked)  # in use from now on
+        go.set()
+        return {(await each.reply()).text for each in running}, len(room.turns.desks)
+
+    replies, most = run(engine, script)
+    assert replies == {"one", "two", "three"}
+    assert most == 3

@@ -99,9 +99,9 @@ class Desks:
         place = (owner, conversation)
         seat = self._seats.get(place)
         if seat is None:
+            self._trim()  # before: of all the seats, only the new one may be without a user
             seat = self._seats[place] = self._make(owner, conversation)
             self._by_conversation[conversation] = place
-            self._trim()
         self._seats.move_to_end(place)
         return seat
 
@@ -121,8 +121,8 @@ class Desks:
         return Seat(desk=desk, engine=engine, upkeep=Upkeep(desk, indexer), indexer=indexer)
 
     def _trim(self) -> None:
-        """Drop the oldest that nobody uses, while there are too many."""
-        while len(self._seats) > self._kept:
+        """Drop the oldest that nobody uses, so that there is room for one more."""
+        while len(self._seats) >= self._kept:
             idle = next((place for place, seat in self._seats.items() if not seat.users), None)
             if idle is None:
                 return
