@@ -258,7 +258,8 @@ class Trainer:
         self.optimizer = Optimizer(self.model)
         self.progress = Progress()
         self.watch = Watch(self.tokenizer)
-        self.plan, self.peak = PLAN, 1.0
+        self.plan: tuple[Stage, ...] = PLAN
+        self.peak = 1.0
 
     def shorten(self, skipped: int, peak: float) -> None:
         """Leave out the first stages of the plan, and learn at a lower rate: for a run that goes on from good weights."""
