@@ -31,7 +31,8 @@ from .replies import (
 from .speaker import Mix, Speaker, draw_mix
 
 DAY_SECONDS = 86_400
-SUMMARIES, EXAMINED = 0.3, 0.2  # shares of dialogues with many summaries, and with all questions at the end
+# Shares of dialogues with many summaries, with all questions at the end, and with questions about what came before.
+SUMMARIES, EXAMINED, CONSULTED = 0.28, 0.15, 0.3
 SUMMARY_LENGTH = 300  # tokens of a row that can hold a summary: the request alone takes a hundred
 
 
@@ -265,17 +266,20 @@ class Writer:
         self.asked.discard(key)
         self.chat()
 
-    def ask(self, before: str = "", noted: Reply | None = None) -> None:
+    def ask(self, before: str = "", noted: Reply | None = None, *, recall: bool = True) -> None:
         """A turn that asks for a fact: one that can be read, or one that can not.
 
         before, noted: what is stated in the same message, and what is replied to that.
+        recall: False when nothing more is recalled for it.
         """
         rng = self.rng
         key = self._choose_asked()
         exhausted = key in self.asked or (not self.past and len(self.log) < 2)
         if exhausted and not before and rng.random() < self.mix.statements * 2:
             return self.state()
-        if any(said.key == key for said in self.past) and key not in self.log:
+        if not recall:
+            pass
+        elif any(said.key == key for said in self.past) and key not in self.log:
             # What neither stands there nor is found is as if it had never been said.
             if rng.random() < (0.45 if key in self.base else 0.93):
                 self._recall(key)
@@ -355,9 +359,17 @@ class Writer:
                     }
                 )
                 chosen[said.index] = said
-        if not chosen:
-            return
-        told = [chosen[index] for index in sorted(chosen)]
+        if chosen:
+            self._quote([chosen[index] for index in sorted(chosen)])
+
+    def recall_many(self, facts: int) -> None:
+        """Quote all that was said before the log about so many facts, in the user's own words."""
+        keys = list(dict.fromkeys(said.key for said in self.past if said.key))
+        about = set(self.rng.sample(keys, min(facts, len(keys))))
+        self._quote([said for said in self.past if said.key in about and said.role == "user"])
+
+    def _quote(self, told: Sequence[Said]) -> None:
+        """Lay out recalled lines, and know from now on what they say."""
         lines = [
             quote_message(
                 (user if said.role == "user" else assistant)(said.text),
@@ -404,13 +416,15 @@ def make_dialogue(rng: random.Random, length: int, ease: float, characters: int)
         characters: how long the dialogue has to be at least.
     """
     mix = draw_mix(rng, ease)
+    if rng.random() < CONSULTED:
+        return consult(rng, mix, length, characters)
     writer = begin(rng, mix, length)
-    draw = rng.random()
+    draw = rng.random() * (1 - CONSULTED)
     if length >= SUMMARY_LENGTH and draw < SUMMARIES:
         return sum_up_often(writer, characters)
     if draw < SUMMARIES + EXAMINED:
         return examine(writer, characters)
-    summary_at = int(characters * rng.uniform(0.1, 0.75)) if length >= SUMMARY_LENGTH and draw > 0.9 else 0
+    summary_at = int(characters * rng.uniform(0.1, 0.75)) if length >= SUMMARY_LENGTH and draw > 0.63 else 0
     few = rng.choice((0, 1, 2, 3, 4, 5, 6, 8))
     while writer.dialogue.characters < characters:
         if summary_at and writer.dialogue.characters >= summary_at:
@@ -442,6 +456,34 @@ def sum_up_often(writer: Writer, characters: int) -> Dialogue:
                 writer.ask()
         writer.sum_up()
     return dialogue
+
+
+def consult(rng: random.Random, mix: Mix, length: int, characters: int) -> Dialogue:
+    """Ask for what was said before the log: it stands in the base or in recalled lines, mostly in the user's own words.
+
+    Elsewhere most of what is asked was restated in the log, and to read what nobody restated is hardly learnt.
+    """
+    writer = Writer(rng, mix, most_recalled=max(1, min(10, length // 100)))
+    most = max(2, min(14, length // 60))
+    writer.fold(rng.randint(max(2, most // 2), most), talk_share=rng.choice((0.0, 0.2, 0.4)))
+    facts = rng.choice((1.0, 1.0, 0.6, 0.0, 0.0))
+    lines = rng.choice((0.0, 0.0, 0.5)) if facts < 1 else 0.0
+    writer.write_base(instructions="", lines=lines, facts=facts)
+    once = not facts and rng.random() < 0.5  # all is recalled at once, and asked for later
+    if once:
+        writer.recall_many(most)
+    talked = rng.choice((0.1, 0.1, 0.3, 0.6))
+    for _ in range(rng.choice((0, 2, 4, 8)) if length >= SUMMARY_LENGTH else 0):
+        writer.chat()
+    while writer.dialogue.characters < characters:
+        draw = rng.random()
+        if draw < talked:
+            writer.chat()
+        elif draw < talked + 0.08:
+            writer.state()
+        else:
+            writer.ask(recall=not once)
+    return writer.dialogue
 
 
 def examine(writer: Writer, characters: int) -> Dialogue:

@@ -17,7 +17,7 @@ import json
 import multiprocessing
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,10 +145,10 @@ class Feeder:
         return batch
 
 
-def rate_at(share: float, steps: int) -> float:
-    """The rate, 1 at most, after this share of the time."""
+def rate_at(share: float, steps: int, peak: float = 1.0) -> float:
+    """The rate, `peak` at most, after this share of the time."""
     warm = min(1.0, (steps + 1) / WARM_STEPS)
-    return warm * min(1.0, max(0.0, (1 - share) / DECAY))
+    return peak * warm * min(1.0, max(0.0, (1 - share) / DECAY))
 
 
 def loss_of(model: Any, batch: Batch, stage: Stage, device: str) -> Tensor:
@@ -258,6 +258,15 @@ class Trainer:
         self.optimizer = Optimizer(self.model)
         self.progress = Progress()
         self.watch = Watch(self.tokenizer)
+        self.plan: tuple[Stage, ...] = PLAN
+        self.peak = 1.0
+
+    def shorten(self, skipped: int, peak: float) -> None:
+        """Leave out the first stages of the plan, and learn at a lower rate: for a run that goes on from good weights."""
+        left = PLAN[skipped:]
+        whole = sum(stage.share for stage in left)
+        self.plan = tuple(replace(stage, share=stage.share / whole) for stage in left)
+        self.peak = peak
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint."""
@@ -293,8 +302,8 @@ class Trainer:
     def train(self) -> None:
         """Run the plan to its end."""
         self.say(f"{sum(p.numel() for p in self.model.parameters())} parameters")
-        ends = list(itertools.accumulate(stage.share for stage in PLAN))
-        for number, (stage, end) in enumerate(zip(PLAN, ends, strict=True)):
+        ends = list(itertools.accumulate(stage.share for stage in self.plan))
+        for number, (stage, end) in enumerate(zip(self.plan, ends, strict=True)):
             if self.progress.seconds < end * self.total:
                 if number != self.progress.stage:
                     self.progress.stage, self.progress.batches = number, 0
@@ -324,7 +333,7 @@ class Trainer:
         loss = loss_of(model, batch, stage, self.device)
         tokens = torch.randint(self.shape.vocabulary, (COPY_TOKENS,), device=self.device)
         (loss + COPY_WEIGHT * copy_loss(self.model, tokens)).backward()
-        self.optimizer.step(rate_at(self.progress.seconds / self.total, self.progress.steps))
+        self.optimizer.step(rate_at(self.progress.seconds / self.total, self.progress.steps, self.peak))
         self.progress.steps += 1
         self.progress.batches += 1
         self.progress.tokens += stage.length * stage.rows
@@ -352,11 +361,16 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--weights", type=Path, help="begin with the weights of this checkpoint")
+    parser.add_argument(
+        "--skip", type=int, default=0, help="stages of the plan to leave out at its beginning"
+    )
+    parser.add_argument("--rate", type=float, default=1.0, help="share of the usual rate to learn at")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(options.out, options.minutes, options.device, options.seed, None)
+    trainer.shorten(options.skip, options.rate)
     if options.weights:
         trainer.take_up(options.weights)
     if options.resume and (options.out / "last.pt").exists():
