@@ -25,7 +25,7 @@ def test_a_row_is_as_long_as_asked_for_and_teaches_something(tokenizer):
         assert weights.dtype == np.float32
         taught.append((weights > 0).mean())
     assert 0.15 < sum(taught) / len(taught) < 0.4
-    assert sum(share < 0.05 for share in taught) <= 2
+    assert sum(share < 0.05 for share in taught) <= 3  # nearly all is talk, or lines recalled again and again
 
 
 def test_a_seed_gives_the_same_rows_again_and_another_gives_others(tokenizer):
