@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.forgetting.rests import leave_rests
 from turnkeep import AsyncChat, ConversationNotFound, ForgetReceipt, UsageError
 from turnkeep.engine.absent import AbsentEngine
 from turnkeep.errors import EngineProtocolError, StoreError
+from turnkeep.forgetting.cleaning import FILE
 from turnkeep.forgetting.courses import LOG, Forgetter
 from turnkeep.forgetting.journals import JournalPlace
 from turnkeep.forgetting.opening import open_forgetter
@@ -239,7 +241,7 @@ def test_what_is_left_by_one_is_finished_by_the_next(tmp_path: Path) -> None:
         receipt = await forgetter(store, slow).forget("local", OneTurn(conversation=conversation, turn=1))
         assert receipt.state == "pending"
         (left,) = await store.load_unfinished()
-        assert left.note["left"] == ["slow"]
+        assert left.note["left"] == ["slow", LOG, FILE]
         assert await forgetter(store).finish() == [
             PlaceReceipt(name=LOG)
         ]  # who does not know the place leaves it
@@ -265,13 +267,51 @@ def test_a_reader_that_holds_the_log_makes_it_pending_until_it_is_gone(tmp_path:
         assert "close that one" in log.advice
         assert not receipt.is_proven
         (left,) = await store.load_unfinished()
-        assert (left.note["left"], left.note["texts"]) == ([LOG], [])
+        assert (set(left.note), left.note["left"]) == ({"left", "now"}, [LOG, FILE])
         reader.close()
         await forgetter(store).finish()
         assert await store.load_unfinished() == []
         assert SECRET.encode() not in all_bytes(tmp_path)
 
     run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
+@pytest.mark.parametrize("prove", [True, False])
+def test_what_a_page_kept_of_a_row_goes_too(tmp_path: Path, prove: bool) -> None:
+    async def script(store: SqliteStore, conversation: str) -> None:
+        await store.close()
+        assert leave_rests(tmp_path / "turnkeep.db", f"My aunt is a {SECRET}.")
+        again = SqliteStore(tmp_path / "turnkeep.db")
+        what = OneConversation(conversation=conversation)
+        receipt = await forgetter(again).forget("local", what, prove=prove)
+        assert receipt.is_proven == prove
+        assert await again.load_unfinished() == []
+        assert SECRET.encode() not in all_bytes(tmp_path)
+        await again.close()
+
+    run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")
+
+
+def test_a_value_stands_in_no_record_when_nobody_needs_it_any_more(tmp_path: Path) -> None:
+    rewritten = list[str]()
+
+    class Watched(SqliteStore):
+        async def rewrite_file(self) -> None:
+            rewritten.append("anew")
+            await super().rewrite_file()
+
+    async def script(store: SqliteStore, conversation: str) -> None:
+        receipt = await forgetter(store).forget("local", EveryMention(value=SECRET))
+        assert tuple(receipt) == (1,)
+        assert receipt.is_proven
+        assert rewritten == []  # nothing had to be: the record itself is no rest to be found
+
+    async def main() -> None:
+        store = Watched(tmp_path / "turnkeep.db")
+        await script(store, await talk(store, f"My aunt is a {SECRET}."))
+        await store.close()
+
+    asyncio.run(main())
 
 
 def test_bytes_that_stand_in_a_foreign_file_are_reported_not_hidden(tmp_path: Path) -> None:
@@ -382,7 +422,7 @@ def test_a_backup_holds_no_texts_of_a_forget_that_is_not_done(tmp_path: Path) ->
         assert SECRET.encode() not in backup.read_bytes()
         copy = SqliteStore(backup)
         (left,) = await copy.load_unfinished()
-        assert (left.note["left"], left.note["texts"]) == (["slow"], [])
+        assert (left.note["left"], left.note["texts"]) == (["slow", LOG, FILE], [])
         await copy.close()
 
     run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")

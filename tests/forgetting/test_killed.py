@@ -9,6 +9,7 @@ from typing import Never
 
 import pytest
 
+from tests.forgetting.rests import leave_rests
 from tests.forgetting.test_course import SECRET, all_bytes, forgetter
 from turnkeep import AsyncChat, AuditRules
 from turnkeep.audit import forgetting as rewriting
@@ -130,6 +131,16 @@ def test_the_next_start_finishes_what_a_kill_left_of_the_journal(
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_was_named_is_finished(tmp_path: Path, kind: str) -> None:
     kill_and_start(tmp_path, KINDS[kind], "before the journal", start_chat)
+
+
+def test_what_a_page_kept_of_a_row_goes_although_nobody_knows_it_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "turnkeep.db"
+    conversation, _ = asyncio.run(say(path))
+    assert leave_rests(path, SECRET)
+    kill_at(path, OneConversation(conversation=conversation), "before the journal")
+    asyncio.run(start_command(path))
+    asyncio.run(check(path))
+    assert SECRET.encode() not in all_bytes(tmp_path)
 
 
 def kill_and_start(folder: Path, name: Callable[[str, str], What], moment: str, start: Start) -> None:

@@ -4,6 +4,7 @@
     erase      one transaction, with a record of what is left to do outside
     log        the write-ahead log is emptied
     places     input history, backups, journals, engines; each may be done twice
+    file       the database's own is written anew where its unused space kept anything (cleaning.py)
     record     goes when nothing is left; a process that finds one goes on from there
     proof      all files are searched for pieces of what was forgotten
 
@@ -22,11 +23,13 @@ from ..context.pieces import FEWEST_BYTES, Piece, cut_pieces
 from ..errors import Conflict
 from ..store.base import Lease, Store
 from ..store.erasing import Erased, Eraser, EveryMention, What
+from .cleaning import FILE, Cleaner
 from .places import Folder, Keeping, Place, Searched, Task, dump_task, load_task
 from .receipt import ForgetReceipt, PlaceReceipt, Proof
 
 ATTEMPTS = 5  # a conversation that comes to be touched while others are waited for is waited for too
 LOG = "write-ahead log"
+_OURS = (LOG, FILE)  # what a forget does by itself, whatever places there are
 _READER = (
     "Another program reads the database at this moment, so its log could not be emptied: "
     "close that one; it is done by itself then."
@@ -53,6 +56,7 @@ class Forgetter:
         folder: the files that the proof searches.
         places: what else may hold what was said.
         clock: seconds since the epoch.
+        cleaner: has its `clean` called by who gave it, soon after; None: the file is clean when a forget returns.
     """
 
     def __init__(
@@ -64,8 +68,11 @@ class Forgetter:
         drop: Drop = lambda _owner, _conversations: None,
         places: Iterable[Place] = (),
         clock: Callable[[], float] = time.time,
+        cleaner: Cleaner | None = None,
     ) -> None:
         self._store, self._hold, self._drop, self._folder = store, hold, drop, folder
+        self._cleaner = Cleaner(store, folder.database) if cleaner is None else cleaner
+        self._cleans = cleaner is None
         self.places = tuple(places)
         self._clock = clock
 
@@ -99,18 +106,22 @@ class Forgetter:
             dry_run=dry_run,
         )
         receipts = [_describe(erased)]
+        pieces = cut_pieces(erased.texts, _values(erased, what))
         if dry_run:
             receipts += [await place.forget(task) for place in self.places]
         else:
             self._drop(owner, (*erased.changed, *erased.gone))
             assert erased.record is not None
-            receipts += await self._finish(erased.record, task, [LOG, *(place.name for place in self.places)])
+            left = [place.name for place in self.places]
+            receipts += await self._finish(erased.record, task, left, pieces)
+            if prove or self._cleans:
+                await self._cleaner.clean()
         return ForgetReceipt.make(
             turns=erased.turns,
             conversations=erased.gone,
             items=erased.items,
             places=receipts,
-            proof=await self._prove(erased, what, dry_run, receipts) if prove else None,
+            proof=await self._prove(pieces, dry_run) if prove else None,
             dry_run=dry_run,
         )
 
@@ -118,15 +129,21 @@ class Forgetter:
         """Do what other processes have left: they were killed, or somebody held a file."""
         receipts: list[PlaceReceipt] = []
         for unfinished in await self._store.load_unfinished():
-            left = unfinished.note["left"]
-            receipts += await self._finish(unfinished.record, load_task(unfinished.note), left)
+            if unfinished.record in self._cleaner.waiting:
+                continue
+            note = unfinished.note
+            task = load_task(note) if "what" in note else None
+            # What stood there is not known any more, or not all of it.
+            receipts += await self._finish(unfinished.record, task, note["left"], None)
+        if self._cleans:
+            await self._cleaner.clean()
         return receipts
 
     # -- the database -----------------------------------------------------------------------------
     async def _erase(self, owner: str, what: What, now: float, dry_run: bool) -> Erased:
         touched = await self._store.list_touched(owner, what)
         task = dump_task(Task(owner=owner, what=what, now=now))
-        note = {**task, "left": [LOG, *(place.name for place in self.places)]}
+        note = {**task, "left": [*(place.name for place in self.places), *_OURS]}
         if not self.places:
             del note["texts"]  # nobody looks for them: they shall not stand in the record
         for _ in range(ATTEMPTS):
@@ -142,41 +159,32 @@ class Forgetter:
         )
 
     # -- outside of it ----------------------------------------------------------------------------
-    async def _finish(self, record: int, task: Task, left: Sequence[str]) -> list[PlaceReceipt]:
+    async def _finish(
+        self, record: int, task: Task | None, left: Sequence[str], pieces: Sequence[Piece] | None
+    ) -> list[PlaceReceipt]:
         """Do what is left, and remember what still is; places that are unknown here wait for who knows them."""
         known = {place.name: place for place in self.places}
         # First, since a place may take its time, and the log holds what was just forgotten.
         await self._store.empty_log()
-        receipts = [await known[name].forget(task) for name in left if name in known]
-        pending = [name for name in left if name not in known and name != LOG]
-        pending += [each.name for each in receipts if each.state == "pending"]
-        # Without the texts, unless somebody still looks for them: else they would stand in the record.
-        await self._store.note_unfinished(record, _note(task, [LOG, *pending], texts=bool(pending)))
+        receipts, pending = list[PlaceReceipt](), list[str]()
+        if task is not None:
+            receipts = [await known[name].forget(task) for name in left if name in known]
+            pending = [name for name in left if name not in known and name not in _OURS]
+            pending += [each.name for each in receipts if each.state == "pending"]
+        # Without the task, unless somebody still needs it: what was forgotten would stand in the record.
+        needed = dump_task(task) if task is not None and pending else {"now": self._clock()}
+        await self._store.note_unfinished(record, {**needed, "left": [*pending, *_OURS]})
         if not await self._store.empty_log():
             return [PlaceReceipt(name=LOG, state="pending", advice=_READER), *receipts]
-        await self._store.note_unfinished(record, _note(task, pending) if pending else None)
-        if pending:
-            await self._store.empty_log()  # of what the record still names
+        if not pending:
+            self._cleaner.add(record, pieces)
         return [PlaceReceipt(name=LOG), *receipts]
 
     # -- the proof --------------------------------------------------------------------------------
-    async def _prove(
-        self, erased: Erased, what: What, dry_run: bool, receipts: Sequence[PlaceReceipt]
-    ) -> Proof:
-        pieces = cut_pieces(erased.texts, _values(erased, what))
-        forms = {form for piece in pieces for form in piece}
-        searched = await self._search(forms)
-        if dry_run:
-            return _proof(pieces, searched, frozenset())
-        common = await self._common(pieces, searched)
-        proof = _proof(pieces, searched, common)
-        pending = any(each.state == "pending" for each in receipts)  # then it stands there for good reason
-        if not pending and _is_in_database(proof, self._folder):
-            # A page of the database kept bytes of a row that it gave to another page.
-            await self._store.rewrite_file()
-            searched = await self._search(forms)
-            proof = _proof(pieces, searched, common | await self._common(pieces, searched))
-        return proof
+    async def _prove(self, pieces: Sequence[Piece], dry_run: bool) -> Proof:
+        searched = await self._search({form for piece in pieces for form in piece})
+        common = frozenset[Piece]() if dry_run else await self._common(pieces, searched)
+        return _proof(pieces, searched, common)
 
     async def _search(self, forms: Iterable[bytes]) -> Searched:
         wanted = list(forms)
@@ -198,11 +206,6 @@ class Forgetter:
             if isinstance(place, Keeping):
                 kept |= await asyncio.to_thread(place.find_kept, forms)
         return frozenset(piece for piece in suspects if piece & kept)
-
-
-def _is_in_database(proof: Proof, folder: Folder) -> bool:
-    """Whether something was found in the database's own file."""
-    return folder.database is not None and str(folder.database) in proof.found
 
 
 def _describe(erased: Erased) -> PlaceReceipt:
@@ -232,8 +235,3 @@ def _proof(pieces: Sequence[Piece], searched: Searched, common: frozenset[Piece]
         size_bytes=sum(searched.sizes.values()),
         found=found,
     )
-
-
-def _note(task: Task, left: Sequence[str], *, texts: bool = True) -> dict[str, object]:
-    note = dump_task(task)
-    return {**note, "texts": note["texts"] if texts else [], "left": list(left)}

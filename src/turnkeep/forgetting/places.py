@@ -24,7 +24,9 @@ from ..store.erasing import (
 )
 from .receipt import PlaceReceipt
 
-CHUNK_BYTES = 4 * 1024 * 1024  # of a file that is searched at a time
+CHUNK_BYTES = (
+    512 * 1024
+)  # of a file that is searched at a time: other threads have their turn after some 5 ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ def load_task(note: Mapping[str, Any]) -> Task:  # Any: JSON values
         what=_KINDS[what.pop("kind")](**what),
         turns={conversation: tuple(numbers) for conversation, numbers in note["turns"].items()},
         gone=tuple(note["gone"]),
-        texts=tuple(note["texts"]),
+        texts=tuple(note.get("texts", ())),
         now=note["now"],
     )
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from .gateway import Gateway
 
+CLEANING_SECONDS = (
+    5.0  # so that a client that deletes many conversations has the file searched once for all of them
+)
 RETENTION_SECONDS = 900.0  # between two looks at what is old: days are what it is measured in
 
 _log = logging.getLogger("turnkeep.retention")
@@ -51,6 +54,7 @@ def make_forgetter(gateway: "Gateway") -> Forgetter:
             Backups(gateway.store, partial(open_copy, gateway.store)),
         ),
         clock=gateway.clock,
+        cleaner=gateway.cleaner,
     )
 
 
@@ -70,7 +74,7 @@ def _hold(gateway: "Gateway") -> Hold:
 
 
 async def forget(gateway: "Gateway", owner: str, *what: What) -> None:
-    """Forget at a client's request; the files are not searched, which would make the client wait."""
+    """Forget at a client's request; the file is searched soon after, which would make the client wait."""
     forgetter = gateway.forgetter()
     for each in what:
         await forgetter.forget(owner, each, prove=False)
@@ -81,6 +85,21 @@ def orphans_of(deleted: DeletedResponse) -> list[What]:
     if deleted.empty:
         return [OneConversation(conversation=deleted.conversation)]
     return [OneTurn(conversation=deleted.conversation, turn=turn, alike=False) for turn in deleted.orphans]
+
+
+async def keep_clean(gateway: "Gateway") -> None:
+    """Clean the database's file after what was forgotten, until this is cancelled."""
+    while True:
+        await asyncio.sleep(CLEANING_SECONDS)
+        await clean(gateway)
+
+
+async def clean(gateway: "Gateway") -> None:
+    """Clean the database's file; what fails is told in the log, and tried again the next time."""
+    try:
+        await gateway.cleaner.clean()
+    except TurnkeepError as error:
+        _log.warning("the database's file could not be cleaned of what was forgotten: %s", error)
 
 
 async def keep_retention(gateway: "Gateway") -> None:

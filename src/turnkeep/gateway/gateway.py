@@ -12,6 +12,7 @@ from ..audit.opening import open_recorder
 from ..context.strategy import NAMES, parse_strategy
 from ..embed.base import Embedder
 from ..embed.connect import connect_embedder
+from ..forgetting.cleaning import Cleaner
 from ..forgetting.courses import Forgetter
 from ..masking import Masking
 from ..privacy.kinds import Rule
@@ -20,7 +21,7 @@ from ..store.base import Store
 from ..store.erasing import Eraser
 from ..store.ledger import Ledger
 from .engines import EnginePool, connect_pool
-from .forgetters import make_forgetter
+from .forgetters import clean, make_forgetter
 from .metrics import Metrics
 from .recognising import Recogniser
 from .turns import Ended, Turns
@@ -105,6 +106,8 @@ class Gateway:
             self.store, settings.audit, settings.patterns, linger=AUDIT_LINGER_SECONDS
         )
         self.options = Options(strategy=parse_strategy(settings.strategy))
+        # Of all forgets here, so that the file is searched once for many.
+        self.cleaner = Cleaner(self.store, getattr(self.store, "path", None))
         self.recogniser = Recogniser(self.store)
         self.masking = Masking(settings.patterns) if settings.mask_prompt else None
         self.turns = Turns(
@@ -143,6 +146,7 @@ class Gateway:
         await self.pool.close()
         if self.embedder is not None:
             await self.embedder.close()
+        await clean(self)
         await self.store.close()
 
     def _count_turn(self, ended: Ended) -> None:

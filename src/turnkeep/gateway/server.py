@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from ..errors import EngineError, UsageError
 from .app import HEADERS_BYTES, App
 from .door import bracket, is_loopback
-from .forgetters import keep_retention
+from .forgetters import keep_clean, keep_retention
 from .gateway import Gateway, ServeSettings
 
 if TYPE_CHECKING:
@@ -212,13 +212,13 @@ async def serve(settings: ServeSettings, tell: Tell) -> None:
         gc.enable()
         # A turn makes thousands of objects and hardly any circle: by default, every third one pays for a collection.
         gc.set_threshold(GARBAGE_OBJECTS, 10, 10)
-        retaining = asyncio.ensure_future(keep_retention(gateway))
+        kept = asyncio.gather(keep_retention(gateway), keep_clean(gateway))
         try:
             tell(f"Listening on {listener.url}/v1")
             await _until_stopped(gateway, tell)
         finally:
-            retaining.cancel()
-            await asyncio.gather(retaining, return_exceptions=True)
+            kept.cancel()
+            await asyncio.gather(kept, return_exceptions=True)
             await listener.stop()
     finally:
         await gateway.close()
