@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from .audit.base import ROTATE_BYTES, ROTATE_DAYS, AuditRules, Level
-from .audit.rules import read_days, read_file_bytes, read_keep_days, read_level
 from .errors import UsageError
 from .values import (
+    read_audit_level,
     read_count,
+    read_file_bytes,
+    read_file_days,
     read_host,
+    read_keep_days,
     read_max_tokens,
     read_names,
     read_origins,
@@ -230,14 +233,18 @@ SETTINGS = (
         read_seconds,
         "How long replies under way may go on when it stops.",
     ),
-    Setting("audit_level", "TURNKEEP_AUDIT_LEVEL", read_level, "What the audit journal keeps of a turn."),
+    Setting(
+        "audit_level", "TURNKEEP_AUDIT_LEVEL", read_audit_level, "What the audit journal keeps of a turn."
+    ),
     Setting(
         "audit_required", "TURNKEEP_AUDIT_REQUIRED", read_switch, "No turn is done without its audit record."
     ),
     Setting(
         "audit_rotate_bytes", "TURNKEEP_AUDIT_ROTATE_BYTES", read_file_bytes, "Largest file of the audit."
     ),
-    Setting("audit_rotate_days", "TURNKEEP_AUDIT_ROTATE_DAYS", read_days, "Oldest file that is written."),
+    Setting(
+        "audit_rotate_days", "TURNKEEP_AUDIT_ROTATE_DAYS", read_file_days, "Oldest file that is written."
+    ),
     Setting(
         "audit_keep_days", "TURNKEEP_AUDIT_KEEP_DAYS", read_keep_days, "When the audit's files are deleted."
     ),

@@ -6,15 +6,18 @@ that stand after "must be".
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from .audit.base import FEWEST_BYTES, LEVELS
 from .context.budget import SMALLEST_WINDOW
 from .context.strategy import parse_strategy
 
 if TYPE_CHECKING:
     from .privacy import Pattern
+
+N = TypeVar("N", int, float)
 
 MOST_DAYS = 36_500  # of retention: a century
 
@@ -48,26 +51,25 @@ def read_path(value: object) -> Path:
 
 def read_temperature(value: object) -> float:
     """Read how random replies are."""
-    number = _number(value)
-    if number is None or not math.isfinite(number) or number < 0:
-        raise ValueError("a number, 0 or more")
-    return number
+    return _allow(_number(value), lambda number: number >= 0, "a number, 0 or more")
 
 
 def read_max_tokens(value: object) -> int:
     """Read the longest reply; -1 is the room that is left."""
-    number = _whole(value)
-    if number is None or (number < 1 and number != -1):
-        raise ValueError("a whole number of tokens, 1 or more, or -1 for the room that is left")
-    return number
+    return _allow(
+        _whole(value),
+        lambda number: number >= 1 or number == -1,
+        "a whole number of tokens, 1 or more, or -1 for the room that is left",
+    )
 
 
 def read_window(value: object) -> int:
     """Read tokens of context window."""
-    number = _whole(value)
-    if number is None or number < SMALLEST_WINDOW:
-        raise ValueError(f"a whole number of tokens, {SMALLEST_WINDOW} or more")
-    return number
+    return _allow(
+        _whole(value),
+        lambda number: number >= SMALLEST_WINDOW,
+        f"a whole number of tokens, {SMALLEST_WINDOW} or more",
+    )
 
 
 def read_strategy(value: object) -> str:
@@ -80,10 +82,7 @@ def read_strategy(value: object) -> str:
 
 def read_seconds(value: object) -> float:
     """Read seconds, 0 among them."""
-    number = _number(value)
-    if number is None or not math.isfinite(number) or number < 0:
-        raise ValueError("a number of seconds, 0 or more")
-    return number
+    return _allow(_number(value), lambda number: number >= 0, "a number of seconds, 0 or more")
 
 
 def read_switch(value: object) -> bool:
@@ -115,18 +114,14 @@ def read_host(value: object) -> str:
 
 def read_port(value: object) -> int:
     """Read a port; 0 is any that is free."""
-    number = _whole(value)
-    if number is None or not 0 <= number <= 65_535:
-        raise ValueError("a port, 1 to 65535, or 0 for any that is free")
-    return number
+    return _allow(
+        _whole(value), lambda number: 0 <= number <= 65_535, "a port, 1 to 65535, or 0 for any that is free"
+    )
 
 
 def read_count(value: object) -> int:
     """Read a number of things."""
-    number = _whole(value)
-    if number is None or number < 1:
-        raise ValueError("a whole number, 1 or more")
-    return number
+    return _allow(_whole(value), lambda number: number >= 1, "a whole number, 1 or more")
 
 
 def read_size(value: object) -> int:
@@ -140,18 +135,16 @@ def read_size(value: object) -> int:
 
 def read_wait(value: object) -> float:
     """Read seconds, 0 not among them."""
-    number = _number(value)
-    if number is None or not math.isfinite(number) or number <= 0:
-        raise ValueError("a number of seconds, more than 0")
-    return number
+    return _allow(_number(value), lambda number: number > 0, "a number of seconds, more than 0")
 
 
 def read_retention(value: object) -> int:
     """Read days; 0 is for ever."""
-    number = _whole(value)
-    if number is None or not 0 <= number <= MOST_DAYS:
-        raise ValueError(f"a whole number of days, 1 to {MOST_DAYS}, or 0 to keep for ever")
-    return number
+    return _allow(
+        _whole(value),
+        lambda number: 0 <= number <= MOST_DAYS,
+        f"a whole number of days, 1 to {MOST_DAYS}, or 0 to keep for ever",
+    )
 
 
 def read_names(value: object) -> tuple[str, ...]:
@@ -168,6 +161,31 @@ def read_origins(value: object) -> tuple[str, ...]:
     if not all(_ORIGIN.fullmatch(origin) for origin in origins):
         raise ValueError("the addresses of web pages without a path, such as https://chat.example, or *")
     return origins
+
+
+def read_audit_level(value: object) -> str:
+    """Read how much of a turn the audit journal keeps."""
+    if value is False:  # "off" without quotes is a value in some files
+        return "off"
+    if value not in LEVELS:
+        raise ValueError("off, sizes, masked or full")
+    return str(value)
+
+
+def read_file_bytes(value: object) -> int:
+    """Read how large a file of the audit journal may become."""
+    words = f"a whole number of bytes, {FEWEST_BYTES} or more"
+    return int(_allow(_number(value), lambda number: number == int(number) >= FEWEST_BYTES, words))
+
+
+def read_file_days(value: object) -> float:
+    """Read how old a file of the audit journal may become."""
+    return _allow(_number(value), lambda number: number > 0, "a number of days above 0")
+
+
+def read_keep_days(value: object) -> float:
+    """Read for how long files of the audit journal are kept."""
+    return _allow(_number(value), lambda number: number >= 0, "a number of days, or 0 for ever")
 
 
 def read_sampling(value: object) -> Mapping[str, object]:
@@ -189,13 +207,20 @@ def read_patterns(value: object) -> "tuple[Pattern, ...]":
     return parse_patterns(value)
 
 
+def _allow(number: N | None, fits: Callable[[N], bool], words: str) -> N:
+    if number is None or not fits(number):
+        raise ValueError(words)
+    return number
+
+
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
-        return float(value)
+        number = float(value)
     except (ValueError, OverflowError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def _whole(value: object) -> int | None:
