@@ -337,5 +337,5 @@ def test_encrypting_says_what_stays_readable(
         assert run(["db", "backup", str(tmp_path / "copy.db")]) == 0
     assert run(["encrypt", "--key-file", str(tmp_path / "key")]) == 0
     told = capsys.readouterr().err
-    assert ("The audit journal" in told and "is not encrypted" in told) is (level == "full")
+    assert ("The audit journal" in told and "which are not encrypted" in told) is (level == "full")
     assert (f"Backups made before are not encrypted: {tmp_path / 'copy.db'}." in told) is (level == "full")

@@ -94,6 +94,7 @@ PROTOCOLS = {
     "store.heads",
     "store.ids",  # how an id is made and read: pure, and the same for every store
     "store.marking",
+    "store.outside",
     "store.reading",
     "store.writing",
 }

@@ -11,6 +11,7 @@ from .base import Audit, AuditRules, Forgotten, Which
 from .folder import Folder
 from .masking import find_masking
 from .recorder import Recorder
+from .sealing import find_sealer
 
 
 def open_recorder(
@@ -43,7 +44,14 @@ def open_recorder(
         raise MissingExtra(
             "The audit cannot mask personal data without it: pip install 'turnkeep[privacy]', or set audit.level to sizes."
         )
-    return Recorder(Folder.of(path), rules, heads=heads_of(store), masking=masking, linger=linger)
+    return Recorder(
+        Folder.of(path),
+        rules,
+        heads=heads_of(store),
+        masking=masking,
+        sealer=find_sealer(store),
+        linger=linger,
+    )
 
 
 async def forget_audit(

@@ -14,18 +14,20 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 
-from ..errors import AuditFailed, ConversationNotFound, TurnkeepError
+from ..errors import AuditFailed, TurnkeepError
 from ..store.heads import AuditHead, Heads
+from ..store.outside import TextSealer
 from .base import AuditRules, Entry, Forgotten, Level, Masking, Which
 from .entries import make_draft
 from .folder import Folder
 from .forgetting import finish_forgetting, forget_texts, is_meant
 from .forgotten import KEPT_SECONDS
 from .journal import Draft, Journal, wish_rotation
+from .preparing import Preparer
 
 MOST_WAITING = 1_024  # turns that wait to be written
 MOST_BYTES = 32 * 1024 * 1024  # of their texts
@@ -39,7 +41,7 @@ class _Waiting:
     """A record that waits to be written."""
 
     entry: Entry | None  # None: not a turn's
-    draft: Draft | None  # None: its texts have still to be masked
+    draft: Draft | None  # None: its texts have still to be masked or sealed
     bytes: int = 0
     written: bool = False
     since: float = field(default_factory=time.monotonic)  # when it was handed over
@@ -130,6 +132,7 @@ class Recorder:
         rules: what is written.
         heads: the database, which keeps how far each file has come; None: there is none that could.
         masking: replaces personal data; None: it is not installed.
+        sealer: seals what is kept of the texts; None: the store is not encrypted.
         clock: seconds since the epoch.
         linger: seconds that a turn waits for others, to go to the disk with them; none where its record is required.
     """
@@ -141,13 +144,15 @@ class Recorder:
         *,
         heads: Heads | None = None,
         masking: Masking | None = None,
+        sealer: TextSealer | None = None,
         clock: Callable[[], float] = time.time,
         linger: float = 0.0,
     ) -> None:
         self.folder, self.rules = folder, rules
         self.level: Level = rules.level or ("masked" if masking is not None else "sizes")
         self.problem: str | None = None
-        self._heads, self._masking, self._clock = heads, masking, clock
+        self._preparer = Preparer(self.level, masking, sealer)
+        self._heads, self._clock = heads, clock
         self._queue = _Queue(Journal(folder, rules, clock=clock))
         self._told = ""  # the last problem that was logged
         self._known: list[AuditHead] | None = None  # what the database knew when it was opened
@@ -230,15 +235,13 @@ class Recorder:
             self._last = weakref.finalize(self, self._queue.flush)
 
     def _prepare(self, entry: Entry) -> _Waiting:
-        kept = entry.texts if entry.turn and self.level in ("masked", "full") else {}
+        kept = self._preparer.keeps(entry)
         if kept and self._known is None:
             with contextlib.suppress(
                 OSError
             ):  # so that who forgets finds where to say so; `_work` tells what fails
                 self.folder.make()
-        masks = bool(kept) and self.level == "masked"
-        draft = None if masks else make_draft(entry, _with_key(entry, kept))
-        return _Waiting(entry, draft, sum(len(text) for text in kept.values()))
+        return _Waiting(entry, self._preparer.prepare_now(entry), sum(len(text) for text in kept.values()))
 
     # -- writing, behind --------------------------------------------------------------------------
 
@@ -289,7 +292,7 @@ class Recorder:
         try:
             await self._open()
             while self._queue.waiting:
-                await self._mask_first()
+                await self._prepare_first()
                 await self._write()
                 if self._lingers:
                     break
@@ -329,37 +332,24 @@ class Recorder:
         if unfinished is not None:
             await self._record_forgotten(unfinished)
 
-    async def _mask_first(self) -> None:
-        """Mask the texts of those that are to be written next."""
+    async def _prepare_first(self) -> None:
+        """Mask and seal the texts of those that are to be written next."""
         turns: dict[tuple[str, str], list[_Waiting]] = {}
         for each in itertools.islice(self._queue.waiting, TOGETHER):
             if each.draft is None and (entry := each.entry) is not None:
                 turns.setdefault((entry.owner, entry.conversation), []).append(each)
         if len(turns) == 1:
-            await self._mask_turns(*turns.values())
+            await self._prepare_turns(*turns.values())
         elif turns:  # their marks are loaded together
-            await asyncio.gather(*map(self._mask_turns, turns.values()))
+            await asyncio.gather(*map(self._prepare_turns, turns.values()))
 
-    async def _mask_turns(self, turns: Sequence[_Waiting]) -> None:
-        """Mask the texts of turns of one conversation, in their order."""
+    async def _prepare_turns(self, turns: Sequence[_Waiting]) -> None:
+        """Mask and seal the texts of turns of one conversation, in their order."""
         for each in turns:
             if each.draft is None and (entry := each.entry) is not None:
-                texts = await self._mask(entry)
+                draft = await self._preparer.prepare(entry)
                 if each.draft is None:  # else it was forgotten meanwhile
-                    each.draft = make_draft(entry, _with_key(entry, texts or {}))
-
-    async def _mask(self, entry: Entry) -> dict[str, str] | None:
-        """The texts without personal data; None where that cannot be had: then sizes alone are recorded."""
-        if self._masking is None:
-            return None
-        try:
-            masked = await self._masking.mask(entry.owner, entry.conversation, list(entry.texts.values()))
-            return dict(zip(entry.texts, masked, strict=True))
-        except ConversationNotFound:
-            return None  # it was deleted meanwhile, and what was said there is not kept anywhere
-        except Exception:
-            _log.exception("a turn is recorded in the audit journal by its sizes alone")
-            return None
+                    each.draft = draft
 
     async def _write(self) -> None:
         queue, announced, ready = self._queue, "", self._queue.take_ready()
@@ -374,8 +364,8 @@ class Recorder:
 
     async def _sweep_stripped(self) -> None:
         """Let go of the marks of turns that another process forgot while they waited here: masking has kept them anew."""
-        while self._masking is not None and self._queue.stripped:
-            await self._masking.sweep(*self._queue.stripped.pop())
+        while self._queue.stripped:
+            await self._preparer.sweep(*self._queue.stripped.pop())
 
     async def _announce(self, head: AuditHead) -> None:
         """Have the database know of a file before it is there, so that one it does not know is nobody's of ours."""
@@ -449,8 +439,8 @@ class Recorder:
 
     async def _sweep(self, which: Which) -> None:
         """Let go of marks: a turn that waited here was masked, and its marks kept, after the database had forgotten it."""
-        if self._masking is not None and which.owner is not None and which.conversation is not None:
-            await self._masking.sweep(which.owner, which.conversation)
+        if which.owner is not None and which.conversation is not None:
+            await self._preparer.sweep(which.owner, which.conversation)
 
     async def _record_forgotten(self, found: Forgotten) -> None:
         """Say in the chain which records were forgotten, and then that it is done."""
@@ -475,11 +465,6 @@ class Recorder:
             await asyncio.to_thread(journal.begin)
         await self._save_heads()
         await self._expire()
-
-
-def _with_key(entry: Entry, texts: Mapping[str, str]) -> Mapping[str, str] | None:
-    """The texts with the name of the key, which may be a person's, so that it goes where they go; None: there are none."""
-    return ({"key_name": entry.key} if entry.key else {}) | dict(texts) or None
 
 
 def _is_forgotten(each: _Waiting, entry: Entry, forgotten: Sequence[Which]) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -76,8 +76,11 @@ def show(within: str | None, last: int | None, whole: bool, **flags: str | None)
     """Print the journal, to read."""
     from collections import deque
 
-    found = _records(_settings(flags)[1], within)
-    for file, record in found if last is None else deque(found, maxlen=last):
+    settings, folder = _settings(flags)
+    found: Iterable[tuple[str, Record | None]] = _records(folder, within)
+    if last is not None:
+        found = deque(found, maxlen=last)
+    for file, record in _opened(settings, found):
         for line in record_lines(file, record, None if whole else TEXT_CELLS):
             click.echo(line)
 
@@ -92,7 +95,8 @@ def export(within: str | None, output: Path | None, **flags: str | None) -> None
     """Write the journal to standard output as JSON Lines, without its keys."""
     from ..audit.reading import export_record
 
-    records = _records(_settings(flags)[1], within)
+    settings, folder = _settings(flags)
+    records = _opened(settings, _records(folder, within))
     lines = (export_record(file, record) for file, record in records if record is not None)
     if output is None:
         for line in lines:
@@ -144,6 +148,8 @@ def record_lines(file: str, record: "Record | None", cells: int | None) -> Itera
         rest = {name: value for name, value in fields.items() if name not in ("kind", "at")}
         yield printable(f"{place}, {record.kind}: {json.dumps(rest, ensure_ascii=False)}")
         return
+    from ..audit.sealing import is_sealed
+
     where = f"{fields['conversation']}, turn {fields['turn']}" if fields["turn"] else "not stored"
     yield printable(f"{place}: {fields['owner']}, {where}, {fields['state']}, {fields['model']}")
     receipt = fields["receipt"]
@@ -154,6 +160,9 @@ def record_lines(file: str, record: "Record | None", cells: int | None) -> Itera
     )
     if record.forgotten:
         yield "forgotten"
+    if is_sealed(record):
+        yield "encrypted: the key of its conversation is not there"
+        return
     for name, text in (record.texts or {}).items():
         yield f"{name}: {printable(text) if cells is None else one_line(text, cells)}"
 
@@ -186,6 +195,31 @@ def _records(folder: "Folder", within: str | None) -> "Iterator[tuple[str, Recor
     for file, record in read_records(folder):
         if within is None or (record is not None and record.fields.get("conversation") == within):
             yield file, record
+
+
+def _opened(
+    settings: Settings, records: "Iterable[tuple[str, Record | None]]"
+) -> "Iterator[tuple[str, Record | None]]":
+    """Open the texts of an encrypted database's journal."""
+    from ..audit.sealing import open_records
+    from ..store.sqlite.encrypt import encryption_method
+
+    if encryption_method(settings.database) is None:
+        yield from records
+        return
+
+    store = open_settings_database(settings)
+    with asyncio.Runner() as runner:
+        opened = open_records(store, records)
+        try:
+            while (each := runner.run(_next(opened))) is not None:
+                yield each
+        finally:
+            runner.run(store.close())
+
+
+async def _next(records: "AsyncIterator[T]") -> "T | None":
+    return await anext(records, None)
 
 
 def _save(lines: Iterator[str], path: Path) -> int:

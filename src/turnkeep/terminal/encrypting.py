@@ -75,7 +75,8 @@ def _tell_of_the_rest(database: Path, backups: Sequence[Path]) -> None:
     journal = Folder.of(database.absolute())
     if journal.holds_texts():
         _tell(
-            f"The audit journal {journal.path} holds texts and is not encrypted: set audit_level = 'sizes' to keep none from now on."
+            f"The audit journal {journal.path} holds texts from before, which are not encrypted: "
+            "forget what should not stand there, or set audit_keep_days. From now on they are."
         )
     if backups:
         _tell(

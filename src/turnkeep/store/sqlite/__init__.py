@@ -303,6 +303,19 @@ class SqliteStore(LedgerCalls, CarrierCalls):
         """Find the newest view that folded nothing but ancestors of `tip`."""
         return await self._read(views.find_view, owner, conversation, tip, key)
 
+    # -- texts that stand elsewhere --------------------------------------------
+    async def seal_texts(self, owner: str, conversation: str, texts: Sequence[str]) -> list[bytes]:
+        """Seal texts of a conversation; for an encrypted file alone."""
+        from . import outside  # with all that an encrypted file needs
+
+        return await self._read(outside.seal_texts, owner, conversation, texts)
+
+    async def open_texts(self, sealed: Sequence[tuple[str, str, bytes]]) -> list[str | None]:
+        """Open them; None where their key is gone."""
+        from . import outside
+
+        return await self._read(outside.open_texts, sealed)
+
     # -- marks -----------------------------------------------------------------
     async def load_marks(self, owner: str, conversation: str) -> Marks:
         """Load the marks that stand for personal data."""

@@ -35,6 +35,11 @@ class Calls:
         )
         self._worker = Worker(opener, survives_fork=path is not None)
 
+    @property
+    def seals_texts(self) -> bool:
+        """Whether the file is encrypted, so that texts that are kept elsewhere are to be sealed."""
+        return self._secret is not None
+
     def secret_of(self, copy: Path) -> Secret | None:
         """What opens a copy of this file; None where it is not encrypted: it may have been made before this was."""
         if self._secret is None:

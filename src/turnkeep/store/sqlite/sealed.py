@@ -212,16 +212,19 @@ class SealedDatabase(Database):
 
     def term_digests(self, owner: int, conversation: int) -> Callable[[int], int]:
         """What turns terms into those of a conversation's index."""
+        return self.sealer.term_digests(self.load_key(owner, conversation), owner, conversation)
+
+    @property
+    def sealer(self) -> Sealer:
+        """What seals and opens, once the store's key is open."""
         assert self._sealer is not None
-        row = (
-            super()
-            .execute(
-                "SELECT wrapped FROM conversation_key WHERE owner = ? AND conversation = ?",
-                (owner, conversation),
-            )
-            .fetchone()
-        )
-        return self._sealer.term_digests(None if row is None else row[0], owner, conversation)
+        return self._sealer
+
+    def load_key(self, owner: int, conversation: int) -> bytes | None:
+        """Load a conversation's key, wrapped; None: it is gone."""
+        query = "SELECT wrapped FROM conversation_key WHERE owner = ? AND conversation = ?"
+        row = super().execute(query, (owner, conversation)).fetchone()
+        return None if row is None else row[0]
 
 
 # -- the row that says how the key is kept --------------------------------------------------------------
