@@ -32,16 +32,13 @@ from ..store.base import Conversation, Store
 from .finding import find_conversation
 from .keeping_safe import shown_progress
 from .opening import open_store
-from .records import count_path, saved_line
+from .records import MASKED_NOTICE, count_path, saved_line
 from .screen import one_line, plural
 
 if TYPE_CHECKING:
     from ..store.sqlite import SqliteStore
 
 MOST_NAMED = 5  # conversations that are named where something went wrong; the others are counted
-MASKED = (
-    "Marks such as [EMAIL_1] stand in it for personal data: an import brings back the marks, not the values."
-)
 
 
 # -- export -------------------------------------------------------------------
@@ -83,7 +80,7 @@ def _hide(store: "SqliteStore", settings: Settings) -> ChangeOf:
 
 def _tell_masked(masked: bool) -> None:
     if masked:
-        click.echo(f"turnkeep: {MASKED}", err=True)
+        click.echo(f"turnkeep: {MASKED_NOTICE}", err=True)
 
 
 def _pieces(store: Store, row: Conversation, form: str, change: Change | None) -> AsyncIterator[str]:
