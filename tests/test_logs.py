@@ -15,7 +15,7 @@ from tests.gateways import Caller, run_gateway
 from tests.privacy import person
 from turnkeep import AsyncChat, EngineRefused, TurnkeepError
 from turnkeep.logs import MaskingFormatter
-from turnkeep.privacy import parse_patterns
+from turnkeep.privacy import kinds, parse_patterns
 from turnkeep.testing import ScriptedEngine
 
 SERVE = """
@@ -122,6 +122,19 @@ def test_a_value_of_the_user_s_own_patterns_is_masked_with_its_traceback() -> No
     line = formatter.format(record)
     assert line.startswith("badge [EMPLOYEE_1]\n")
     assert line.endswith("ValueError: quoted [EMPLOYEE_2] of [EMPLOYEE_1]")
+
+
+def test_a_line_that_cannot_be_masked_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "MATCH_SECONDS", 0.02)
+    formatter = MaskingFormatter("%(levelname)s %(message)s", parse_patterns({"EMPLOYEE": "(a|aa)+$"}))
+    record = logging.LogRecord("x", logging.WARNING, "x.py", 1, "said: %s", ("a" * 28 + "b",), None)
+    try:
+        raise ValueError("a" * 28)
+    except ValueError as error:
+        record.exc_info = (ValueError, error, error.__traceback__)
+    line = formatter.format(record)
+    assert line.startswith("WARNING A line of the log is left out. The pattern for EMPLOYEE takes too long")
+    assert "aaaa" not in line
 
 
 def run_program(program: str, *arguments: str) -> str:
