@@ -14,7 +14,7 @@ from tests.privacy import person
 from turnkeep import AsyncChat, UsageError
 from turnkeep.engine.base import ReasoningDelta, Request, ToolCallDelta
 from turnkeep.masking import Masking, StoredBook
-from turnkeep.privacy import Marks
+from turnkeep.privacy import Marks, kinds
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
@@ -222,6 +222,18 @@ def test_a_user_s_pattern_is_masked_and_a_bad_one_refused() -> None:
     assert "E-123456" not in transcript(engine)
     with pytest.raises(UsageError, match="word in capitals"):
         AsyncChat(engine, mask_prompt=True, patterns={"employee": "x"})
+
+
+def test_a_pattern_without_end_sends_nothing_and_says_which_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "MATCH_SECONDS", 0.02)
+    engine = ScriptedEngine()
+
+    async def script(chat: AsyncChat) -> None:
+        with pytest.raises(UsageError, match="pattern for EMPLOYEE takes too long on a text of 29 char"):
+            await chat.ask("a" * 28 + "b")
+
+    run_chat(script, engine, patterns={"EMPLOYEE": "(a|aa)+$"}, **MASK)
+    assert "aaaa" not in transcript(engine)
 
 
 def test_a_real_engine_s_prompt_keeps_still(llama: RealEngine) -> None:

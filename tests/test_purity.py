@@ -19,7 +19,7 @@ PURE_LIBRARY = {
     "struct", "textwrap", "typing", "unicodedata", "urllib.parse", "zlib",
     "orjson",  # where it is installed
     "snowballstemmer",  # not of the standard library, but computes only
-    "phonenumbers", "stdnum",  # likewise
+    "phonenumbers", "stdnum", "regex",  # likewise; the last looks at a clock, to give up
     "importlib",  # names of a package's own, when they are first asked for
 }  # fmt: skip
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint"}

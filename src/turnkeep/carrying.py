@@ -12,13 +12,13 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 from .context.receipt import Receipt, dump_receipt
 from .errors import ConversationNotFound, UsageError
 from .exporting import list_all
 from .portable.imported import ImportedConversation, ImportedTurn, Unreadable
+from .portable.piped import File
 from .portable.recognise import Form, Told, read_conversations, recognise
 from .store.base import Conversation, Lease
 from .store.carrying import CarriedTurn, Carrier
@@ -69,7 +69,7 @@ class Wish:
 
 
 async def import_file(
-    store: Carrier, owner: str, path: Path, wish: Wish, told: Told
+    store: Carrier, owner: str, path: File, wish: Wish, told: Told
 ) -> AsyncIterator[Outcome]:
     """Import the conversations of a file.
 
@@ -151,7 +151,7 @@ class _Foreign:
         self._store, self._owner, self._wish, self._key = store, owner, wish, key
         self._names = _Names(store, owner)
 
-    async def bring(self, path: Path, form: Form, told: Told) -> AsyncIterator[Outcome]:
+    async def bring(self, path: File, form: Form, told: Told) -> AsyncIterator[Outcome]:
         found = read_conversations(path, form, _written(path), told)
         while True:
             try:
@@ -273,7 +273,7 @@ class _Own:
         self._here: Counter[tuple[object, ...]] | None = None  # what stood in the store at the beginning
         self._passed: Counter[str] = Counter()  # first lines of this file so far
 
-    async def bring(self, path: Path, told: Told) -> AsyncIterator[Outcome]:
+    async def bring(self, path: File, told: Told) -> AsyncIterator[Outcome]:
         with path.open("rb") as file:
             size = _size(path)
             source = _Counted(read_lines(file), lambda done: told(done, size))
@@ -350,11 +350,11 @@ class _Own:
                 return
 
 
-def _size(path: Path) -> int:
+def _size(path: File) -> int:
     return path.stat().st_size
 
 
-def _written(path: Path) -> float:
+def _written(path: File) -> float:
     """When the file was written last: the time of what says none."""
     return path.stat().st_mtime
 

@@ -540,12 +540,12 @@ def test_what_somebody_else_says_was_forgotten_is_written(tmp_path: Path) -> Non
     async def script(recorder):
         await recorder.keep(entry(1))
         which = Which(conversation="conv_1", turns=frozenset({2}))
-        note_forgotten(recorder.folder, Secret(b"x" * 32), which, 1.0)
+        note_forgotten(recorder.folder, Secret(b"x" * 32), [which], 1.0)
         await recorder.keep(entry(2))
-        note_forgotten(recorder.folder, recorder.folder.load_secret(), which, 1.0)
+        note_forgotten(recorder.folder, recorder.folder.load_secret(), [which], 1.0)
         with recorder.folder.forgotten.open("ab") as file:
             file.write(b"[half a li")  # as a crash leaves it
-        note_forgotten(recorder.folder, recorder.folder.load_secret(), Which(owner="other"), 1.0)
+        note_forgotten(recorder.folder, recorder.folder.load_secret(), [Which(owner="other")], 1.0)
         await recorder.keep(entry(2))
         await recorder.keep(entry(3))
 
@@ -559,7 +559,7 @@ def test_what_was_forgotten_is_not_remembered_for_ever(tmp_path: Path, monkeypat
     folder = folder_in(tmp_path)
     secret, day = folder.load_secret(), 86_400.0
     for number in range(100):
-        note_forgotten(folder, secret, Which(conversation=f"conv_{number}"), number * day)
+        note_forgotten(folder, secret, [Which(conversation=f"conv_{number}")], number * day)
     assert folder.forgotten.stat().st_size < 4_000
     assert [which.conversation for which in read_forgotten(folder, secret)][-7:] == [
         f"conv_{number}" for number in range(93, 100)

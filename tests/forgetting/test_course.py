@@ -6,14 +6,18 @@ import os
 import shutil
 import sqlite3
 import unicodedata
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from tests.forgetting.rests import leave_rests
 from turnkeep import AsyncChat, ConversationNotFound, ForgetReceipt, UsageError
+from turnkeep.audit import forgetting as rewriting
+from turnkeep.audit.folder import Folder
+from turnkeep.audit.journal import read_lines
 from turnkeep.engine.absent import AbsentEngine
 from turnkeep.errors import EngineProtocolError, StoreError
 from turnkeep.forgetting.cleaning import FILE
@@ -487,29 +491,65 @@ class StrictJournal:
     """Refuses what a journal would refuse, and remembers what it was asked."""
 
     file: Path
-    asked: list[tuple[str, str, tuple[int, ...] | None, bool]] = field(default_factory=list)
+    asked: list[tuple[str, dict[str, Sequence[int] | None], float | None, bool]] = field(default_factory=list)
     broken: bool = False
 
     async def forget_texts(
-        self, owner: str, conversation: str, turns: Sequence[int] | None, *, dry_run: bool
+        self,
+        owner: str,
+        turns: Mapping[str, Sequence[int] | None],
+        *,
+        before: float | None = None,
+        dry_run: bool,
     ) -> int:
         assert owner
-        assert conversation.startswith("conv_")
+        assert all(conversation.startswith("conv_") for conversation in turns)
+        assert turns or before is not None, "nobody asks for nothing"
         if self.broken:
             raise StoreError("the disk is full")
-        self.asked.append((owner, conversation, None if turns is None else tuple(turns), dry_run))
+        self.asked.append((owner, dict(turns), before, dry_run))
         if not dry_run:
             self.file.write_text("", "utf-8")
         return 1
-
-    async def forget_owner(self, owner: str, before: float, *, dry_run: bool) -> int:
-        raise AssertionError("nobody forgets an owner here")
 
     def paths(self) -> list[Path]:
         return [self.file]
 
     def find_kept(self, pieces: Sequence[bytes]) -> set[bytes]:
         return set()
+
+
+@pytest.mark.parametrize("what", [EverythingOwned(), OlderThan(before=2_000_000_000_000.0)])
+def test_the_audit_is_gone_through_once_however_many_conversations_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: What
+) -> None:
+    passes = list[str]()
+
+    def count(source: IO[bytes]) -> Iterator[bytes]:
+        passes.append("pass")
+        return read_lines(source)
+
+    async def script(store: SqliteStore, conversation: str) -> None:
+        for number in range(6):
+            chat = AsyncChat(
+                ScriptedEngine(), db=store, conversation=str(number), upkeep=False, embeddings="off",
+                audit="full",
+            )  # fmt: skip
+            await chat.ask(f"My aunt is a {SECRET}, {number}.")
+            await chat.close()
+        monkeypatch.setattr(rewriting, "read_lines", count)
+        journal, taken = Folder.of(tmp_path / "turnkeep.db"), []
+        for dry_run in (True, False):
+            passes.clear()
+            receipt = await forgetter(store).forget("local", what, dry_run=dry_run)
+            taken += [place.removed for place in receipt.places if place.name == "audit"]
+            # One to find them in each file, and one to write each anew.
+            assert len(passes) == len(journal.list()) * (1 if dry_run else 2)
+        assert taken == [{"turns": 6}, {"turns": 6}]
+        assert SECRET.encode() not in all_bytes(tmp_path / "turnkeep.db-audit")
+        assert len(journal.forgotten.read_bytes().split()) > 6, "each is written down for whoever still waits"
+
+    run(tmp_path, script)
 
 
 def test_a_journal_is_asked_for_the_turns_and_one_that_fails_is_asked_again(tmp_path: Path) -> None:
@@ -533,9 +573,9 @@ def test_a_journal_is_asked_for_the_turns_and_one_that_fails_is_asked_again(tmp_
         await forgetter(store, place).finish()
         await forgetter(store, place).forget("local", OneConversation(conversation=conversation))
         assert journal.asked == [
-            ("local", conversation, (1,), True),
-            ("local", conversation, (1,), False),
-            ("local", conversation, None, False),
+            ("local", {conversation: (1,)}, None, True),
+            ("local", {conversation: (1,)}, None, False),
+            ("local", {conversation: None}, None, False),
         ]
 
     run(tmp_path, script, f"My aunt is a {SECRET}.", "It rains.")

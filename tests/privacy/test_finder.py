@@ -9,7 +9,7 @@ import pytest
 
 from tests.privacy import person
 from turnkeep.errors import MissingExtra, UsageError
-from turnkeep.privacy import Found, Pattern, find, is_installed, parse_patterns
+from turnkeep.privacy import Found, Pattern, find, is_installed, kinds, mask, parse_patterns
 from turnkeep.privacy.addresses import find_emails, find_ips, find_macs
 from turnkeep.privacy.credentials import find_credentials, find_secrets
 from turnkeep.privacy.finder import FEWEST_DIGITS, part
@@ -178,6 +178,36 @@ def test_what_others_found_is_taken_where_nothing_else_is() -> None:
 def test_a_pattern_that_is_none_is_refused(kind: str, expression: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         Pattern(kind, expression)
+
+
+SLOW = r"(a|aa)+$"
+SLOWING = "a" * 28 + "b"  # 0.6 s for `regex`, 0.2 s for `re`; two more letters take three times as long
+
+
+def test_a_pattern_that_does_not_come_to_an_end_is_named_and_nothing_passes_for_clean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pattern = Pattern("EMPLOYEE", SLOW)
+    assert find("I say aaa", patterns=[pattern]) == [Found(6, 9, "EMPLOYEE")]
+    monkeypatch.setattr(kinds, "MATCH_SECONDS", 0.02)
+    with pytest.raises(UsageError, match="pattern for EMPLOYEE takes too long on a text of 29 characters"):
+        mask(SLOWING, patterns=[pattern])
+
+
+def test_patterns_are_read_without_the_library_and_ask_for_it_when_they_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "regex", None)
+    (pattern,) = parse_patterns({"EMPLOYEE": r"E-\d{6}"})
+    with pytest.raises(MissingExtra, match=r"pip install 'turnkeep\[privacy\]'"):
+        find("nothing", patterns=[pattern])
+
+
+def test_what_one_of_the_two_libraries_alone_takes_is_refused() -> None:
+    with pytest.raises(UsageError, match="no regular expression"):
+        Pattern("EMPLOYEE", r"\p{L}+")
+    with pytest.raises(UsageError, match="no regular expression"), pytest.warns(FutureWarning):
+        Pattern("EMPLOYEE", "[[:nothing:]]")
 
 
 def test_without_the_libraries_a_sentence_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:

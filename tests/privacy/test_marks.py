@@ -1,14 +1,15 @@
 """Marks: stable, put back byte for byte, wherever a stream is cut; and forgotten."""
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 
 from tests.privacy import person
-from turnkeep.privacy import Mark, Marks, Unmasker, find_shown, mask, parse_patterns, unmask
+from turnkeep.privacy import Mark, Marks, Unmasker, find_shown, marks, mask, parse_patterns, unmask
 
 WORDS = st.sampled_from(
     [*person.VALUES, "Hello ", " and ", "\n", "[", "]", "[EMAIL_1]", "[EMAIL_2]", "[LITERAL_1]", "[PHONE_", "_1]", "call me: ", "[[",
@@ -97,6 +98,54 @@ def test_a_value_that_holds_what_looks_like_a_mark_is_hidden_whole(text: str) ->
     assert len(masked.text) == len(text) - len(value) + len(masked.marks.by_value[value].text)
     again = mask(f"It was {value}, no?", masked.marks)
     assert again.text == f"It was {masked.marks.by_value[value].text}, no?"
+
+
+VALUES = st.lists(st.text("ab1_ @é", min_size=1, max_size=9), max_size=8, unique=True)
+KINDS = st.sampled_from(["EMAIL", "NAME"])
+
+
+@pytest.mark.parametrize("few", [0, 200])
+@hypothesis.settings(max_examples=200)
+@hypothesis.given(VALUES, st.lists(KINDS, min_size=8, max_size=8), st.text("ab1_ @é", max_size=60), st.data())
+def test_values_are_found_as_one_expression_of_them_all_would(
+    few: int, values: list[str], kinds: list[str], text: str, data: st.DataObject
+) -> None:
+    for value in data.draw(st.lists(st.sampled_from(values), max_size=4)) if values else []:
+        at = data.draw(st.integers(0, len(text)))
+        text = text[:at] + value + text[at:]
+    known = Marks()
+    for kind, value in zip(kinds, values, strict=False):
+        known = known.adding(kind, value)
+    whole = {value: known.by_value[value].kind == "NAME" or len(value) < marks.LONG for value in values}
+    choices = [
+        rf"(?<!\w){re.escape(value)}(?!\w)" if whole[value] else re.escape(value)
+        for value in sorted(values, key=len, reverse=True)
+    ]
+    expected = [match.span() for match in re.finditer("|".join(choices), text)] if choices else []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(marks, "FEW", few)
+        found = known.find_known(text)
+    assert [(one.start, one.end) for one in found] == expected
+    assert all(known.by_value[text[one.start : one.end]].kind == one.kind for one in found)
+    assert known == Marks(known.marks)
+    assert known.by_value == Marks(known.marks).by_value
+
+
+def test_a_value_is_indexed_once_however_many_texts_bring_further_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    indexed, adding = list[Mark](), marks._Index.adding
+
+    def count(index: marks._Index, new: Iterable[Mark]) -> marks._Index:
+        indexed.extend(new)
+        return adding(index, new)
+
+    monkeypatch.setattr(marks._Index, "adding", count)
+    given = Marks()
+    for number in range(50):
+        given = mask(f"Ask user{number}@example.com, please.", given).marks
+    assert len(given.marks) == 50
+    assert indexed == list(given.marks), "not each of them again with every text"
 
 
 def test_thousands_of_values_are_masked_in_the_time_it_takes_to_read_them() -> None:

@@ -76,6 +76,15 @@ def feed(marks: Marks, *deltas: Delta) -> list[Delta]:
     return [one for delta in deltas for one in back.feed(delta)]
 
 
+def test_a_call_s_value_does_not_get_the_number_of_a_forgotten_one() -> None:
+    marks = mask("a@example.com b@example.com").marks.without(["b@example.com"])
+    function = {"name": "f", "arguments": json.dumps({"to": "c@example.com"})}
+    call = said("assistant", "", tool_calls=[{"id": "c1", "type": "function", "function": function}])
+    masked = mask_request(request(call), marks)
+    assert "[EMAIL_3]" in json.dumps(list(masked.request.messages))
+    assert [mark.text for mark in masked.marks.marks] == ["[EMAIL_1]", "[EMAIL_2]", "[EMAIL_3]"]
+
+
 def test_values_come_back_in_text_reasoning_and_calls_at_every_cut() -> None:
     secret = 'pa"ss\\1\nword'
     marks = mask(person.SAID).marks.adding("SECRET", secret)

@@ -10,7 +10,7 @@ from tests.privacy import person
 from turnkeep import Chat, MissingExtra
 from turnkeep.cli import run
 from turnkeep.exporting import change_arguments
-from turnkeep.privacy import judges
+from turnkeep.privacy import Found, find, judges
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.terminal import hiding
 from turnkeep.terminal.hiding import Hiding
@@ -108,6 +108,22 @@ def test_the_marks_are_the_conversation_s_own_and_the_same_each_time(
     assert "[EMAIL_1]" in export(capsys, "two", "--masked", "--db", db)[0]
     assert load_marks(db, "two") == [f"[EMAIL_1] {OTHER}"]
     assert load_marks(db, "one") == kept
+
+
+def test_a_text_is_searched_once_though_it_is_marked_and_written(
+    db: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = list[str]()
+
+    def count(text: str, *others: object) -> list[Found]:
+        searched.append(text)
+        return find(text)
+
+    monkeypatch.setattr("turnkeep.privacy.finder.find", count)
+    out, _ = export(capsys, "one", "--masked", "--db", db)
+    assert person.EMAIL not in out
+    assert f"{NUMBER} it is. {person.SAID}" in searched
+    assert sorted(searched) == sorted(set(searched))
 
 
 def test_all_conversations_have_each_its_own_marks(db: str, capsys: pytest.CaptureFixture[str]) -> None:

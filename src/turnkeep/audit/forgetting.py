@@ -9,7 +9,7 @@ Blocks; for a thread of its own.
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 from ..errors import AuditFailed
@@ -21,12 +21,29 @@ from .journal import read_lines
 from .verify import ranges
 
 
-def is_meant(which: Which, entry: Entry) -> bool:
-    """Whether a turn is one of those."""
-    fields = {
-        "owner": entry.owner, "conversation": entry.conversation, "turn": entry.turn, "at": entry.at,
-    }  # fmt: skip
-    return _matches(which, fields, entry.texts)
+class Meant:
+    """Tells whether a turn is one of those that any of these mean; quickly, also where they name a thousand conversations."""
+
+    def __init__(self, which: Iterable[Which]) -> None:
+        self._anywhere: list[Which] = []
+        self._of: dict[str, list[Which]] = {}
+        for each in which:
+            if each.conversation is None:
+                self._anywhere.append(each)
+            else:
+                self._of.setdefault(each.conversation, []).append(each)
+
+    def is_meant(self, entry: Entry) -> bool:
+        """Of a turn that waits."""
+        fields = {
+            "owner": entry.owner, "conversation": entry.conversation, "turn": entry.turn, "at": entry.at,
+        }  # fmt: skip
+        return self.matches(fields, entry.texts)
+
+    def matches(self, fields: Any, texts: Any) -> bool:  # Any: JSON values of our own making
+        """Of a record that was written."""
+        likely = (*self._anywhere, *self._of.get(fields["conversation"], ()))
+        return any(_matches(which, fields, texts) for which in likely)
 
 
 def _matches(which: Which, fields: Any, texts: Any) -> bool:  # Any: JSON values of our own making
@@ -40,21 +57,24 @@ def _matches(which: Which, fields: Any, texts: Any) -> bool:  # Any: JSON values
     )
 
 
-def forget_texts(folder: Folder, which: Which, *, dry_run: bool = False) -> Forgotten:
+def forget_texts(folder: Folder, *which: Which, dry_run: bool = False) -> Forgotten:
     """Find the records, and take their texts out; the intent stays until the chain says so (recorder.py).
+
+    Each file is read once to find them, however many there are, and once more where it holds any.
 
     Raises:
         AuditFailed: it cannot be read or written.
     """
+    meant = Meant(which)
     try:
         secret = folder.load_secret()
         if dry_run:
-            return _find(folder, secret, which)
+            return _find(folder, secret, meant)
         with folder.hold():
             folder.sweep()
             spans = _read_intent(folder, secret)
             note_forgotten(folder, secret, which, time.time())
-            found = _find(folder, secret, which)
+            found = _find(folder, secret, meant)
             for file, more in found.records.items():
                 spans[file] = _join(spans.get(file, []), more)
             if spans:
@@ -82,14 +102,14 @@ def finish_forgetting(folder: Folder) -> Forgotten | None:
     return Forgotten(records=spans) if spans else None
 
 
-def _find(folder: Folder, secret: Secret, which: Which) -> Forgotten:
+def _find(folder: Folder, secret: Secret, meant: Meant) -> Forgotten:
     records: Spans = {}
     turns = size = 0
     for file in folder.list():
         numbers = []
         with folder.file(file).open("rb", buffering=0) as source:
             for record in _records(secret, file, source):
-                if record.texts is not None and _matches(which, record.fields, record.texts):
+                if record.texts is not None and meant.matches(record.fields, record.texts):
                     numbers.append(record.number)
                     turns += 1
                     size += sum(len(text.encode()) for text in record.texts.values())

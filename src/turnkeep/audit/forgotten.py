@@ -8,7 +8,7 @@ Blocks; for a thread of its own.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .base import Which
 from .chain import Secret
@@ -18,24 +18,32 @@ KEPT_SECONDS = 7 * 86_400.0  # what waits for longer is written without its text
 TRIM_BYTES = 1 << 20  # of the file: from there on, lines whose time is over are taken out
 
 
-def note_forgotten(folder: Folder, secret: Secret, which: Which, now: float) -> None:
+def note_forgotten(folder: Folder, secret: Secret, forgotten: Iterable[Which], now: float) -> None:
     """Write down what is being forgotten, where it names a conversation or a time: else it would go on for ever.
 
     A value is not written down: `holding` is known to this process alone.
     """
-    if which.holding is not None or (which.conversation is None and which.before is None):
+    lines = [
+        _line(secret, which, now)
+        for which in forgotten
+        if which.holding is None and (which.conversation is not None or which.before is not None)
+    ]
+    if not lines:
         return
-    turns = None if which.turns is None else sorted(which.turns)
-    text = json.dumps([which.owner, which.conversation, turns, which.before, now])
-    line = json.dumps({"which": text, "mac": secret.mac("forgotten", text.encode())}).encode()
     with open_private(folder.forgotten) as file:
         if file.seek(0, 2) < TRIM_BYTES:
-            write_all(file, b"\n" + line + b"\n")  # a crash may have left half a line
+            write_all(file, b"\n" + b"".join(lines))  # a crash may have left half a line
             sync(file)
             return
         file.seek(0)
         kept = [each for each in file.readlines() if _is_young(secret, each, now)]
-    write_whole(folder.forgotten, b"".join([*kept, line, b"\n"]))
+    write_whole(folder.forgotten, b"".join([*kept, *lines]))
+
+
+def _line(secret: Secret, which: Which, now: float) -> bytes:
+    turns = None if which.turns is None else sorted(which.turns)
+    text = json.dumps([which.owner, which.conversation, turns, which.before, now])
+    return json.dumps({"which": text, "mac": secret.mac("forgotten", text.encode())}).encode() + b"\n"
 
 
 def read_forgotten(folder: Folder, secret: Secret) -> list[Which]:

@@ -55,13 +55,13 @@ def open_recorder(
 
 
 async def forget_audit(
-    store: Store, which: Which, *, recorder: Audit | None = None, dry_run: bool = False
+    store: Store, *which: Which, recorder: Audit | None = None, dry_run: bool = False
 ) -> Forgotten:
     """Take the texts of turns out of a store's journal, whatever its level is now.
 
     Args:
         store: whose journal.
-        which: whose texts.
+        which: whose texts; the journal is gone through once for all of them.
         recorder: what writes the journal in this process, so that what waits there is forgotten too; None: nothing does.
         dry_run: only count them.
 
@@ -69,13 +69,13 @@ async def forget_audit(
         AuditFailed: the journal cannot be read or written; asking again goes on with what was begun.
     """
     if recorder is not None:
-        return await recorder.forget(which, dry_run=dry_run)
+        return await recorder.forget(*which, dry_run=dry_run)
     path = getattr(store, "path", None)
     if not isinstance(path, Path) or not Folder.of(path).path.exists():
         return Forgotten()
     own = Recorder(Folder.of(path), AuditRules(level="sizes"), heads=heads_of(store))
     try:
-        return await own.forget(which, dry_run=dry_run)
+        return await own.forget(*which, dry_run=dry_run)
     finally:
         await own.close()
 

@@ -24,7 +24,7 @@ from ..store.outside import TextSealer
 from .base import AuditRules, Entry, Forgotten, Level, Masking, Which
 from .entries import make_draft
 from .folder import Folder
-from .forgetting import finish_forgetting, forget_texts, is_meant
+from .forgetting import Meant, finish_forgetting, forget_texts
 from .forgotten import KEPT_SECONDS
 from .journal import Draft, Journal, wish_rotation
 from .preparing import Preparer
@@ -102,8 +102,9 @@ class _Queue:
             self.lost -= lost
             return  # the file may be full now
         with self.journal.holding() as forgotten:
+            meant = Meant(forgotten)
             for each in rest:
-                if each.entry is not None and _is_forgotten(each, each.entry, forgotten):
+                if each.entry is not None and _is_forgotten(each, each.entry, meant):
                     each.draft = make_draft(each.entry, None)
                     self.stripped.add((each.entry.owner, each.entry.conversation))
             count = self.journal.append([each.draft for each in rest if each.draft is not None])
@@ -397,11 +398,11 @@ class Recorder:
 
     # -- forgetting and closing files --------------------------------------------------------------
 
-    async def forget(self, which: Which, *, dry_run: bool = False) -> Forgotten:
+    async def forget(self, *which: Which, dry_run: bool = False) -> Forgotten:
         """Take the texts of turns out of the journal, for good.
 
         Args:
-            which: whose.
+            which: whose; the journal is gone through once for all of them.
             dry_run: only count them.
 
         Returns:
@@ -424,23 +425,25 @@ class Recorder:
                 )
             return Forgotten()
         if dry_run:
-            return await asyncio.to_thread(forget_texts, self.folder, which, dry_run=True)
+            return await asyncio.to_thread(forget_texts, self.folder, *which, dry_run=True)
         await self._drain_until(lambda: self._known is not None)
-        found = await asyncio.to_thread(forget_texts, self.folder, which)
+        found = await asyncio.to_thread(forget_texts, self.folder, *which)
         if found.records:
             await self._record_forgotten(found)
         return found
 
-    def _strip(self, which: Which) -> None:
+    def _strip(self, which: Sequence[Which]) -> None:
         """Leave sizes alone of what waits to be written."""
+        meant = Meant(which)
         for each in list(self._queue.waiting):
-            if each.entry is not None and is_meant(which, each.entry):
+            if each.entry is not None and meant.is_meant(each.entry):
                 each.draft = make_draft(each.entry, None)
 
-    async def _sweep(self, which: Which) -> None:
+    async def _sweep(self, which: Sequence[Which]) -> None:
         """Let go of marks: a turn that waited here was masked, and its marks kept, after the database had forgotten it."""
-        if which.owner is not None and which.conversation is not None:
-            await self._preparer.sweep(which.owner, which.conversation)
+        for each in which:
+            if each.owner is not None and each.conversation is not None:
+                await self._preparer.sweep(each.owner, each.conversation)
 
     async def _record_forgotten(self, found: Forgotten) -> None:
         """Say in the chain which records were forgotten, and then that it is done."""
@@ -467,7 +470,7 @@ class Recorder:
         await self._expire()
 
 
-def _is_forgotten(each: _Waiting, entry: Entry, forgotten: Sequence[Which]) -> bool:
+def _is_forgotten(each: _Waiting, entry: Entry, forgotten: Meant) -> bool:
     """Whether a turn was forgotten while it waited, or waited for longer than that is known."""
     old = time.monotonic() - each.since > KEPT_SECONDS
-    return old or any(is_meant(which, entry) for which in forgotten)
+    return old or forgotten.is_meant(entry)

@@ -26,22 +26,25 @@ class Journal(Protocol):
     """What has to be offered."""
 
     async def forget_texts(
-        self, owner: str, conversation: str, turns: Sequence[int] | None, *, dry_run: bool
+        self,
+        owner: str,
+        turns: Mapping[str, Sequence[int] | None],
+        *,
+        before: float | None = None,
+        dry_run: bool,
     ) -> int:
-        """Take the texts of turns out (None: of all of the conversation's); returns of how many turns.
+        """Take the texts of turns out, all at once; returns of how many turns.
 
         Called again where it failed or was killed.
 
+        Args:
+            owner: whose.
+            turns: by conversation; None: all of the conversation's.
+            before: of all else of the owner's, too, that ended before this time.
+            dry_run: only count them.
+
         Raises:
             TurnkeepError, OSError: it cannot be read or written.
-        """
-        ...
-
-    async def forget_owner(self, owner: str, before: float, *, dry_run: bool) -> int:
-        """Take the texts of all turns of an owner out that ended before a time; returns of how many turns.
-
-        Raises:
-            TurnkeepError, OSError: as above.
         """
         ...
 
@@ -64,18 +67,17 @@ class JournalPlace:
     async def forget(self, task: Task) -> PlaceReceipt:
         """Have the texts of what was forgotten taken out."""
         wanted: Mapping[str, tuple[int, ...] | None] = {**task.turns, **dict.fromkeys(task.gone)}
+        # Also what was said in conversations that went before.
+        before = task.now if isinstance(task.what, EverythingOwned) else None
         turns = 0
         try:
-            for conversation, numbers in wanted.items():
-                turns += await self.journal.forget_texts(
-                    task.owner, conversation, numbers, dry_run=task.dry_run
+            if wanted or before is not None:
+                turns = await self.journal.forget_texts(
+                    task.owner, wanted, before=before, dry_run=task.dry_run
                 )
-            if isinstance(task.what, EverythingOwned):  # also what was said in conversations that went before
-                turns += await self.journal.forget_owner(task.owner, task.now, dry_run=task.dry_run)
         except (TurnkeepError, OSError) as error:
             return PlaceReceipt(
                 name=self.name,
-                removed={"turns": turns} if turns else {},
                 state="pending",
                 advice=f"The journal could not be written ({error}): make room and give leave to; "
                 "it is done by itself then.",
@@ -99,20 +101,23 @@ class AuditTexts:
     recorder: Audit | None = None
 
     async def forget_texts(
-        self, owner: str, conversation: str, turns: Sequence[int] | None, *, dry_run: bool
+        self,
+        owner: str,
+        turns: Mapping[str, Sequence[int] | None],
+        *,
+        before: float | None = None,
+        dry_run: bool,
     ) -> int:
-        """Take the texts of turns out; the chain stays verifiable."""
-        numbers = None if turns is None else frozenset(turns)
-        return await self._forget(
-            Which(owner=owner, conversation=conversation, turns=numbers), dry_run=dry_run
-        )
-
-    async def forget_owner(self, owner: str, before: float, *, dry_run: bool) -> int:
-        """Take the texts of all that an owner said out."""
-        return await self._forget(Which(owner=owner, before=before), dry_run=dry_run)
-
-    async def _forget(self, which: Which, *, dry_run: bool) -> int:
-        return (await forget_audit(self.store, which, recorder=self.recorder, dry_run=dry_run)).turns
+        """Take the texts of turns out, in one pass; the chain stays verifiable."""
+        which = [
+            Which(
+                owner=owner, conversation=conversation, turns=None if numbers is None else frozenset(numbers)
+            )
+            for conversation, numbers in turns.items()
+        ]
+        if before is not None:
+            which.append(Which(owner=owner, before=before))
+        return (await forget_audit(self.store, *which, recorder=self.recorder, dry_run=dry_run)).turns
 
     def paths(self) -> Iterable[Path]:
         """All files of the journal's folder, what a crash may have left among them."""

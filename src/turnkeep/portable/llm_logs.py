@@ -12,10 +12,10 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from ..conversation.items import Image, Message, Part, Reasoning, Text, ToolCall, ToolResult
 from .imported import ImportedConversation, Json, Unreadable, read_text, read_time
+from .piped import File, Piped
 from .tree import Node, cut_turns
 
 PROGRAM = "llm"
@@ -29,9 +29,12 @@ def is_log(connection: sqlite3.Connection) -> bool:
     return {"conversations", "responses"} <= names or {"threads", "turns", "messages", "parts"} <= names
 
 
-def open_log(path: Path) -> sqlite3.Connection:
+def open_log(path: File) -> sqlite3.Connection:
     """Open a log to read; text that is not UTF-8 is read with marks in its place."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    if isinstance(path, Piped):
+        connection = path.open_database()
+    else:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     return connection

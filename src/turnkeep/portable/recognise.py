@@ -1,5 +1,6 @@
 """Tell by a file's content which program wrote it, and read its conversations one by one."""
 
+import contextlib
 import json
 import sqlite3
 import zipfile
@@ -15,6 +16,7 @@ from .imported import ImportedConversation, Json, Unreadable
 from .llm_logs import count_conversations, is_log, open_log, read_log
 from .openai_messages import is_message, parse_openai
 from .openwebui import parse_openwebui
+from .piped import File
 from .sillytavern import is_header, parse_sillytavern
 
 Form: TypeAlias = Literal["jsonl", "chatgpt", "openwebui", "sillytavern", "openai", "llm"]
@@ -25,7 +27,7 @@ _HEAD = 64 * 1024  # bytes that are looked at
 Told: TypeAlias = Callable[[int, int], None]  # how much is read, of how much
 
 
-def recognise(path: Path) -> Form:
+def recognise(path: File) -> Form:
     """Find out which program wrote the file.
 
     Raises:
@@ -48,15 +50,13 @@ def recognise(path: Path) -> Form:
     return form
 
 
-def _check_log(path: Path) -> Form:
-    connection = open_log(path)
+def _check_log(path: File) -> Form:
     try:
-        if is_log(connection):
-            return "llm"
+        with contextlib.closing(open_log(path)) as connection:
+            if is_log(connection):
+                return "llm"
     except sqlite3.DatabaseError:
         pass
-    finally:
-        connection.close()
     raise UsageError(f"{path} is a database, but not llm's log: that is what turnkeep reads of databases.")
 
 
@@ -88,7 +88,7 @@ def _by_keys(head: bytes, keys: set[str]) -> Form | None:
 Read: TypeAlias = ImportedConversation | Unreadable
 
 
-def read_conversations(path: Path, form: Form, begin: float, told: Told) -> Iterator[Read]:
+def read_conversations(path: File, form: Form, begin: float, told: Told) -> Iterator[Read]:
     """Yield the conversations of a file, and what is wrong with those that cannot be read.
 
     The turns of one are read before the next one comes.
@@ -124,21 +124,19 @@ def _try(parse: Callable[..., ImportedConversation], *values: Json) -> Read:
         return error
 
 
-def _read_log(path: Path, begin: float, told: Told) -> Iterator[ImportedConversation]:
-    connection = open_log(path)
+def _read_log(path: File, begin: float, told: Told) -> Iterator[ImportedConversation]:
     try:
-        total = count_conversations(connection)
-        for place, conversation in enumerate(read_log(connection, begin)):
-            told(place, total)
-            yield conversation
-        told(total, total)
+        with contextlib.closing(open_log(path)) as connection:
+            total = count_conversations(connection)
+            for place, conversation in enumerate(read_log(connection, begin)):
+                told(place, total)
+                yield conversation
+            told(total, total)
     except sqlite3.DatabaseError as error:
         raise Unreadable(f"the database is damaged ({error})") from error
-    finally:
-        connection.close()
 
 
-def _read_messages(path: Path, begin: float, told: Told) -> Iterator[Read]:
+def _read_messages(path: File, begin: float, told: Told) -> Iterator[Read]:
     """One list of messages, many in a list, or one a line."""
     with path.open("rb") as file:
         first = file.readline(MAX_LINE_BYTES)
@@ -171,7 +169,7 @@ def _parse_messages_line(line: bytes, number: int, begin: float, name: str) -> I
     return parse_openai(value, begin, f"{name} {number}")
 
 
-def _elements(path: Path, told: Told) -> Iterator[Json]:
+def _elements(path: File, told: Told) -> Iterator[Json]:
     with path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
     if not zipped:
@@ -179,18 +177,18 @@ def _elements(path: Path, told: Told) -> Iterator[Json]:
             yield from read_elements(_Told(file, path.stat().st_size, told))
         return
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             for member in _find_members(path):
-                with archive.open(member) as file:
-                    yield from read_elements(_Told(file, member.file_size, told))
+                with archive.open(member) as packed:
+                    yield from read_elements(_Told(packed, member.file_size, told))
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise Unreadable("the archive is damaged") from error
 
 
-def _find_members(path: Path) -> list[zipfile.ZipInfo]:
+def _find_members(path: File) -> list[zipfile.ZipInfo]:
     """The files of an archive that hold conversations; large exports split them."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             found = [
                 member
                 for member in archive.infolist()

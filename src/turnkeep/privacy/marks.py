@@ -7,12 +7,13 @@ forgets from it. A number is never given twice.
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from .kinds import NAME, PLACE
+from .kinds import NAME, PLACE, Found
 
 LONG = 6  # characters from which on a value is itself inside other words, too
+FEW = 200  # values that are looked for one by one: up to there that is faster than looking at each place of a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,13 @@ class Marks:
     shown: frozenset[str] = field(default=frozenset())
 
     @functools.cached_property
+    def _index(self) -> "_Index":
+        return _NO_INDEX.adding(self.marks)
+
+    @property
     def by_value(self) -> dict[str, Mark]:
         """The mark of each value."""
-        return {mark.value: mark for mark in self.marks if mark.value is not None}
+        return self._index.by_value
 
     @functools.cached_property
     def by_text(self) -> dict[str, str]:
@@ -55,16 +60,23 @@ class Marks:
         """Every proper beginning of a mark."""
         return frozenset(text[:end] for text in self.by_text for end in range(1, len(text)))
 
-    @functools.cached_property
-    def known(self) -> re.Pattern[str] | None:
-        """Matches the values, the longest first; None when there are none."""
-        values = sorted(self.by_value, key=len, reverse=True)
-        return re.compile("|".join(map(self._expression, values))) if values else None
+    def find_known(self, text: str) -> list[Found]:
+        """Find where values stand, the longest of those that begin at one place."""
+        by_value = self.by_value
+        places = [
+            (start, -len(value), by_value[value].kind)
+            for start, value in self._index.find(text)
+            if not self._is_word(value) or _stands_alone(text, start, start + len(value))
+        ]
+        found, after = list[Found](), 0
+        for start, length, kind in sorted(places):
+            if start >= after:
+                after = start - length
+                found.append(Found(start, after, kind))
+        return found
 
-    def _expression(self, value: str) -> str:
-        word = len(value) < LONG or self.by_value[value].kind in (NAME, PLACE)
-        escaped = re.escape(value)
-        return rf"(?<!\w){escaped}(?!\w)" if word else escaped
+    def _is_word(self, value: str) -> bool:
+        return len(value) < LONG or self.by_value[value].kind in (NAME, PLACE)
 
     def adding(self, kind: str, value: str) -> "Marks":
         """The marks with one for this value; themselves where it has one."""
@@ -88,7 +100,10 @@ class Marks:
                 number += 1
             last[kind] = number
             added.append(Mark(kind, number, value))
-        return replace(self, marks=(*self.marks, *added))
+        marks = replace(self, marks=(*self.marks, *added))
+        # Where the cached property keeps it: to make it anew for each text would take the square of their number.
+        marks.__dict__["_index"] = self._index.adding(added)
+        return marks
 
     def showing(self, values: Iterable[str]) -> "Marks":
         """The marks with further values that are left as they are."""
@@ -102,6 +117,61 @@ class Marks:
         return Marks(kept, self.shown - gone)
 
 
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether neither a letter nor a digit stands at either end."""
+    around = text[max(start - 1, 0) : start] + text[end : end + 1]
+    return not any(char.isalnum() or char == "_" for char in around)
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Finds values in a text, in a time that does not grow with their number.
+
+    One regular expression of them all would take 30 µs for each of them to be made, again with every text that
+    brings a new one, and longer to search where they begin in many ways.
+
+    by_value: the mark of each value.
+    heads: the first `LONG` characters of each that has so many.
+    lengths: the lengths of those.
+    short: the others.
+    """
+
+    by_value: dict[str, Mark] = field(default_factory=dict)
+    heads: frozenset[str] = frozenset()
+    lengths: frozenset[int] = frozenset()
+    short: frozenset[str] = frozenset()
+
+    def adding(self, marks: Iterable[Mark]) -> "_Index":
+        by_value = {mark.value: mark for mark in marks if mark.value is not None}
+        long = [value for value in by_value if len(value) >= LONG]
+        return _Index(
+            {**self.by_value, **by_value},
+            self.heads.union(value[:LONG] for value in long),
+            self.lengths.union(map(len, long)),
+            self.short.union(by_value).difference(long) if len(long) < len(by_value) else self.short,
+        )
+
+    def find(self, text: str) -> Iterator[tuple[int, str]]:
+        """Yield where each value begins, also inside of another."""
+        if len(self.by_value) <= FEW:
+            yield from self._find_each(text, self.by_value)
+            return
+        yield from self._find_each(text, self.short)
+        heads = self.heads
+        for start in [at for at in range(len(text) - LONG + 1) if text[at : at + LONG] in heads]:
+            ends = (start + length for length in self.lengths if start + length <= len(text))
+            yield from ((start, text[start:end]) for end in ends if text[start:end] in self.by_value)
+
+    @staticmethod
+    def _find_each(text: str, values: Iterable[str]) -> Iterator[tuple[int, str]]:
+        for value in values:
+            start = text.find(value)
+            while start >= 0:
+                yield start, value
+                start = text.find(value, start + 1)
+
+
+_NO_INDEX = _Index()
 NO_MARKS = Marks()
 LIKE_MARK = re.compile(r"\[([A-Z][A-Z_]{0,30})_[1-9]\d{0,8}\]")
 

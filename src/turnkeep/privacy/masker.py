@@ -41,8 +41,15 @@ def mask(
     Raises:
         MissingExtra: as `find`.
     """
-    found = [one for one in find(text, patterns, others) if text[one.start : one.end] not in marks.shown]
-    known = _find_known(text, marks)
+    return mask_found(text, find(text, patterns, others), marks, patterns, own=own)
+
+
+def mask_found(
+    text: str, found: Iterable[Found], marks: Marks, patterns: Sequence[Rule] = (), *, own: bool = False
+) -> Masked:
+    """Replace what was found in a text, and what the marks know; as `mask`, for who has searched before."""
+    found = [one for one in found if text[one.start : one.end] not in marks.shown]
+    known = marks.find_known(text)
     # What somebody wrote like a mark comes last: a key or an address may hold it, and is one value then.
     literals = [
         one for one in _find_literals(text, marks, patterns) if text[one.start : one.end] not in marks.shown
@@ -54,15 +61,6 @@ def mask(
         pieces += [text[after : one.start], marks.by_value[text[one.start : one.end]].text]
         after = one.end
     return Masked("".join([*pieces, text[after:]]), marks)
-
-
-def _find_known(text: str, marks: Marks) -> list[Found]:
-    if marks.known is None:
-        return []
-    return [
-        Found(match.start(), match.end(), marks.by_value[match[0]].kind)
-        for match in marks.known.finditer(text)
-    ]
 
 
 def _find_literals(text: str, marks: Marks, patterns: Sequence[Rule]) -> list[Found]:

@@ -98,8 +98,8 @@ def _mask_text(place: Place, marks: Marks, patterns: Sequence[Rule]) -> tuple[st
         masked = mask(text, marks, patterns, own=kind == _OWN)
         return masked.text, masked.marks
     # In JSON a value may be written with escapes: there it is looked for as it is written.
-    escaped = replace(
-        marks, marks=tuple(replace(one, value=_escape(one.value)) for one in marks.marks if one.value)
+    escaped = replace(  # with those that were forgotten: their numbers are not given again
+        marks, marks=tuple(replace(one, value=one.value and _escape(one.value)) for one in marks.marks)
     )
     masked = mask(text, escaped, patterns, own=True)
     for one in masked.marks.marks[len(escaped.marks) :]:

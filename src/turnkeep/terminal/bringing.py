@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .. import private
 from ..carrying import Outcome, Wish, import_file
 from ..errors import TurnkeepError, UsageError
 from ..exporting import (
@@ -32,16 +29,14 @@ from ..store.base import Conversation, Store
 from .finding import find_conversation
 from .keeping_safe import shown_progress
 from .opening import open_store
-from .records import count_path, saved_line
+from .records import MASKED_NOTICE, count_path, saved_line
 from .screen import one_line, plural
 
 if TYPE_CHECKING:
+    from ..portable.piped import File
     from ..store.sqlite import SqliteStore
 
 MOST_NAMED = 5  # conversations that are named where something went wrong; the others are counted
-MASKED = (
-    "Marks such as [EMAIL_1] stand in it for personal data: an import brings back the marks, not the values."
-)
 
 
 # -- export -------------------------------------------------------------------
@@ -83,7 +78,7 @@ def _hide(store: "SqliteStore", settings: Settings) -> ChangeOf:
 
 def _tell_masked(masked: bool) -> None:
     if masked:
-        click.echo(f"turnkeep: {MASKED}", err=True)
+        click.echo(f"turnkeep: {MASKED_NOTICE}", err=True)
 
 
 def _pieces(store: Store, row: Conversation, form: str, change: Change | None) -> AsyncIterator[str]:
@@ -123,7 +118,7 @@ def bring_in(settings: Settings, file: Path, wish: Wish) -> int:
     tally = _Tally()
 
     async def run() -> None:
-        with _on_disk(file) as path, shown_progress("Importing") as told:
+        with _opened(file) as path, shown_progress("Importing") as told:
             async with open_store(settings) as store:
                 async for outcome in import_file(store, OWNER, path, wish, told):
                     tally.add(outcome)
@@ -211,8 +206,8 @@ def _it(count: int) -> str:
 
 
 @contextlib.contextmanager
-def _on_disk(file: Path) -> Iterator[Path]:
-    """The file; standard input is put into one that only its owner can read, and that goes at the end.
+def _opened(file: Path) -> Iterator["File"]:
+    """The file, or standard input, which goes when the block or the process ends.
 
     Raises:
         UsageError: it cannot be read.
@@ -224,8 +219,11 @@ def _on_disk(file: Path) -> Iterator[Path]:
             raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
         yield file
         return
-    with tempfile.TemporaryDirectory(prefix="turnkeep-") as folder:
-        path = Path(folder) / "input"
-        with open(private.create(path), "wb") as copy:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-        yield path
+    from ..portable.piped import Piped
+
+    try:
+        piped = Piped(sys.stdin.buffer)
+    except OSError as error:
+        raise UsageError(f"Standard input cannot be kept to be read: {error.strerror}.") from error
+    with piped:
+        yield piped

@@ -4,16 +4,13 @@ import base64
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from ..errors import NothingToDo, UsageError
-from ..markdown import export_markdown
 from ..settings import OWNER, suggest
-from ..store.base import Conversation
-from ..transfer import check_name, export_jsonl, save_export
+from ..transfer import check_name
 from .corrections import FACTS_CHANGES, SUMMARY_CHANGES, facts, summary
 from .memory import forget, pin, read_turn, remember
 from .opening import tidy
@@ -21,7 +18,8 @@ from .options import DEFAULT, describe_options, set_option
 from .past import print_past
 from .picture import render_picture
 from .receipts import describe_receipt
-from .records import count_path, first_words, saved_line
+from .records import first_words
+from .saving import MASKED, export
 from .screen import one_line, plural, printable
 
 if TYPE_CHECKING:
@@ -72,6 +70,8 @@ async def complete_argument(app: "TerminalChat", command: str) -> list[str]:
             return [*FACTS_CHANGES]
         case "/summary":
             return [*SUMMARY_CHANGES]
+        case "/export":
+            return [MASKED]
     return []
 
 
@@ -219,14 +219,6 @@ async def _set(app: "TerminalChat", argument: str) -> None:
 
 
 # -- taking away --------------------------------------------------------------
-async def _export(app: "TerminalChat", argument: str) -> None:
-    row = await app.chat.conversation()
-    path = _export_path(argument, row)
-    markdown = path.suffix.lower() != ".jsonl"
-    await save_export((export_markdown if markdown else export_jsonl)(app.store, row), path)
-    app.say(saved_line(await count_path(app.store, row) if markdown else row.turns, path))
-
-
 async def _copy(app: "TerminalChat", _argument: str) -> None:
     past = [exchange for exchange in await app.chat.history(last=5) if exchange.assistant]
     if not past:
@@ -263,7 +255,12 @@ COMMANDS = (
     Command("switch", "NAME", "Go on with another conversation.", _switch),
     Command("list", "", "List the conversations, the last used first.", _list),
     Command("search", "TEXT", "Find what was said, in all conversations.", _search),
-    Command("export", "[FILE]", "Save the conversation: FILE.jsonl whole, FILE.md to read.", _export),
+    Command(
+        "export",
+        "[--masked] [FILE]",
+        "Save the conversation: FILE.jsonl whole, FILE.md to read; or with marks.",
+        export,
+    ),
     Command("system", "[TEXT]", "Show the instructions, or give other ones.", _system),
     Command(
         "set",
@@ -275,18 +272,6 @@ COMMANDS = (
     Command("quit", "", "End the chat.", _quit),
 )
 _COMMANDS = {command.name: command for command in COMMANDS}
-
-
-def _export_path(argument: str, row: Conversation) -> Path:
-    path = Path(argument or f"{_file_name(row)}.jsonl").expanduser()
-    if path.suffix.lower() not in (".jsonl", ".md", ".markdown"):
-        raise UsageError("The file's name says what is written: end it in .jsonl for all of it, .md to read.")
-    return path
-
-
-def _file_name(row: Conversation) -> str:
-    name = "".join(char if char.isalnum() or char in "-_ ." else "_" for char in row.name or row.id)
-    return name.strip(" .") or row.id
 
 
 def _ago(then: float) -> str:

@@ -13,6 +13,9 @@ from .screen import one_line, plural, printable
 
 FIRST_WORDS = 60  # cells that stand for a conversation without a name
 FOUND_CELLS = 160  # of a line that a search shows
+MASKED_NOTICE = (
+    "Marks such as [EMAIL_1] stand in it for personal data: an import brings back the marks, not the values."
+)
 
 
 async def list_lines(store: Store, owner: str, limit: int) -> AsyncIterator[str]:
