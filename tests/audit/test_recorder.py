@@ -401,7 +401,6 @@ def test_memory_is_bounded_by_what_may_wait(tmp_path: Path) -> None:
         (Which(conversation="conv_1"), [None, None, "other 1", "mine 2"]),
         (Which(owner="key:1"), ["hello 1", "hello 2", "other 1", None]),
         (Which(before=1_000_002.0), [None, "hello 2", None, "mine 2"]),
-        (Which(holding="other"), ["hello 1", "hello 2", None, "mine 2"]),
         (Which(), [None] * 4),
         (Which(conversation="conv_9"), ["hello 1", "hello 2", "other 1", "mine 2"]),
     ],

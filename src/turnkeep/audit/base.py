@@ -73,14 +73,12 @@ class Which:
     conversation: of this one.
     turns: of these turns; None: all.
     before: of turns that ended before, in seconds since the epoch.
-    holding: of turns in whose texts this stands, letter for letter or as JSON writes it.
     """
 
     owner: str | None = None
     conversation: str | None = None
     turns: frozenset[int] | None = None
     before: float | None = None
-    holding: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

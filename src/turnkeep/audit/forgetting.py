@@ -38,22 +38,20 @@ class Meant:
         fields = {
             "owner": entry.owner, "conversation": entry.conversation, "turn": entry.turn, "at": entry.at,
         }  # fmt: skip
-        return self.matches(fields, entry.texts)
+        return self.matches(fields)
 
-    def matches(self, fields: Any, texts: Any) -> bool:  # Any: JSON values of our own making
+    def matches(self, fields: Any) -> bool:  # Any: JSON values of our own making
         """Of a record that was written."""
         likely = (*self._anywhere, *self._of.get(fields["conversation"], ()))
-        return any(_matches(which, fields, texts) for which in likely)
+        return any(_matches(which, fields) for which in likely)
 
 
-def _matches(which: Which, fields: Any, texts: Any) -> bool:  # Any: JSON values of our own making
-    said = "\n".join(texts.values()) if which.holding is not None else ""
+def _matches(which: Which, fields: Any) -> bool:  # Any: as above
     return (
         (which.owner is None or fields["owner"] == which.owner)
         and (which.conversation is None or fields["conversation"] == which.conversation)
         and (which.turns is None or fields["turn"] in which.turns)
         and (which.before is None or fields["at"] < which.before)
-        and (which.holding is None or which.holding in said or json.dumps(which.holding)[1:-1] in said)
     )
 
 
@@ -109,10 +107,10 @@ def _find(folder: Folder, secret: Secret, meant: Meant) -> Forgotten:
         numbers = []
         with folder.file(file).open("rb", buffering=0) as source:
             for record in _records(secret, file, source):
-                if record.texts is not None and meant.matches(record.fields, record.texts):
+                if record.texts is not None and meant.matches(record.fields):
                     numbers.append(record.number)
                     turns += 1
-                    size += sum(len(text.encode()) for text in record.texts.values())
+                    size += sum(record.fields["bytes"].values())
         if numbers:
             records[file] = ranges(numbers)
     return Forgotten(records=records, turns=turns, bytes=size)

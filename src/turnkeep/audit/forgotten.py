@@ -19,14 +19,11 @@ TRIM_BYTES = 1 << 20  # of the file: from there on, lines whose time is over are
 
 
 def note_forgotten(folder: Folder, secret: Secret, forgotten: Iterable[Which], now: float) -> None:
-    """Write down what is being forgotten, where it names a conversation or a time: else it would go on for ever.
-
-    A value is not written down: `holding` is known to this process alone.
-    """
+    """Write down what is being forgotten, where it names a conversation or a time: else it would go on for ever."""
     lines = [
         _line(secret, which, now)
         for which in forgotten
-        if which.holding is None and (which.conversation is not None or which.before is not None)
+        if which.conversation is not None or which.before is not None
     ]
     if not lines:
         return
