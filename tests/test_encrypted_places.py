@@ -20,7 +20,7 @@ from turnkeep.forgetting.courses import Forgetter
 from turnkeep.forgetting.opening import open_forgetter
 from turnkeep.privacy.marks import NO_MARKS, Mark, Marks
 from turnkeep.store.erasing import EveryMention, EverythingOwned, OlderThan, OneConversation, OneTurn, What
-from turnkeep.store.secret import KeyFile, make_key_file
+from turnkeep.store.secret import KeyFile, Passphrase, make_key_file
 from turnkeep.store.sqlite import SqliteStore
 from turnkeep.store.sqlite.backups import back_up, restore
 from turnkeep.store.sqlite.encrypt import encrypt, encryption_method
@@ -301,6 +301,25 @@ def test_an_encrypted_store_is_not_repaired_and_not_touched(tmp_path: Path, key:
         repair(path, nothing)
     assert dump(path) == before
     assert {file.name for file in tmp_path.iterdir() if file.is_file()} == {"key", "turnkeep.db"}
+
+
+def test_a_backup_that_an_earlier_passphrase_opens_is_told_by_the_exit_status(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is still to be forgotten stands encrypted in the files: the proof alone finds nothing there."""
+    monkeypatch.setenv("TURNKEEP_PASSPHRASE", "the first one")
+    with_store(home / "turnkeep.db", talk, Passphrase("the first one", cost=4))
+    backup, now = tmp_path / "copy.db", str(tmp_path / "new")
+    assert run(["db", "backup", str(backup)]) == 0
+    assert run(["encrypt", "--change", "--key-file", now]) == 0
+    monkeypatch.delenv("TURNKEEP_PASSPHRASE")
+    capsys.readouterr()
+    assert run(["forget", "first", "1", "--yes", "--encryption-key-file", now]) == 1
+    told = capsys.readouterr().out
+    assert f"pending. These could not be written anew: {backup} (" in told
+    assert "found none." in told
+    backup.unlink()
+    assert run(["forget", "first", "2", "--yes", "--encryption-key-file", now]) == 0
 
 
 def test_the_commands_take_the_key_file(
