@@ -27,7 +27,7 @@ from turnkeep.store.sqlite.encrypt import encrypt, encryption_method
 from turnkeep.store.sqlite.wiping import NEW, OLD
 from turnkeep.terminal.asking import find_history
 
-KILLS = int(os.environ.get("TURNKEEP_KILLS", "3"))  # of each way; 60 for the whole test: 300 in all
+KILLS = int(os.environ.get("ENCRYPT_TEST_KILLS", "3"))  # of each way; 60 for the whole test: 300 in all
 CODE = str(Path(settings_module.__file__).parent)
 EDGES = ("encrypt.py", "encrypting.py", "wiping.py", "secret.py")  # where one takes the other's place
 KINDS = ("edge", "step", "line")

@@ -437,7 +437,7 @@ def _load_position(value: object) -> Position:
     match value:
         case [branch, seq] if type(branch) is type(seq) is int and 0 <= branch <= _MOST and 0 <= seq <= _MOST:
             return Position(branch, seq)
-    raise ValueError(f"{value!r} is no position")
+    raise ValueError(f"{repr(value)[:40]} is no position")
 
 
 def _optional_int(row: Row, name: str) -> int | None:
