@@ -196,7 +196,7 @@ def damage(lines: list[str], line: int, **changes: object) -> list[str]:
         (lambda lines: damage(lines, 3, items=[["robot", "x", 1.0]]), "Line 3 is damaged"),
         (lambda lines: damage(lines, 3, items=[["user", "x"]]), "Line 3 is damaged"),
         (lambda lines: damage(lines, 3, state="odd"), "Line 3 is damaged: unknown state 'odd'"),
-        (lambda lines: damage(lines, 3, receipt="taken away"), "Line 3 is damaged: 'receipt'"),
+        (lambda lines: damage(lines, 3, receipt="taken away"), "Line 3 is damaged: receipt is missing"),
         (lambda lines: damage(lines, 3, after=[7, 7]), "Line 3 is damaged"),
         (lambda lines: damage(lines, 3, after=[0, True]), "Line 3 is damaged"),
         (lambda lines: damage(lines, 3, turn=9), "Line 3 does not follow from the lines before it"),

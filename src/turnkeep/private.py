@@ -58,6 +58,17 @@ def create(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)
 
 
+def sync_folder(path: Path) -> None:
+    """Put what a folder holds on the disk; Windows syncs no folders."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def open_own(path: Path) -> int:
     """Open a file to read and write, made for its owner only where it is not there; returns the descriptor."""
     return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), FILE_MODE)

@@ -24,6 +24,7 @@ MAX_LINE_BYTES = 256 * 1024 * 1024  # a turn with its images; beyond it a line i
 MAX_NAME = 200  # characters
 ID_MARK: Final = "conv_"  # begins every id; names are looked for before ids
 LEASE_SECONDS = 60.0
+_MOST = (1 << 63) - 1  # that a database counts to
 UNFINISHED = "unfinished_import:"  # + owner: id of a conversation that an import has not finished
 
 Row = dict[str, Any]  # Any: a line of JSON, checked field by field
@@ -251,10 +252,19 @@ async def _import_line(course: _Import, row: Row) -> None:
                 course.ended = True
             case kind:
                 course.refuse(f"is of a kind that turnkeep does not know: {kind[:40]!r}")
-    except (KeyError, TypeError, ValueError, WireError, ConversationError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, WireError, ConversationError) as error:
         raise UsageError(
-            f"Line {course.before + course.number} is damaged: {error}; nothing was imported."
+            f"Line {course.before + course.number} is damaged: {_say(error)}; nothing was imported."
         ) from error
+
+
+def _say(error: Exception) -> str:
+    """What was wrong, as part of a sentence."""
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
+    if isinstance(error, RecursionError):
+        return "brackets stand in brackets too deep"
+    return str(error).removesuffix(".")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,7 +384,7 @@ def _load_head(row: Row) -> _Head:
         if head.current_instructions is not None and not 1 <= head.current_instructions <= len(texts):
             raise ValueError("current_instructions names no instructions")
     except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"Line 1 is damaged: {error}; nothing was imported.") from error
+        raise UsageError(f"Line 1 is damaged: {_say(error)}; nothing was imported.") from error
     return head
 
 
@@ -425,9 +435,9 @@ def _load_state(state: object) -> TurnState:
 
 def _load_position(value: object) -> Position:
     match value:
-        case [branch, seq] if type(branch) is type(seq) is int and branch >= 0 and seq >= 0:
+        case [branch, seq] if type(branch) is type(seq) is int and 0 <= branch <= _MOST and 0 <= seq <= _MOST:
             return Position(branch, seq)
-    raise ValueError(f"{value!r} is no position")
+    raise ValueError(f"{repr(value)[:40]} is no position")
 
 
 def _optional_int(row: Row, name: str) -> int | None:

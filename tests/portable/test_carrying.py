@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +137,19 @@ def test_what_went_on_elsewhere_is_told_and_comes_again_only_when_asked(tmp_path
         assert kinds(await bring(store, path)) == ["changed"]
         (outcome,) = await bring(store, path, again=True)
         assert (outcome.kind, outcome.name, outcome.turns) == ("imported", "Talk (2)", 2)
+
+    with_store(None, work)
+
+
+def test_what_is_here_is_passed_over_however_its_lines_are_written(tmp_path: Path) -> None:
+    chats = write_list(tmp_path / "x.json", [chatgpt_branches(), chatgpt_tools()])
+
+    async def work(store: SqliteStore) -> None:
+        await bring(store, chats)
+        rows = [json.loads(line) for line in (await whole_export(store)).splitlines()]
+        path = write_lines(tmp_path / "spaced.jsonl", rows)
+        assert b'{"kind": "end"' in path.read_bytes()
+        assert kinds(await bring(store, path)) == ["known", "known"]
 
     with_store(None, work)
 
@@ -372,46 +384,6 @@ def test_any_tree_goes_through_the_store_and_out_byte_for_byte(
     first = with_store(None, work)
     path.write_text(first, "utf-8")
     assert with_store(None, work) == first
-
-
-# -- size ---------------------------------------------------------------------------
-LARGE = int(os.environ.get("TURNKEEP_IMPORT_MB", "2"))  # megabytes; 100 for the whole test
-
-
-@pytest.mark.parametrize("form", ["chatgpt", "sillytavern"])
-def test_a_large_file_needs_little_memory(tmp_path: Path, form: str) -> None:
-    path, turns = tmp_path / "large", 0
-    if form == "chatgpt":
-        turns = LARGE * 1_000_000 // 18_000 * 2
-        write_list(path, chatgpt_many(turns // 2, 4_000))
-    else:
-        header, *_ = sillytavern_lines()
-        with path.open("w") as file:
-            file.write(json.dumps(header) + "\n")
-            while file.tell() < LARGE * 1_000_000:
-                for mine in (True, False):
-                    row = {
-                        "name": "Aqua",
-                        "is_user": mine,
-                        "send_date": 1_696_275_240_000,
-                        "mes": "word " * 800,
-                    }
-                    file.write(json.dumps(row) + "\n")
-                turns += 1
-    done: list[int] = []
-
-    async def work(store: SqliteStore) -> int:
-        found = import_file(store, OWNER, path, Wish(), lambda done_, total: done.append(done_ - total))
-        return sum([outcome.turns async for outcome in found])
-
-    tracemalloc.start()
-    try:
-        assert with_store(tmp_path / "t.db", work) == turns
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 16_000_000  # 13.7 MB for 100 MB, the modules that are loaded meanwhile included
-    assert max(done) == 0, "the progress ended at the end"
 
 
 # -- death --------------------------------------------------------------------------

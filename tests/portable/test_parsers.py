@@ -158,7 +158,9 @@ def test_dates_of_all_versions_are_read(written: object) -> None:
     assert read_date(written) == 1696275000.0
 
 
-@pytest.mark.parametrize("value", [None, True, "soon", "", float("nan"), float("inf"), -5, 0, [], {}])
+@pytest.mark.parametrize(
+    "value", [None, True, "soon", "", float("nan"), float("inf"), -5, 0, [], {}, 10**400]
+)
 def test_what_is_no_time_is_none(value: object) -> None:
     assert read_time(value) is None
 

@@ -1,6 +1,7 @@
 """From nothing, or from an older version, to the newest: whole steps, once each, whatever happens."""
 
 import asyncio
+import os
 import re
 import sqlite3
 import subprocess
@@ -19,6 +20,9 @@ from turnkeep.store.sqlite.database import APPLICATION_ID, Database, open_databa
 
 ROOT = Path(__file__).parents[2]
 RELEASED = load_migrations("sqlite")
+KILLS = int(
+    os.environ.get("TURNKEEP_KILLS", "20")
+)  # of databases that hold something; 300 for the whole test
 
 
 def version(database: Database) -> int:
@@ -79,18 +83,18 @@ def test_a_step_that_fails_leaves_the_version_before_it(tmp_path: Path) -> None:
 
 def test_a_process_killed_at_any_moment_of_a_migration_leaves_old_or_new(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.store.killed", str(tmp_path)],
+        [sys.executable, "-m", "tests.store.killed", str(tmp_path), str(KILLS)],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=120 + KILLS,
         check=False,
     )
     assert (done.stderr, done.returncode) == ("", 0)
     by_version = dict(line.split() for line in done.stdout.splitlines())
     # The kills were spread over the whole of it. (Whether one comes after the last step is left to chance.)
     assert set(by_version) >= {str(number) for number in range(LATER.number)}
-    assert sum(map(int, by_version.values())) >= 60
+    assert sum(map(int, by_version.values())) >= 60 + KILLS
 
 
 def test_processes_that_migrate_at_once_do_it_once(tmp_path: Path) -> None:

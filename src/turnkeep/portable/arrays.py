@@ -14,11 +14,13 @@ from .imported import Json, Unreadable
 
 _HEAD = 1024 * 1024  # bytes that are looked at to recognise a file
 _AT_ONCE = 256 * 1024  # bytes that are read at least
+_MOST = 128 * 1024 * 1024  # characters of one element; one that does not end here is not read on
 _NEAR_END = 16  # characters; an error so near to the end of what was read may be gone with what follows
 # A text and the colon behind it; one that has no end goes to the end, so that no character is looked at twice.
 _TEXT = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)(?:"(\s*+:)?|\\?\Z)', re.DOTALL)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DAMAGED = "the file is damaged or cut short"
+_LONG = "a conversation in it is too long to be read"
 
 
 class Readable(Protocol):
@@ -98,7 +100,11 @@ class _Text:
             try:
                 value, end = self._json.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
-                if self._is_broken(error) or not self._more():
+                if self._is_broken(error):
+                    raise Unreadable(_DAMAGED) from error
+                if len(self._text) - self._at > _MOST:
+                    raise Unreadable(_LONG) from error
+                if not self._more():
                     raise Unreadable(_DAMAGED) from error
             except (ValueError, RecursionError) as error:  # a number without end, brackets without end
                 raise Unreadable(_DAMAGED) from error

@@ -74,16 +74,17 @@ def read_time(value: object) -> float | None:
         except ValueError:
             return None
         return read_time((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or value <= 0
-    ):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    while value >= _LATEST:
-        value /= 1000
-    return float(value)
+    try:
+        seconds = float(value)
+    except OverflowError:  # a number of hundreds of digits
+        return None
+    if not math.isfinite(seconds) or seconds <= 0:
+        return None
+    while seconds >= _LATEST:
+        seconds /= 1000
+    return seconds
 
 
 def read_text(value: object) -> str:

@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from ..conversation.items import Image, Message, Part, Reasoning, Text, ToolCall, ToolResult
 from .imported import ImportedConversation, ImportedTurn, Json, Unreadable, read_text, read_time
@@ -19,9 +20,11 @@ PROGRAM = "Open WebUI"
 FILES = "attached files and collections"
 OTHERS = "messages without a role"
 
-_DETAILS = re.compile(r"<details\b([^>]*)>(.*?)</details>\n*", re.DOTALL)
-_ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
-_SUMMARY = re.compile(r"\s*<summary>.*?</summary>\n?", re.DOTALL)
+# Each is tried once a place, and no try goes on to the end of the text: a text of any length takes little time.
+_DETAILS = re.compile(r"<details\b")
+_LINES = re.compile(r"\n*")
+_ATTRIBUTE = re.compile(r'\b(\w++)="([^"]*)"')
+_END, _SUMMARY, _SUMMARY_END = "</details>", "<summary>", "</summary>"
 
 
 def parse_openwebui(value: Json, begin: float) -> ImportedConversation:
@@ -135,18 +138,18 @@ def _split_details(key: str, text: str) -> Iterator[Message]:
     """Split an assistant's text at its reasoning and tool calls; other details are text."""
     parts: list[Part] = []
     place = 0
-    for found in _DETAILS.finditer(text):
-        attributes = {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(found[1])}
+    for found in _find_details(text):
+        attributes = {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(found.attributes)}
         kind = attributes.get("type")
         if kind not in ("reasoning", "tool_calls"):
             continue
-        if before := text[place : found.start()]:
+        if before := text[place : found.start]:
             parts.append(Text(before))
-        place = found.end()
+        place = found.end
         if kind == "reasoning":
-            parts.append(Reasoning(_unquote(found[2])))
+            parts.append(Reasoning(_unquote(found.body)))
             continue
-        call_id = attributes.get("id") or f"call_{key}_{found.start()}"
+        call_id = attributes.get("id") or f"call_{key}_{found.start}"
         yield Message(
             "assistant",
             (
@@ -166,6 +169,29 @@ def _split_details(key: str, text: str) -> Iterator[Message]:
         yield Message("assistant", tuple(parts))
 
 
+@dataclass(frozen=True, slots=True)
+class _Details:
+    """Where `<details>` stand in a text, with the empty lines behind them, and what they hold."""
+
+    start: int
+    end: int
+    attributes: str
+    body: str
+
+
+def _find_details(text: str) -> Iterator[_Details]:
+    place = 0
+    while found := _DETAILS.search(text, place):
+        begun = text.find(">", found.end())
+        ended = text.find(_END, begun + 1)
+        if begun < 0 or ended < 0:
+            return  # nothing behind it can be whole either
+        lines = _LINES.match(text, ended + len(_END))
+        assert lines is not None
+        place = lines.end()
+        yield _Details(found.start(), place, text[found.end() : begun], text[begun + 1 : ended])
+
+
 def _unwrap(arguments: str) -> str:
     """Arguments are JSON, or a JSON text that holds JSON."""
     try:
@@ -179,5 +205,9 @@ def _unwrap(arguments: str) -> str:
 
 def _unquote(body: str) -> str:
     """Reasoning as it was thought: without the summary, and without the marks of a quotation."""
-    lines = html.unescape(_SUMMARY.sub("", body, count=1)).strip("\n").split("\n")
+    start = body.find(_SUMMARY)
+    end = body.find(_SUMMARY_END, start)
+    if 0 <= start < end:
+        body = body[:start].rstrip() + body[end + len(_SUMMARY_END) :].removeprefix("\n")
+    lines = html.unescape(body).strip("\n").split("\n")
     return "\n".join(line.removeprefix("> ") if line != ">" else "" for line in lines)

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import lzma
 import sqlite3
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +25,20 @@ Form: TypeAlias = Literal["jsonl", "chatgpt", "openwebui", "sillytavern", "opena
 FORMS: tuple[Form, ...] = get_args(Form)
 MAX_LINE_BYTES = 64 * 1024 * 1024  # a message with its pictures; beyond it a line is taken for damage
 _HEAD = 64 * 1024  # bytes that are looked at
+
+# What comes of an archive whose parts do not fit: places before its beginning, ways of packing and
+# names in letters that there are none of, a password.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
 
 Told: TypeAlias = Callable[[int, int], None]  # how much is read, of how much
 
@@ -124,7 +140,7 @@ def _try(parse: Callable[..., ImportedConversation], *values: Json) -> Read:
         return error
 
 
-def _read_log(path: File, begin: float, told: Told) -> Iterator[ImportedConversation]:
+def _read_log(path: File, begin: float, told: Told) -> Iterator[Read]:
     try:
         with contextlib.closing(open_log(path)) as connection:
             total = count_conversations(connection)
@@ -181,7 +197,9 @@ def _elements(path: File, told: Told) -> Iterator[Json]:
             for member in _find_members(path):
                 with archive.open(member) as packed:
                     yield from read_elements(_Told(packed, member.file_size, told))
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except Unreadable:
+        raise
+    except _DAMAGE as error:
         raise Unreadable("the archive is damaged") from error
 
 
@@ -194,7 +212,7 @@ def _find_members(path: File) -> list[zipfile.ZipInfo]:
                 for member in archive.infolist()
                 if (name := Path(member.filename).name).startswith("conversations") and name.endswith(".json")
             ]
-    except (zipfile.BadZipFile, OSError) as error:
+    except _DAMAGE as error:
         raise UsageError(f"{path} is a damaged archive: make the export again.") from error
     if not found:
         raise UsageError(f"{path} holds no conversations.json: name the archive as ChatGPT sent it.")

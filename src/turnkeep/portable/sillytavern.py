@@ -26,6 +26,9 @@ _FORMATS = (
     "%Y-%m-%d@%Hh%Mm%Ss",
     "%Y-%m-%d @%Hh %Mm %Ss",
 )
+_LONGEST_DATE = 64  # characters
+# What nobody answers is one turn up to here: each reply that was put aside stands behind all that came before it.
+_LONGEST_TURN = 64  # lines
 _MILLISECONDS = re.compile(r"\s*\d{1,3}ms$")
 
 
@@ -78,6 +81,8 @@ def parse_sillytavern(lines: Iterable[bytes], begin: float, size: int) -> Import
 
 def read_date(value: object) -> float | None:
     """Read a date. Example: "October 2, 2023 7:30pm" → 1696275000.0; None: it is none."""
+    if isinstance(value, str) and len(value) > _LONGEST_DATE:
+        return None
     if not isinstance(value, str) or (found := read_time(value)) is not None:
         return read_time(value)
     text = _MILLISECONDS.sub("", value.strip())
@@ -101,7 +106,8 @@ def _read_turns(
         if one is None:
             continue
         time = one.created
-        if said and one.message.role == "user" and said[-1].message.role != "user":
+        asked = said and one.message.role == "user" and said[-1].message.role != "user"
+        if asked or len(said) == _LONGEST_TURN:
             turns = list(_cut(said, tip))
             yield from turns
             tip, count = count + len(turns) - 1, count + len(turns)

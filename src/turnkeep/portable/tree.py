@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..conversation.items import Message
-from .imported import ImportedTurn
+from .imported import ImportedTurn, Unreadable
 
+# Each branch within a turn is a turn with all that came before it there: what a person has made stays below this.
+_MOST_COPIES, _FEW = 20, 100_000  # items for each node, and of small files
 UNHUNG = "messages that hang on none other"
 
 
@@ -44,6 +46,8 @@ class _Cutter:
     def __init__(self, nodes: Mapping[str, Node], begin: float) -> None:
         self._nodes = nodes
         self._begin = begin
+        self._climbed: dict[str, tuple[bool, str | None]] = {}
+        self._copied = 0  # items of turns so far
         self._parents = {key: self._said_before(key) for key, node in nodes.items() if node.messages}
         self._children: dict[str | None, list[str]] = defaultdict(list)
         for key, parent in self._parents.items():
@@ -51,14 +55,23 @@ class _Cutter:
         self._times: dict[str, float] = {}
 
     def _said_before(self, key: str) -> str | None:
-        """The nearest node above in which something was said; a ring ends where it was entered."""
-        parent, seen = self._nodes[key].parent, {key}
-        while parent is not None and parent in self._nodes and parent not in seen:
-            if self._nodes[parent].messages:
-                return parent
-            seen.add(parent)
-            parent = self._nodes[parent].parent
-        return key if parent in seen else None  # who hangs on itself is never reached
+        """The nearest node above in which something was said; who hangs on a ring hangs on itself, and is never reached."""
+        ended, found = self._climb(self._nodes[key].parent)
+        return found if ended else key
+
+    def _climb(self, place: str | None) -> tuple[bool, str | None]:
+        """Where something was said, from here up, None: nowhere; and whether the way ends. It is gone once."""
+        passed: dict[str, None] = {}
+        while place is not None and place in self._nodes and not self._nodes[place].messages:
+            if place in passed or place in self._climbed:
+                found = self._climbed.get(place, (False, None))
+                break
+            passed[place] = None
+            place = self._nodes[place].parent
+        else:
+            found = (True, place if place in self._nodes else None)
+        self._climbed.update(dict.fromkeys(passed, found))
+        return found
 
     def _starts(self, key: str) -> bool:
         parent = self._parents[key]
@@ -102,6 +115,9 @@ class _Cutter:
 
     def _turn(self, end: str, ended: Mapping[str, int]) -> ImportedTurn:
         path = list(self._path_to(end))
+        self._copied += len(path)
+        if self._copied > _MOST_COPIES * len(self._nodes) + _FEW:
+            raise Unreadable("it has too many long branches")
         start = path[-1]
         before = self._parents[start]
         models = (self._nodes[key].model for key in path if self._nodes[key].model)

@@ -113,15 +113,35 @@ def make_key_file(path: Path) -> KeyFile:
     """
     try:
         private.make_folder(path.parent)
-        with open(private.create(path), "wb") as file:
+        with open(_create(path), "wb") as file:
             file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        private.sync_folder(path.parent)  # its name too is on the disk before anything is sealed by it
     except FileExistsError as error:
         raise UsageError(f"{path} exists already: name another file.") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
     return KeyFile(path)
+
+
+def has_key(path: Path) -> bool:
+    """Tell whether something is in the file; an empty one is left where the making of a key file was killed."""
+    return path.exists() and not _is_empty(path)
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == 0
+
+
+def _create(path: Path) -> int:
+    try:
+        return private.create(path)
+    except FileExistsError:
+        if not _is_empty(path):
+            raise
+    private.check(path)
+    return os.open(path, os.O_RDWR)
 
 
 def _read_key(path: Path) -> bytes:

@@ -83,5 +83,28 @@ def find_settings_secret(settings: Settings) -> "Secret | None":
 def find_history(settings: Settings) -> Path | None:
     """Find the file that keeps what is typed; None where the database is encrypted, or is about to be."""
     if is_encrypted(settings.database, key_file=settings.encryption_key_file):
+        _end_history(settings)
         return None
     return settings.input_history
+
+
+def _end_history(settings: Settings) -> None:
+    """Wipe what a killed encrypting has left; of the user's own database: others' share the file."""
+    from ..store.sqlite.encrypt import encryption_method
+
+    if settings.database.parent == settings.home and encryption_method(settings.database) is not None:
+        wipe_history(settings)
+
+
+def wipe_history(settings: Settings) -> int:
+    """Overwrite and remove what was typed before the database was encrypted; returns how many bytes."""
+    path = settings.input_history
+    if not path.exists():
+        return 0
+    from ..store.sqlite.wiping import kept_open, overwrite
+
+    with kept_open(path) as descriptor:
+        wiped = 0 if descriptor is None else overwrite(descriptor)
+    path.unlink(missing_ok=True)
+    click.echo("turnkeep: What was typed is not kept in a file any more.", err=True)
+    return wiped

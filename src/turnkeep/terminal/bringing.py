@@ -166,7 +166,7 @@ class _Tally:
     def tell(self) -> int:
         """Say what became of all; returns the exit status."""
         if not self.counts and self.ended:
-            raise UsageError(f"Nothing was imported: {self.ended.removesuffix('; nothing was imported.')}.")
+            raise UsageError(f"Nothing was imported: {_why(self.ended)}.")
         if self.counts["imported"] or not (self.counts["known"] or self.counts["changed"]):
             click.echo(self.imported_line())
         for line in self._others():
@@ -190,7 +190,11 @@ class _Tally:
             yield f"{plural(unread, 'conversation')} could not be read, and nothing of {_it(unread)} was imported:"
             yield from self.unread
         if self.ended:
-            yield f"The rest of the file was not read: {self.ended.removesuffix('; nothing was imported.')}."
+            yield f"The rest of the file was not read: {_why(self.ended)}."
+
+
+def _why(sentence: str) -> str:
+    return sentence.removesuffix("; nothing was imported.").removesuffix(".")
 
 
 def _were(count: int) -> str:

@@ -10,7 +10,7 @@ import click
 from ..errors import StoreLocked, UsageError
 from ..settings import Settings, load_settings
 from ..unlocking import PASSPHRASE, find_secret
-from .asking import ask_passphrase
+from .asking import ask_passphrase, wipe_history
 from .flags import with_settings
 from .screen import plural
 
@@ -51,18 +51,18 @@ def encrypt(change: bool, key_file: str | None, **flags: str | None) -> None:
 def _encrypt(settings: Settings, key_file: Path | None) -> None:
     from ..store.sqlite.encrypt import encrypt as encrypt_file
     from ..store.sqlite.encrypt import encryption_method
+    from ..store.sqlite.wiping import wipe_leftover
 
     database = settings.database
     if encryption_method(database) is not None:  # before anybody chooses a passphrase in vain
+        wipe_leftover(database)
+        wipe_history(settings)  # a killed one may have come so far and no further
         raise StoreLocked(
             f"{database} is encrypted already: run `turnkeep encrypt --change` to change what opens it."
         )
     done = encrypt_file(database, _choose_secret(key_file, PASSPHRASE))
     _tell(f"{database} is encrypted, with {plural(done.conversations, 'conversation')}.")
-    wiped = done.wiped_bytes
-    if settings.input_history.exists():
-        wiped += _wipe(settings.input_history)
-        _tell("What was typed is not kept in a file any more.")
+    wiped = done.wiped_bytes + wipe_history(settings)
     if wiped:
         _tell(f"{wiped:,} bytes of plain text were overwritten. {COPIES}")
     _tell_of_the_rest(database, done.backups)
@@ -102,11 +102,11 @@ def _change(settings: Settings, key_file: Path | None) -> None:
 
 def _choose_secret(key_file: Path | None, variable: str) -> "Secret":
     from ..store.sealing import require_cryptography
-    from ..store.secret import KeyFile, Passphrase, make_key_file
+    from ..store.secret import KeyFile, Passphrase, has_key, make_key_file
 
     require_cryptography()
     if key_file is not None:
-        return KeyFile(key_file) if key_file.exists() else make_key_file(key_file)
+        return KeyFile(key_file) if has_key(key_file) else make_key_file(key_file)
     words = os.environ.get(variable)
     if words:
         return Passphrase(words)
@@ -114,15 +114,6 @@ def _choose_secret(key_file: Path | None, variable: str) -> "Secret":
     if ask_passphrase("The same again: ") != words:
         raise UsageError("The two are not the same: nothing was changed; try again.")
     return Passphrase(words)
-
-
-def _wipe(path: Path) -> int:
-    from ..store.sqlite.wiping import kept_open, overwrite
-
-    with kept_open(path) as descriptor:
-        wiped = 0 if descriptor is None else overwrite(descriptor)
-    path.unlink()
-    return wiped
 
 
 def _tell(sentence: str) -> None:

@@ -19,9 +19,8 @@ from ..secret import Secret
 from .database import Database, explain, open_database
 from .postings import TABLES, index_slice
 from .sealed import SealedDatabase, check_columns, list_tables, save_header
-from .wiping import OLD, kept_open, overwrite, sync
+from .wiping import NEW, OLD, drop_unfinished, kept_open, overwrite, sync, wipe_leftover
 
-NEW = ".encrypting"  # what the new file is called until it is whole
 ALONE_SECONDS = 5.0  # how long other processes get to end what they write
 _OWN = {"migration", "encryption", "conversation_key"}  # rows of the new file's own
 _INDEX = set(TABLES)  # made anew
@@ -210,9 +209,5 @@ def _remove_leftovers(path: Path) -> None:
     kept = path.with_name(path.name + OLD)
     if kept.exists() and kept.samefile(path):
         kept.unlink()
-    _remove_made(path)
-
-
-def _remove_made(path: Path) -> None:
-    for end in ("", "-wal", "-shm", "-journal"):
-        Path(f"{path}{NEW}{end}").unlink(missing_ok=True)
+    wipe_leftover(path)
+    drop_unfinished(path)

@@ -18,6 +18,7 @@ from .conversations import find_place
 from .database import Database, explain
 from .gone import list_columns
 from .rows import dump_json, load_mapping
+from .wiping import drop_unfinished
 
 READER_SECONDS = 1.0  # how long emptying the log waits for somebody who reads
 KEPT_BYTES = 1024 * 1024  # of kept text that is searched at a time
@@ -87,7 +88,10 @@ class ErasureCalls(Calls):
         """The backups that are being made; what a killed backup, restore or repair has left is taken away."""
         if self.path is not None:
             await asyncio.to_thread(drop_successors, self.path)
-        return await self._worker.run(_list_making)
+        making = await self._worker.run(_list_making)
+        if self.path is not None:
+            await asyncio.to_thread(drop_unfinished, self.path)  # the database is open now
+        return making
 
     async def list_owners(self) -> list[str]:
         """The owners who have conversations."""

@@ -11,6 +11,7 @@ from pathlib import Path
 OLD = (
     ".before-encryption"  # what the file of a database is called from its encryption until it is overwritten
 )
+NEW = ".encrypting"  # what the encrypted file is called until it is whole
 _AT_ONCE_BYTES = 1 << 20
 
 
@@ -20,9 +21,19 @@ def wipe_leftover(path: Path) -> None:
     if not kept.exists() or kept.samefile(path):
         return
     with kept_open(kept) as descriptor:
-        if descriptor is not None:
+        # One that has another name is kept there on purpose: a database that was restored over, say.
+        if descriptor is not None and os.fstat(descriptor).st_nlink == 1:
             overwrite(descriptor)
     kept.unlink(missing_ok=True)
+
+
+def drop_unfinished(path: Path) -> None:
+    """Take away what a killed encrypting has left beside a database that this process has open: a copy, sealed.
+
+    Whoever encrypts has the database alone, so nobody does meanwhile.
+    """
+    for end in ("", "-wal", "-shm", "-journal"):
+        Path(f"{path}{NEW}{end}").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
