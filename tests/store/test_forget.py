@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.store.writer import OWNER, Writer
 
-from turnkeep.context.recall import quote_message
+from turnkeep.context.recall import SHORTEST_QUOTE, quote_message
 from turnkeep.context.view import Line, Span, View, dump_view, load_view
 from turnkeep.context.words import split_terms, term_key
 from turnkeep.conversation.items import (
@@ -24,6 +24,7 @@ from turnkeep.conversation.items import (
 from turnkeep.conversation.log import START, Position
 from turnkeep.errors import Conflict, ConversationNotFound, LeaseLost
 from turnkeep.store.base import Turn
+from turnkeep.store.erasing import Erased, Eraser, EveryMention
 from turnkeep.store.sqlite import SqliteStore
 
 OnStore = Callable[[Callable[[Writer], Awaitable[None]]], None]
@@ -194,6 +195,51 @@ def test_copies_in_the_owner_s_other_conversations_go(on_store: OnStore) -> None
         assert (await other.items(2))[1].item == Recalled(lines[1:2], (5,))  # of a turn of its own
         receipts = [await writer.store.load_receipt(OWNER, other.id, number) or {} for number in (1, 2)]
         assert [receipt.get("forgotten") for receipt in receipts] == [None, [0]]
+
+
+async def forget_value(writer: Writer, *others: Writer, value: str) -> Erased | None:
+    assert isinstance(writer.store, Eraser)
+    leases = [each.lease for each in (writer, *others)]
+    return await writer.store.erase(OWNER, EveryMention(value=value), leases=leases, now=writer.now())
+
+
+VALUE = "DE89 3704 0044 0532 0130 00"
+
+
+def cut_line(message: Item, said: float) -> str:
+    """A line that quotes the message up to the middle of the value."""
+    assert isinstance(message, Message)
+    line = quote_message(message, said=said, most=SHORTEST_QUOTE)
+    assert line.endswith("DE89 3704 …"), line
+    return line
+
+
+ONCE = f"{'blah ' * 10}{VALUE} soon, then."
+TWICE = f"{VALUE} {'x' * 21} {VALUE} soon, then."
+
+
+@pytest.mark.parametrize("said", [ONCE, TWICE], ids=["once", "twice"])
+def test_half_of_a_value_in_a_copy_goes_with_the_value(on_store: OnStore, said: str) -> None:
+    @on_store
+    async def _(writer: Writer) -> None:
+        await answer(writer, said, assistant("Noted."))
+        await writer.say("Two.")
+        half = cut_line((await writer.items(1))[0].item, 1001.0)
+        await answer(writer, "Three.", Recalled((half, "user: Two."), (1, 2)), assistant("Yes."))
+        await answer(writer, "Four.", Recalled((half,), (1,)), assistant("Yes."))
+        other = await Writer.join(
+            writer.store, (await writer.store.create_conversation(OWNER, None, now=1)).id, "other"
+        )
+        await answer(other, "Hi.", Recalled((half, "user: Tea."), (0, 0)), assistant("Yes."))
+        await answer(other, f"It is {VALUE}.", Recalled((half,), (0,)), assistant("Yes."))
+        erased = await forget_value(writer, other, value=VALUE)
+        assert (await writer.items(3))[1].item == Recalled(("user: Two.",), (2,))
+        assert (await writer.items(4))[1].item == Forgotten("recalled")
+        assert (await other.items(1))[1].item == Recalled(("user: Tea.",), (0,))
+        assert (await other.items(2))[1].item == Forgotten("recalled")
+        assert (await writer.items(1))[0].item == user(said.replace(VALUE, "[forgotten]"))
+        assert erased is not None
+        assert erased.turns == {writer.id: (1, 3, 4), other.id: (2,)}
 
 
 def test_notes_that_pin_or_correct_what_was_said_go_and_others_stay(on_store: OnStore) -> None:

@@ -28,7 +28,7 @@ from .database import Database
 from .forget import forget_elsewhere, forget_turn, take_turns_out
 from .forget_item import take_item_out
 from .gone import Gone, catching
-from .mentions import find_mentions, rewrite_mentions
+from .mentions import find_mentions, rewrite_mentions, take_copies
 from .rows import SELECT_ITEMS, load_stored, plain
 from .turns import SELECT_TURNS, load_turn_row
 
@@ -132,9 +132,10 @@ def _take_out(course: _Course, what: What, touched: Sequence[str]) -> None:
             for conversation in touched:
                 _drop_older(course, conversation, what)
         case EveryMention():
-            for conversation in touched:
-                place, key = find_place(database, owner, conversation)
-                course.turns[conversation] = rewrite_mentions(database, place, key, what.value)
+            places = {conversation: find_place(database, owner, conversation) for conversation in touched}
+            copied = {name: take_copies(database, *place, what.value) for name, place in places.items()}
+            for name, place in places.items():
+                course.turns[name] = rewrite_mentions(database, *place, what.value, copied[name])
         case _:
             assert_never(what)
 

@@ -215,19 +215,32 @@ def forget_quotations(
     notes = {
         each.item for each in items if isinstance(each.item, Note)
     }  # carried along, they stand elsewhere too
-    rows = database.execute(
-        SELECT_ITEMS + "INDEXED BY item_aside WHERE owner = ? AND conversation = ? "
-        "AND kind NOT IN ('user', 'assistant') AND kind IN ('recalled', 'note')",
-        place,
-    ).fetchall()
-    for stored in (load_stored(key, row) for row in rows):
+    forget_copies(database, place, key, turns)
+    for stored in _load_aside(database, place, key, "note"):
         item = stored.item
-        if isinstance(item, Recalled) and set(item.turns) & set(turns):
-            replace_item(database, place, stored.at, _without(item, turns))
-        elif isinstance(item, Note) and (
+        if isinstance(item, Note) and (
             item in notes or item.turn in turns or (item.turn and item.text in said) or item.old in lines
         ):
             replace_item(database, place, stored.at, Forgotten("note"))
+
+
+def forget_copies(database: Database, place: Place, key: str, turns: Collection[int]) -> set[int]:
+    """Take lines out that a conversation recalled from turns of its own; returns the turns that had any."""
+    had = set[int]()
+    for stored in _load_aside(database, place, key, "recalled"):
+        if isinstance(stored.item, Recalled) and set(stored.item.turns) & set(turns):
+            replace_item(database, place, stored.at, _without(stored.item, turns))
+            had.add(stored.turn)
+    return had
+
+
+def _load_aside(database: Database, place: Place, key: str, kind: str) -> list[StoredItem]:
+    rows = database.execute(
+        SELECT_ITEMS + "INDEXED BY item_aside WHERE owner = ? AND conversation = ? "
+        "AND kind NOT IN ('user', 'assistant') AND kind = ?",
+        (*place, kind),
+    ).fetchall()
+    return [load_stored(key, row) for row in rows]
 
 
 def _without(item: Recalled, turns: Collection[int]) -> Item:

@@ -1,12 +1,13 @@
 """Statements that take a value out of a conversation, wherever it is mentioned.
 
 A message that mentions it is kept, with a mark in the value's place (context/mentions.py). Lines of summaries
-that rest on its turn are withdrawn, and asked for again of what is left; facts, notes, recalled lines,
-names and instructions get the mark. What only stands for the old words (vectors, digests, streamed
+that rest on its turn are withdrawn, and asked for again of what is left; lines that were recalled from it go,
+whole, since half of the value may stand where a long message was cut to be quoted. Facts, notes, names and
+instructions get the mark. What only stands for the old words (vectors, digests, streamed
 events, claims, aliases that hold it) goes; aliases of an encrypted store are digests, which tell nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ...context.mentions import Mention
@@ -19,7 +20,7 @@ from ..base import StoredItem
 from .conversations import Place
 from .database import Database
 from .digests import drop_digests
-from .forget import mark_newest, replace_item, unindex_items
+from .forget import forget_copies, forget_elsewhere, mark_newest, replace_item, unindex_items
 from .gone import leaves
 from .marks import forget_unsaid, forget_values
 from .postings import index_rewritten
@@ -63,11 +64,43 @@ def _is_in(mention: Mention, text: str) -> bool:
     return mention.is_in(text) or ("\\" in text and any(map(mention.is_in, leaves(text))))
 
 
-def rewrite_mentions(database: Database, place: Place, key: str, value: str) -> tuple[int, ...]:
-    """Put the mark in the place of every mention; returns the turns whose items, errors or receipts were changed."""
+def take_copies(database: Database, place: Place, key: str, value: str) -> frozenset[int]:
+    """Take lines out that any conversation of the owner's recalled from messages that mention a value.
+
+    Before any message is rewritten: by its words a line is known elsewhere.
+
+    Returns:
+        The turns of this conversation that had such lines.
+    """
+    mention = Mention(value)
+    rows = database.execute(
+        SELECT_ITEMS + "WHERE owner = ? AND conversation = ? AND kind IN ('user', 'assistant')", place
+    ).fetchall()
+    said = [load_stored(key, row) for row in rows if _is_in(mention, row[-1])]
+    if not said:
+        return frozenset()
+    forget_elsewhere(database, place, said)
+    return frozenset(forget_copies(database, place, key, {each.turn for each in said}))
+
+
+def rewrite_mentions(
+    database: Database, place: Place, key: str, value: str, copied: Collection[int] = ()
+) -> tuple[int, ...]:
+    """Put the mark in the place of every mention.
+
+    Args:
+        database: what it stands in.
+        place: the conversation.
+        key: its own.
+        value: what is forgotten.
+        copied: what `take_copies` gave.
+
+    Returns:
+        The turns whose items, errors or receipts were changed, `copied` among them.
+    """
     mention = Mention(value)
     changed = _rewrite_items(database, place, key, mention)
-    numbers = sorted({each.turn for each in changed})
+    numbers = sorted({*copied, *(each.turn for each in changed)})
     turns = [find_turn(database, place, number) for number in numbers]
     drop_digests(database, place, turns)
     drop_claims(database, place)
