@@ -30,7 +30,7 @@ from tests.stores import with_store
 from turnkeep.store.migrations import Migration, load_migrations
 from turnkeep.store.secret import Secret, make_key_file
 from turnkeep.store.sqlite import SqliteStore
-from turnkeep.store.sqlite.database import Database, open_database
+from turnkeep.store.sqlite.database import open_database
 
 RELEASED = load_migrations("sqlite")
 

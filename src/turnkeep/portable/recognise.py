@@ -37,6 +37,7 @@ _DAMAGE = (
     ValueError,
     OverflowError,
 )
+_LOG_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # the second: of a name that SQLite complains of
 
 Told: TypeAlias = Callable[[int, int], None]  # how much is read, of how much
 
@@ -69,7 +70,7 @@ def _check_log(path: Path) -> Form:
     try:
         if is_log(connection):
             return "llm"
-    except sqlite3.DatabaseError:
+    except _LOG_DAMAGE:
         pass
     finally:
         connection.close()
@@ -148,8 +149,9 @@ def _read_log(path: Path, begin: float, told: Told) -> Iterator[Read]:
             told(place, total)
             yield conversation
         told(total, total)
-    except sqlite3.DatabaseError as error:
-        raise Unreadable(f"the database is damaged ({error})") from error
+    except _LOG_DAMAGE as error:
+        why = "a name in it is no text" if isinstance(error, UnicodeDecodeError) else error
+        raise Unreadable(f"the database is damaged ({why})") from error
     finally:
         connection.close()
 
