@@ -154,6 +154,22 @@ def test_what_is_here_is_passed_over_however_its_lines_are_written(tmp_path: Pat
     with_store(None, work)
 
 
+def test_a_log_that_went_on_is_told_as_the_same_conversation(tmp_path: Path) -> None:
+    path = write_log(tmp_path / "logs.db", both=False)
+
+    async def work(store: SqliteStore) -> None:
+        assert kinds(await bring(store, path)) == ["imported", "imported"]
+        with sqlite3.connect(path) as log:
+            log.execute(
+                "INSERT INTO responses (id, model, prompt, response, conversation_id, duration_ms, datetime_utc) "
+                "VALUES ('r9', 'm', 'And a bog?', 'Rain.', 'c1', 500, '2025-01-03T03:04:05.5')"
+            )
+        log.close()
+        assert kinds(await bring(store, path)) == ["changed", "known"]
+
+    with_store(None, work)
+
+
 def test_what_was_deleted_can_be_imported_again(tmp_path: Path) -> None:
     path = write_list(tmp_path / "x.json", [chatgpt_branches()])
 

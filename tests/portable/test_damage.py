@@ -17,6 +17,7 @@ import pytest
 from tests.portable.damage import DAMAGES, damage_bytes
 from tests.portable.files import (
     MESSAGES,
+    OLD_LOG,
     chatgpt_branches,
     chatgpt_tools,
     openwebui_chat,
@@ -35,6 +36,7 @@ from turnkeep.exporting import export_all
 from turnkeep.portable import arrays
 from turnkeep.portable.imported import Unreadable
 from turnkeep.portable.openwebui import parse_openwebui
+from turnkeep.portable.recognise import read_conversations
 from turnkeep.portable.sillytavern import read_date
 from turnkeep.portable.tree import UNHUNG, Node, cut_turns
 from turnkeep.store.sqlite import SqliteStore
@@ -154,6 +156,26 @@ def test_a_damaged_conversation_of_a_log_does_not_keep_the_others_out(
     assert not outcomes[-1].ended
 
 
+@pytest.mark.parametrize("name", [b"turns", b"tool_calls"])
+def test_a_log_whose_names_are_no_text_is_damaged(
+    tmp_path: Path, name: bytes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TURNKEEP_HOME", str(tmp_path / "home"))
+    path = write_log(tmp_path / "logs.db")
+    log = sqlite3.connect(path)
+    log.execute("PRAGMA writable_schema = ON")
+    log.execute(
+        "UPDATE sqlite_master SET sql = 'CREATE TABL', name = CAST(x'82' || name AS TEXT) WHERE name = ?",
+        (name.decode(),),
+    )
+    log.commit()
+    log.close()
+    assert run(["import", str(path), "--format", "llm"]) == 2
+    assert "the database is damaged (" in capsys.readouterr().err
+    assert run(["import", str(path)]) == 2
+    assert "is a database, but not llm's log" in capsys.readouterr().err
+
+
 def test_numbers_that_no_database_holds_are_damage(tmp_path: Path) -> None:
     lines = make(tmp_path, "own").read_text("utf-8")
     huge = "9" * 400
@@ -201,7 +223,7 @@ async def bring(store: SqliteStore, path: Path) -> list[Outcome]:
 def test_a_conversation_without_an_end_is_not_read_into_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrays, "_MOST", 500_000)  # characters: the real bound is 128 million
+    monkeypatch.setattr(arrays, "_MOST", 500_000)  # characters: the real bound is 64 million
     path = tmp_path / "x.zip"
     first = json.dumps(chatgpt_branches())
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -323,3 +345,22 @@ def test_a_long_tavern_chat_that_nobody_answers_stays_small(tmp_path: Path) -> N
         assert (await store.stats()).items < 12_000  # 45,000 where each stands behind all before it
 
     with_store(None, work)
+
+
+def test_a_log_without_an_index_is_read_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "logs.db"
+    log = sqlite3.connect(path)
+    log.executescript(OLD_LOG)
+    for number in range(3_000):
+        log.execute("INSERT INTO conversations VALUES (?, NULL, 'm')", (f"c{number}",))
+        log.execute(
+            "INSERT INTO responses (id, model, prompt, response, conversation_id) VALUES (?, 'm', ?, 'Yes.', ?)",
+            (f"r{number}", "word " * 2_000, f"c{number}"),
+        )
+        log.execute("INSERT INTO tool_calls VALUES (?, ?, 1, 'count', '{}', 'k')", (number, f"r{number}"))
+    log.commit()
+    log.close()
+    began = time.process_time()
+    found = read_conversations(path, "llm", 1.0, nothing)
+    assert sum(not isinstance(one, Unreadable) for one in found) == 3_000
+    assert time.process_time() - began < 10  # seconds; 60 where each looks through all

@@ -14,7 +14,7 @@ from .imported import Json, Unreadable
 
 _HEAD = 1024 * 1024  # bytes that are looked at to recognise a file
 _AT_ONCE = 256 * 1024  # bytes that are read at least
-_MOST = 128 * 1024 * 1024  # characters of one element; one that does not end here is not read on
+_MOST = 64 * 1024 * 1024  # characters of one element; one that does not end here is not read on
 _NEAR_END = 16  # characters; an error so near to the end of what was read may be gone with what follows
 # A text and the colon behind it; one that has no end goes to the end, so that no character is looked at twice.
 _TEXT = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)(?:"(\s*+:)?|\\?\Z)', re.DOTALL)

@@ -10,6 +10,7 @@ The file is only read. Its columns hold what they like, whatever their types say
 import base64
 import json
 import sqlite3
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -21,6 +22,7 @@ from .tree import Node, cut_turns
 PROGRAM = "llm"
 _MOST_BYTES = 256 * 1024 * 1024  # of one value; beyond it the file is taken for damaged
 _LONGEST = 86_400_000  # milliseconds that a reply may take: a day
+_CONVERSATION = "coalesce(conversation_id, 'response:' || id)"  # of a response that belongs to none, its own
 FILES = "attachments that are no images, or are not in the database"
 OTHERS = "pieces of a kind that turnkeep does not know"
 
@@ -97,6 +99,7 @@ class _Log:
         self._connection = connection
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         self._tables = {row["name"] for row in tables}
+        self._known: dict[tuple[str, str], dict[Json, array[int]]] = {}
 
     def _rows(self, table: str, after: str, *values: Json) -> list[_Row]:
         """Rows of a table, none where this version has no such table, or for a value that no column holds."""
@@ -104,32 +107,41 @@ class _Log:
             return []
         return self._connection.execute(f"SELECT * FROM {table} {after}", values).fetchall()  # noqa: S608 - our own names
 
+    def _rows_of(self, table: str, column: str, value: Json, order: str) -> list[_Row]:
+        """The rows with a value in a column that llm keeps no index of."""
+        found = self._places(table, column, order).get(value, ()) if _is_value(value) else ()
+        return [row for place in found for row in self._rows(table, "WHERE rowid = ?", place)]
+
+    def _places(self, table: str, column: str, order: str) -> dict[Json, "array[int]"]:
+        """Where in a table the rows with each value of a column are, found in one go and kept."""
+        places = self._known.get((table, column))
+        if places is None:
+            places = self._known[table, column] = {}
+            if table in self._tables:
+                query = f"SELECT {column} AS value, rowid AS place FROM {table} ORDER BY {order}"  # noqa: S608 - our own names
+                for row in self._connection.execute(query):
+                    places.setdefault(row["value"], array("q")).append(row["place"])
+        return places
+
     # -- until 0.31 ---------------------------------------------------------------
     def conversations(self) -> list[Json]:
         """Their ids; for a response that belongs to none, its own, marked."""
         threads = {row["id"] for row in self.threads()}
-        if "responses" not in self._tables:
-            return []
-        found = self._connection.execute(
-            "SELECT coalesce(conversation_id, 'response:' || id) AS key FROM responses GROUP BY 1 ORDER BY min(rowid)"
-        )
-        return [row["key"] for row in found if row["key"] not in threads]
+        return [key for key in self._places("responses", _CONVERSATION, "rowid") if key not in threads]
 
     def read_conversation(self, key: Json, begin: float) -> ImportedConversation:
         if not isinstance(key, str):
             raise Unreadable("the id of a conversation is no text")
-        alone = key.removeprefix("response:")
-        where = ("WHERE conversation_id = ?", key) if alone == key else ("WHERE id = ?", alone)
-        rows = self._rows("responses", f"{where[0]} ORDER BY rowid", where[1])
+        rows = self._rows_of("responses", _CONVERSATION, key, "rowid")
         about = next(iter(self._rows("conversations", "WHERE id = ?", key)), None)
         left_out: Counter[str] = Counter()
         nodes: dict[str, Node] = {}
         last: str | None = None
         for row in rows:
             for messages, time, model in self._response(row, left_out):
-                key = f"{row['id']} {len(nodes)}"
-                nodes[key] = Node(parent=last, messages=messages, created=time, model=model)
-                last = key
+                place = f"{row['id']} {len(nodes)}"
+                nodes[place] = Node(parent=last, messages=messages, created=time, model=model)
+                last = place
         times = [time for row in rows if (time := read_time(row["datetime_utc"]))]
         created = min(times, default=begin)
         return ImportedConversation(
@@ -150,7 +162,7 @@ class _Log:
     def _fragments(self, table: str, response: Json) -> list[str]:
         return [
             text
-            for link in self._rows(table, 'WHERE response_id = ? ORDER BY "order"', response)
+            for link in self._rows_of(table, "response_id", response, '"order"')
             for text in (self._fragment(link["fragment_id"]),)
         ]
 
@@ -167,9 +179,9 @@ class _Log:
             ToolResult(
                 call_id=result.text("tool_call_id") or f"call_{result['id']}", text=result.text("output")
             )
-            for result in self._rows("tool_results", "WHERE response_id = ? ORDER BY id", row["id"])
+            for result in self._rows_of("tool_results", "response_id", row["id"], "id")
         ]
-        links = self._rows("prompt_attachments", 'WHERE response_id = ? ORDER BY "order"', row["id"])
+        links = self._rows_of("prompt_attachments", "response_id", row["id"], '"order"')
         images = [part for link in links for part in self._image(link["attachment_id"], left_out)]
         text = "\n".join(filter(None, [*self._fragments("prompt_fragments", row["id"]), row.text("prompt")]))
         asked: list[Message] = [Message("tool", tuple(results))] if results else []
@@ -185,7 +197,7 @@ class _Log:
                 name=call.text("name"),
                 arguments=call.text("arguments") or "{}",
             )
-            for call in self._rows("tool_calls", "WHERE response_id = ? ORDER BY id", row["id"])
+            for call in self._rows_of("tool_calls", "response_id", row["id"], "id")
         ]
         model = row.text("resolved_model") or row.text("model")
         yield (Message("assistant", tuple(said) or (Text(""),)),), _ended(time, row["duration_ms"]), model
@@ -206,7 +218,7 @@ class _Log:
         return self._rows("threads", "ORDER BY id")
 
     def read_thread(self, thread: _Row, begin: float) -> ImportedConversation:
-        turns = self._rows("turns", "WHERE thread_id = ? ORDER BY id", thread["id"])
+        turns = self._rows_of("turns", "thread_id", thread["id"], "id")
         times = [time for turn in turns if (time := read_time(turn["datetime_utc"]))]
         created = min(times, default=read_time(thread["datetime_utc"]) or begin)
         left_out: Counter[str] = Counter()
@@ -252,7 +264,7 @@ class _Log:
         return found[::-1]
 
     def _message(self, row: _Row, left_out: Counter[str]) -> Message:
-        rows = self._rows("parts", "WHERE message_hash = ? ORDER BY position", row["hash"])
+        rows = self._rows_of("parts", "message_hash", row["hash"], "position")
         parts = tuple(part for one in rows for part in self._part(one, left_out))
         match row["role"]:
             case "system" | "user" | "assistant" | "tool" as role:

@@ -39,6 +39,7 @@ _DAMAGE = (
     ValueError,
     OverflowError,
 )
+_LOG_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # the second: of a name that SQLite complains of
 
 Told: TypeAlias = Callable[[int, int], None]  # how much is read, of how much
 
@@ -71,7 +72,7 @@ def _check_log(path: File) -> Form:
         with contextlib.closing(open_log(path)) as connection:
             if is_log(connection):
                 return "llm"
-    except sqlite3.DatabaseError:
+    except _LOG_DAMAGE:
         pass
     raise UsageError(f"{path} is a database, but not llm's log: that is what turnkeep reads of databases.")
 
@@ -148,8 +149,9 @@ def _read_log(path: File, begin: float, told: Told) -> Iterator[Read]:
                 told(place, total)
                 yield conversation
             told(total, total)
-    except sqlite3.DatabaseError as error:
-        raise Unreadable(f"the database is damaged ({error})") from error
+    except _LOG_DAMAGE as error:
+        why = "a name in it is no text" if isinstance(error, UnicodeDecodeError) else error
+        raise Unreadable(f"the database is damaged ({why})") from error
 
 
 def _read_messages(path: File, begin: float, told: Told) -> Iterator[Read]:
