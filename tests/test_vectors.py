@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
@@ -77,6 +78,20 @@ def test_what_means_the_same_is_near() -> None:
         assert found.covered == 2
         assert found.cosines[1] == pytest.approx(1, abs=0.03)
         assert found.cosines[2] == pytest.approx(0, abs=0.03)
+
+
+def test_many_searches_do_not_use_up_none() -> None:
+    async def scenario(writer: Writer, embedder: WordEmbedder, index: VectorIndex) -> None:
+        await writer.say("The dog barks.")
+        await embed_all(writer, embedder)
+        path = await path_to(writer)
+        before = sys.getrefcount(None)
+        for _ in range(2_000):
+            await index.search(OWNER, writer.id, DOG, path, upto=FAR)
+        # Where a library gives back a None that it does not own, Python before 3.12 ends sooner or later.
+        assert sys.getrefcount(None) > before - 500
+
+    run(scenario)
 
 
 def test_what_was_embedded_since_is_found_and_the_rest_is_not_loaded_again() -> None:

@@ -187,9 +187,9 @@ def _nearest(held: _Held, vector: bytes, path: Sequence[Range], upto: int, basel
         return None
     seqs = held.seqs[:size]
     query = np.frombuffer(vector, np.int8).reshape(1, -1)
-    dots = np.empty((1, size), np.float64)  # written to in place: taking a result over costs a third more
-    simsimd.cdist(query, held.bodies[:size], metric="dot", out=dots)
-    dots = dots[0]
+    # Without `out`: with it, simsimd (6.5.16) gives back a None that it does not own, and Python before 3.12 ends when
+    # the last None is gone, after some ten thousand searches.
+    dots = np.asarray(simsimd.cdist(query, held.bodies[:size], metric="dot"))[0]
     if not alone:
         on_path = _on_path(held, path, upto)
         dots, seqs = dots[on_path], seqs[on_path]
