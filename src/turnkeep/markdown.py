@@ -16,15 +16,11 @@ async def export_markdown(
 ) -> AsyncIterator[str]:
     """Yield the path to the tip as Markdown, piece by piece; failed turns and siblings are left out.
 
-    `change` is applied to every text.
+    `change` is applied to every text that was said, as it was said: as when it was looked through before.
     """
-    async for piece in _markdown(store, conversation):
-        yield piece if change is None else change(piece)
-
-
-async def _markdown(store: Store, conversation: Conversation) -> AsyncIterator[str]:
+    change = _unchanged if change is None else change
     owner, key = conversation.owner, conversation.id
-    yield f"# {conversation.name or conversation.id}\n"
+    yield f"# {change(conversation.name or conversation.id)}\n"
     async for turn, items in store.export_items(owner, key):
         if not await store.is_ancestor(owner, key, turn.tip, conversation.tip):
             continue
@@ -32,9 +28,9 @@ async def _markdown(store: Store, conversation: Conversation) -> AsyncIterator[s
         for stored in items:
             match stored.item:
                 case Message() as message:
-                    yield _markdown_message(message)
+                    yield f"\n**{_speaker(message)}:**\n\n{change(describe_message(message))}\n"
                 case Note() as note:
-                    yield f"\n*{render_note(note)}*\n"
+                    yield f"\n*{change(render_note(note))}*\n"
                 case Forgotten() if stored is items[0]:
                     yield "\n*(forgotten)*\n"
                 case _:
@@ -59,9 +55,12 @@ def describe_message(message: Message) -> str:
     return "\n".join(parts)
 
 
-def _markdown_message(message: Message) -> str:
-    speaker = {"user": "You", "assistant": "Model", "tool": "Tool"}.get(message.role, message.role)
-    return f"\n**{speaker}:**\n\n{describe_message(message)}\n"
+def _speaker(message: Message) -> str:
+    return {"user": "You", "assistant": "Model", "tool": "Tool"}.get(message.role, message.role)
+
+
+def _unchanged(text: str) -> str:
+    return text
 
 
 def _day(seconds: float) -> str:
