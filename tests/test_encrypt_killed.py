@@ -1,5 +1,6 @@
 """`turnkeep encrypt` and `encrypt --change` killed at any moment: the old opens it or the new, and nothing in plain is left."""
 
+import asyncio
 import json
 import os
 import random
@@ -19,9 +20,11 @@ from tests.stores import with_store
 from tests.test_encrypt import cheap, fill, read_all
 from turnkeep import settings as settings_module
 from turnkeep.cli import run
-from turnkeep.errors import StoreLocked, UsageError
+from turnkeep.errors import StoreError, StoreLocked, UsageError
 from turnkeep.settings import load_settings
 from turnkeep.store.secret import KEY_BYTES, KeyFile, Passphrase, Secret, has_key, make_key_file
+from turnkeep.store.sqlite import SqliteStore
+from turnkeep.store.sqlite import encrypt as encrypting
 from turnkeep.store.sqlite.backups import restore
 from turnkeep.store.sqlite.encrypt import encrypt, encryption_method
 from turnkeep.store.sqlite.wiping import NEW, OLD
@@ -300,3 +303,23 @@ def test_a_forget_takes_away_the_copy_that_a_killed_encrypting_left(tmp_path: Pa
     Path(f"{path}{NEW}-journal").write_bytes(b"sealed")
     with_store(path, lambda store: store.list_making())
     assert [file.name for file in tmp_path.glob("turnkeep*")] == ["turnkeep.db"]
+
+
+def test_what_another_process_is_writing_is_no_leftover(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encrypting, "ALONE_SECONDS", 0.05)
+    path = tmp_path / "turnkeep.db"
+    written = Path(f"{path}{NEW}")
+
+    async def work(store: SqliteStore) -> None:
+        await store.stats()
+        with pytest.raises(StoreError, match="is in use"):
+            await asyncio.to_thread(encrypt, path, NEW_WORDS)
+
+    fill(path)
+    written.write_bytes(b"sealed")
+    with_store(path, work)
+    assert written.read_bytes() == b"sealed"
+    encrypt(path, NEW_WORDS)
+    assert not written.exists()

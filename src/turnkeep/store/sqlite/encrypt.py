@@ -84,18 +84,15 @@ def encrypt(path: Path, secret: Secret) -> Encrypted:
         raise StoreLocked(
             f"{path} is encrypted already: run `turnkeep encrypt --change` to change what opens it."
         )
-    _remove_leftovers(path)
     made = path.with_name(path.name + NEW)
     try:
-        with (
-            _opened_alone(path) as old,
-            contextlib.closing(open_database(made, migrations, secret=secret)) as new,
-        ):
-            assert isinstance(new, SealedDatabase)
-            _copy(old, new)
+        with _opened_alone(path) as old:
+            _remove_leftovers(path)  # not before: they might be what another process is writing
+            with contextlib.closing(open_database(made, migrations, secret=secret)) as new:
+                assert isinstance(new, SealedDatabase)
+                _copy(old, new)
             (conversations,) = old.execute("SELECT count(*) FROM conversation").fetchone()
             backups = [Path(path) for (path,) in old.execute("SELECT path FROM backup ORDER BY number")]
-            new.close()
             wiped = _swap(path, made)
     except sqlite3.Error as error:
         raise explain(error, str(path)) from error
