@@ -296,9 +296,9 @@ def test_a_value_stands_in_no_record_when_nobody_needs_it_any_more(tmp_path: Pat
     rewritten = list[str]()
 
     class Watched(SqliteStore):
-        async def rewrite_file(self) -> None:
+        async def rewrite_file(self) -> bool:
             rewritten.append("anew")
-            await super().rewrite_file()
+            return await super().rewrite_file()
 
     async def script(store: SqliteStore, conversation: str) -> None:
         receipt = await forgetter(store).forget("local", EveryMention(value=SECRET))

@@ -34,6 +34,7 @@ class Backups:
     store: ForgettingStore
     open_store: Callable[[Path], ForgettingStore]
     name: str = "backups"
+    rewrites: bool = True
     known: tuple[Path, ...] = ()  # those that were looked at last: a search looks at them again
 
     async def forget(self, task: Task) -> PlaceReceipt:

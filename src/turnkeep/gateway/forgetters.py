@@ -97,7 +97,10 @@ async def keep_clean(gateway: "Gateway") -> None:
 async def clean(gateway: "Gateway") -> None:
     """Clean the database's file; what fails is told in the log, and tried again the next time."""
     try:
-        await gateway.cleaner.clean()
+        if not await gateway.cleaner.clean():
+            _log.warning(
+                "another program reads the database: its file is cleaned of what was forgotten later"
+            )
     except TurnkeepError as error:
         _log.warning("the database's file could not be cleaned of what was forgotten: %s", error)
 

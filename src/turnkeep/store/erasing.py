@@ -143,8 +143,11 @@ class Eraser(Protocol):
         """Empty the write-ahead log; False where somebody who reads holds it open."""
         ...
 
-    async def rewrite_file(self) -> None:
-        """Write the whole file anew, so that nothing is left in its unused space."""
+    async def rewrite_file(self) -> bool:
+        """Write the whole file anew, so that nothing is left in its unused space.
+
+        False where somebody who reads keeps the old one: the new one is in place once the log can be emptied.
+        """
         ...
 
     async def find_kept(self, pieces: Sequence[bytes]) -> set[bytes]:
