@@ -299,8 +299,11 @@ class Ledger(Protocol):
         ...
 
     # -- events of background responses ----------------------------------------------------
-    async def save_events(self, owner: str, response: str, events: Sequence[tuple[int, str]]) -> None:
-        """Keep events: sequence number and JSON text, as sent. A number that is kept already stays."""
+    async def save_events(self, owner: str, response: str, events: Sequence[tuple[int, str]]) -> bool:
+        """Keep events: sequence number and JSON text, as sent. A number that is kept already stays.
+
+        False, and none is kept: something that they may say was forgotten.
+        """
         ...
 
     async def load_events(

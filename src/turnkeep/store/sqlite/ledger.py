@@ -160,9 +160,9 @@ class LedgerCalls(ErasureCalls):
         return await self._read(responses.orphaned_responses, now)
 
     # -- events of background responses ---------------------------------------------
-    async def save_events(self, owner: str, response: str, events: Sequence[tuple[int, str]]) -> None:
-        """Keep events: sequence number and JSON text."""
-        await self._note(event_rows.save_events, owner, response, events)
+    async def save_events(self, owner: str, response: str, events: Sequence[tuple[int, str]]) -> bool:
+        """Keep events: sequence number and JSON text; False: something that they may say was forgotten."""
+        return await self._note(event_rows.save_events, owner, response, events)
 
     async def load_events(
         self, owner: str, response: str, *, starting_after: int = -1, limit: int = 1_000

@@ -4,7 +4,7 @@ A response's words are its turn's. Its row goes when it is deleted; what continu
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +34,7 @@ _IS_OF_KIND: dict[ResponseKind, str] = {
     "response": "response.kind = 'response'",
     "chat_completion": "response.kind = 'chat_completion'",
 }
+FORGOTTEN = "forgotten"  # in a head: something that its events may say was forgotten
 _BEHIND_ALL = (1 << 63) - 1  # no row has a greater number
 _ID_KINDS: dict[str, ResponseKind] = {"resp": "response", "chatcmpl": "chat_completion"}
 # Whoever works on it holds a lease: nobody does when that is given back or has run out.
@@ -292,15 +293,36 @@ def drop_compactions(database: Database, place: Place) -> None:
         "AND json_extract(head, '$.compaction') IS NOT NULL",
         place,
     ).fetchall()
+    _forget_events(database, place, rows)
+
+
+def forget_events(database: Database, place: Place, turn: int | None = None) -> None:
+    """Drop what the responses of a turn streamed, of all turns if None; and let nobody keep it afterwards.
+
+    Whoever runs one in the background holds its last events in memory, and may come to keep them only now.
+    """
+    rows = database.execute(
+        "SELECT tag, head FROM response WHERE owner = ?1 AND conversation = ?2 AND (?3 IS NULL OR turn = ?3)",
+        (*place, turn),
+    ).fetchall()
+    _forget_events(database, place, rows)
+
+
+def _forget_events(database: Database, place: Place, rows: Iterable[tuple[int, str]]) -> None:
     for tag, text in rows:
         head = {name: value for name, value in load_mapping(text).items() if name != "compaction"}
         database.execute(
             "UPDATE response SET head = ? WHERE owner = ? AND conversation = ? AND tag = ?",
-            (dump_json(head), *place, tag),
+            (dump_json({**head, FORGOTTEN: True}), *place, tag),
         )
         database.execute(
             "DELETE FROM response_event WHERE owner = ? AND conversation = ? AND response = ?", (*place, tag)
         )
+
+
+def keeps_events(database: Database, place: Place, tag: int) -> bool:
+    """Whether a response's events may be kept: nothing that they might say was forgotten."""
+    return FORGOTTEN not in _load(database, place, tag).head
 
 
 def drop_claims(database: Database, place: Place) -> None:
