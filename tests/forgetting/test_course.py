@@ -14,6 +14,7 @@ import pytest
 
 from tests.forgetting.rests import leave_rests
 from turnkeep import AsyncChat, ConversationNotFound, ForgetReceipt, UsageError
+from turnkeep.context.mentions import Mention
 from turnkeep.engine.absent import AbsentEngine
 from turnkeep.errors import EngineProtocolError, StoreError
 from turnkeep.forgetting.cleaning import FILE
@@ -504,6 +505,9 @@ class StrictJournal:
 
     async def forget_owner(self, owner: str, before: float, *, dry_run: bool) -> int:
         raise AssertionError("nobody forgets an owner here")
+
+    async def forget_keys(self, owner: str | None, mention: Mention, *, dry_run: bool) -> int:
+        raise AssertionError("nobody forgets a value here")
 
     def paths(self) -> list[Path]:
         return [self.file]

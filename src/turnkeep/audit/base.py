@@ -74,6 +74,7 @@ class Which:
     turns: of these turns; None: all.
     before: of turns that ended before, in seconds since the epoch.
     holding: of turns in whose texts this stands, letter for letter or as JSON writes it.
+    key_names: of turns that came with a key of one of these names.
     """
 
     owner: str | None = None
@@ -81,6 +82,7 @@ class Which:
     turns: frozenset[int] | None = None
     before: float | None = None
     holding: str | None = None
+    key_names: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ def is_meant(which: Which, entry: Entry) -> bool:
     fields = {
         "owner": entry.owner, "conversation": entry.conversation, "turn": entry.turn, "at": entry.at,
     }  # fmt: skip
-    return _matches(which, fields, entry.texts)
+    return _matches(which, fields, {**entry.texts, "key_name": entry.key})
 
 
 def _matches(which: Which, fields: Any, texts: Any) -> bool:  # Any: JSON values of our own making
@@ -36,6 +36,7 @@ def _matches(which: Which, fields: Any, texts: Any) -> bool:  # Any: JSON values
         and (which.conversation is None or fields["conversation"] == which.conversation)
         and (which.turns is None or fields["turn"] in which.turns)
         and (which.before is None or fields["at"] < which.before)
+        and (which.key_names is None or texts.get("key_name") in which.key_names)
         and (which.holding is None or which.holding in said or json.dumps(which.holding)[1:-1] in said)
     )
 

@@ -101,10 +101,8 @@ class Backups:
                 for conversation in touched
             ]
             leases = [lease for lease in taken if lease is not None]
-            return (
-                bool(touched)
-                and await store.erase(task.owner, task.what, leases=leases, now=task.now) is not None
-            )
+            erased = await store.erase(task.owner, task.what, leases=leases, now=task.now)
+            return erased is not None and bool(touched or erased.rewritten)  # rewritten: a key's name alone
         except ConversationNotFound:
             return False  # the backup is older than the conversation, or has no such turn
 

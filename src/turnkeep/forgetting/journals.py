@@ -3,6 +3,7 @@
 Each knows how to forget its own; this only has it done, and says in the receipt what came of it.
 """
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,10 +15,11 @@ from ..audit.base import Audit, Which
 from ..audit.folder import Folder
 from ..audit.opening import forget_audit
 from ..audit.reading import read_records
+from ..context.mentions import Mention
 from ..context.scanning import Scanner
 from ..errors import TurnkeepError
 from ..store.base import Store
-from ..store.erasing import EverythingOwned
+from ..store.erasing import EveryMention, EverythingOwned
 from .places import Searched, Task, search_files
 from .receipt import PlaceReceipt
 
@@ -39,6 +41,14 @@ class Journal(Protocol):
 
     async def forget_owner(self, owner: str, before: float, *, dry_run: bool) -> int:
         """Take the texts of all turns of an owner out that ended before a time; returns of how many turns.
+
+        Raises:
+            TurnkeepError, OSError: as above.
+        """
+        ...
+
+    async def forget_keys(self, owner: str | None, mention: Mention, *, dry_run: bool) -> int:
+        """Take the texts of turns out whose record names a key (of an owner; None: any) by a value; returns of how many turns.
 
         Raises:
             TurnkeepError, OSError: as above.
@@ -72,6 +82,9 @@ class JournalPlace:
                 )
             if isinstance(task.what, EverythingOwned):  # also what was said in conversations that went before
                 turns += await self.journal.forget_owner(task.owner, task.now, dry_run=task.dry_run)
+            if isinstance(task.what, EveryMention) and task.what.conversation is None:
+                whose = None if task.what.keys else task.owner
+                turns += await self.journal.forget_keys(whose, Mention(task.what.value), dry_run=task.dry_run)
         except (TurnkeepError, OSError) as error:
             return PlaceReceipt(
                 name=self.name,
@@ -110,6 +123,18 @@ class AuditTexts:
     async def forget_owner(self, owner: str, before: float, *, dry_run: bool) -> int:
         """Take the texts of all that an owner said out."""
         return await self._forget(Which(owner=owner, before=before), dry_run=dry_run)
+
+    async def forget_keys(self, owner: str | None, mention: Mention, *, dry_run: bool) -> int:
+        """Take the texts of all that came with a key out whose name mentions a value."""
+        names = frozenset(filter(mention.is_in, await asyncio.to_thread(self._key_names)))
+        return await self._forget(Which(owner=owner, key_names=names), dry_run=dry_run) if names else 0
+
+    def _key_names(self) -> set[str]:
+        path = getattr(self.store, "path", None)
+        if not isinstance(path, Path) or not (folder := Folder.of(path)).exists:
+            return set()
+        said = (record.texts for _, record in read_records(folder) if record is not None and record.texts)
+        return {str(texts["key_name"]) for texts in said if "key_name" in texts}
 
     async def _forget(self, which: Which, *, dry_run: bool) -> int:
         return (await forget_audit(self.store, which, recorder=self.recorder, dry_run=dry_run)).turns

@@ -58,10 +58,15 @@ class Expired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EveryMention:
-    """Every mention of a value (context/mentions.py), in one conversation or all of the owner's."""
+    """Every mention of a value (context/mentions.py), in one conversation or all of the owner's.
+
+    With all of the owner's, in the names of the owner's keys too; with `keys`, in those of everybody's: they are words of
+    whoever runs the gateway.
+    """
 
     value: str
     conversation: str | None = None
+    keys: bool = False
 
 
 What: TypeAlias = OneItem | OneTurn | OneConversation | EverythingOwned | OlderThan | Expired | EveryMention

@@ -22,6 +22,7 @@ from ..erasing import (
     What,
 )
 from ..ids import conversation_id
+from .api_keys import rewrite_names
 from .appends import settle_turns
 from .conversations import Place, delete_conversation, delete_owner, find_place
 from .database import Database
@@ -135,6 +136,8 @@ def _take_out(course: _Course, what: What, touched: Sequence[str]) -> None:
             for conversation in touched:
                 place, key = find_place(database, owner, conversation)
                 course.turns[conversation] = rewrite_mentions(database, place, key, what.value)
+            if what.conversation is None:
+                rewrite_names(database, None if what.keys else owner, what.value)
         case _:
             assert_never(what)
 
