@@ -123,6 +123,27 @@ def test_what_cannot_be_written_is_pending_and_done_by_the_next(tmp_path: Path, 
     asyncio.run(main())
 
 
+def test_a_forget_that_is_done_is_not_said_to_have_failed_because_a_lease_could_not_be_given_back(
+    tmp_path: Path,
+) -> None:
+    class Full(SqliteStore):
+        async def drop_lease(self, lease: Lease) -> None:
+            if lease.subject.startswith("conversation:"):
+                raise StoreFull("No space is left for it: free some and try again.")
+            await super().drop_lease(lease)
+
+    async def main() -> None:
+        path = tmp_path / "turnkeep.db"
+        (conversation,) = await begin(path, f"My aunt is a {SECRET}.")
+        store = Full(path)
+        receipt = await forgetter(store).forget("ana", OneConversation(conversation=conversation))
+        assert receipt.conversations == (conversation,)
+        assert receipt.is_proven
+        await store.close()
+
+    asyncio.run(main())
+
+
 def test_no_process_takes_the_record_of_a_later_forget_for_its_own(tmp_path: Path) -> None:
     async def main() -> None:
         path = tmp_path / "turnkeep.db"

@@ -165,10 +165,16 @@ class Forgetter:
         if not self.places:
             del note["texts"]  # nobody looks for them: they shall not stand in the record
         for _ in range(ATTEMPTS):
-            async with self._hold(owner, touched) as leases:
-                erased = await self._store.erase(
-                    owner, what, leases=leases, now=now, note=None if dry_run else note, dry_run=dry_run
-                )
+            erased = None
+            try:
+                async with self._hold(owner, touched) as leases:
+                    erased = await self._store.erase(
+                        owner, what, leases=leases, now=now, note=None if dry_run else note, dry_run=dry_run
+                    )
+            except StoreError:
+                if erased is None:
+                    raise
+                # It is done; a lease that cannot be given back, since the disk is full, runs out by itself.
             if erased is not None:
                 return erased
             touched = sorted({*touched, *await self._store.list_touched(owner, what)})
