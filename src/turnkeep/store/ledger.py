@@ -265,6 +265,10 @@ class Ledger(Protocol):
         """Replace metadata or head; None leaves as it is."""
         ...
 
+    async def find_orphans(self, owner: str, response: str) -> DeletedResponse:
+        """Say which turns nobody could reach any more without a response. Errors as of `delete_response`."""
+        ...
+
     async def delete_response(self, owner: str, response: str) -> DeletedResponse:
         """Remove a response with its events and aliases; its turn's words are left to the caller to forget.
 
