@@ -50,10 +50,14 @@ class OlderThan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expired:
-    """What is older than it is to be kept: per conversation where that says so, else `days`; None: for ever."""
+    """What is older than it is to be kept: per conversation where that says so, else `days`; None: for ever.
+
+    but: conversations that are left for later.
+    """
 
     days: int | None
     now: float
+    but: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,8 @@ def list_touched(database: Database, owner: str, what: What) -> list[str]:
             return sorted(
                 conversation
                 for place, conversation in _all(database, owner, _named(what))
-                if _has_older(database, place, _cutoff(database, place, what))
+                if not (isinstance(what, Expired) and conversation in what.but)
+                and _has_older(database, place, _cutoff(database, place, what))
             )
         case EveryMention():
             places = _all(database, owner, what.conversation)
