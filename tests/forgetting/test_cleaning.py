@@ -211,6 +211,22 @@ def test_of_two_forgets_at_once_none_puts_back_into_a_backup_what_the_other_took
     asyncio.run(main())
 
 
+def test_a_backup_made_before_the_file_was_cleaned_holds_no_rest_of_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        path, backup = tmp_path / "turnkeep.db", tmp_path / "backup.db"
+        (conversation,) = await begin(path, f"My aunt is a {SECRET}.")
+        assert leave_rests(path, f"My aunt is a {SECRET}.")
+        gateway = make(path)
+        await forget(gateway, "ana", OneConversation(conversation=conversation))
+        assert SECRET.encode() in path.read_bytes()
+        await asyncio.to_thread(back_up, path, backup, lambda _done, _total: None)
+        assert SECRET.encode() not in backup.read_bytes()
+        await gateway.close()
+        assert SECRET.encode() not in all_bytes(tmp_path)
+
+    asyncio.run(main())
+
+
 def test_very_many_forgets_wait_with_fewer_pieces() -> None:
     pieces = cut_pieces(f"a sentence of its own {number:05d}" for number in range(15_000))
     waiting = dict[int, Sequence[object] | None]()

@@ -145,18 +145,19 @@ def _is_written(part: Path) -> bool:
 
 
 def _drop_texts(copy: Path) -> None:
-    """Drop the texts that are still looked for where a forget is not done: nobody would take them out of a copy.
+    """Drop what a forget that is not done has left: nobody would take it out of a copy.
 
-    Of an encrypted database they are encrypted too, and stay so: a forget that opens the backup drops them.
+    That is the texts that it still looks for, and what unused space holds of rows that are gone. Of an encrypted database they are encrypted too, and stay so: a forget that opens the backup drops them.
     """
     database = sqlite3.connect(copy, isolation_level=None)
     try:
-        changed = database.execute(
+        unfinished = database.execute("SELECT 1 FROM forgetting").fetchone()
+        database.execute(
             "UPDATE forgetting SET note = json_set(note, '$.texts', json('[]')) "
             "WHERE CASE WHEN typeof(note) = 'text' THEN json_array_length(note, '$.texts') END > 0"
-        ).rowcount
-        if changed:
-            database.execute("VACUUM")  # what stood there is in no unused space either
+        )
+        if unfinished:
+            database.execute("VACUUM")
             _sync(copy)
     finally:
         database.close()
