@@ -10,7 +10,7 @@ import pytest
 from tests.forgetting.rests import leave_rests
 from tests.forgetting.test_course import SECRET, all_bytes, forgetter, talk
 from turnkeep.context.pieces import cut_pieces
-from turnkeep.errors import StoreFull
+from turnkeep.errors import StoreFull, UsageError
 from turnkeep.forgetting.backups import Backups
 from turnkeep.forgetting.cleaning import FILE, LEAST_EACH, MOST_WAITING, Cleaner
 from turnkeep.forgetting.courses import LOG
@@ -21,7 +21,7 @@ from turnkeep.gateway.gateway import Gateway, ServeSettings
 from turnkeep.store.base import Lease
 from turnkeep.store.erasing import OneConversation
 from turnkeep.store.sqlite import SqliteStore, erasure_calls
-from turnkeep.store.sqlite.backups import back_up
+from turnkeep.store.sqlite.backups import back_up, restore
 from turnkeep.store.sqlite.database import Database
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
@@ -225,6 +225,32 @@ def test_a_backup_made_before_the_file_was_cleaned_holds_no_rest_of_it(tmp_path:
         assert SECRET.encode() not in all_bytes(tmp_path)
 
     asyncio.run(main())
+
+
+def test_a_backup_that_forgets_while_it_is_restored_does_not_bring_anything_back(tmp_path: Path) -> None:
+    path, backup = tmp_path / "turnkeep.db", tmp_path / "backup.db"
+    asked = list[int]()
+
+    def forget_now(done: int, _total: int) -> None:
+        asked.append(done)
+        if len(asked) == 1:
+            asyncio.run(forget_it())
+
+    async def forget_it() -> None:
+        store = SqliteStore(path)
+        (row,) = await store.list_conversations("ana")
+        receipt = await forgetter(store).forget("ana", OneConversation(conversation=row.id))
+        assert receipt.proof is not None
+        assert [Path(found).suffix for found in receipt.proof.found] == [".new"]  # what is being restored
+        await store.close()
+
+    asyncio.run(begin(path, f"My aunt is a {SECRET}."))
+    back_up(path, backup, lambda _done, _total: None)
+    with pytest.raises(UsageError, match=r"backup\.db was written anew meanwhile, to forget something"):
+        restore(path, backup, forget_now)
+    assert SECRET.encode() not in all_bytes(tmp_path)
+    restore(path, backup, lambda _done, _total: None)
+    assert SECRET.encode() not in all_bytes(tmp_path)
 
 
 def test_very_many_forgets_wait_with_fewer_pieces() -> None:
