@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from .conversation.items import Item
 from .conversation.log import Position
@@ -32,6 +32,20 @@ HEARTBEAT_SECONDS = 4.0
 YIELDED_SECONDS = 5.0  # upkeep makes way within a quarter second; one that does not is dead
 LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 90.0  # how long a second writer waits before it is told of the conflict
+
+
+class Taker(Protocol):
+    """Whose store keeps a lease, and under whose name it is taken: a `Desk`, or less."""
+
+    @property
+    def store(self) -> Store:
+        """Keeps it."""
+        ...
+
+    @property
+    def holder(self) -> str:
+        """Takes it."""
+        ...
 
 
 @functools.cache
@@ -146,7 +160,7 @@ async def _wait_for_upkeep(desk: Desk) -> None:
 
 @contextlib.asynccontextmanager
 async def hold_lease(
-    desk: Desk, subject: str, *, note: str, patience: float, stop: asyncio.Event | None = None
+    desk: Taker, subject: str, *, note: str, patience: float, stop: asyncio.Event | None = None
 ) -> AsyncIterator[Lease]:
     """Hold a lease, kept alive by a heartbeat.
 
@@ -174,7 +188,7 @@ async def hold_lease(
 
 
 async def _take(
-    desk: Desk,
+    desk: Taker,
     subject: str,
     attempt: Callable[[str, float], Awaitable[T | None]],
     patience: float,
@@ -204,7 +218,7 @@ async def _take(
 
 
 async def _take_once(
-    desk: Desk,
+    desk: Taker,
     subject: str,
     holder: str,
     attempt: Callable[[str, float], Awaitable[T | None]],
@@ -218,7 +232,7 @@ async def _take_once(
         raise
 
 
-async def _give_back(desk: Desk, subject: str, holder: str, now: float) -> None:
+async def _give_back(desk: Taker, subject: str, holder: str, now: float) -> None:
     """Give back what a holder may have taken by a call that goes on though nobody waits for it."""
     for lease in await desk.store.held_leases(subject, now=now):
         if lease.subject == subject and lease.holder == holder:
@@ -228,7 +242,7 @@ async def _give_back(desk: Desk, subject: str, holder: str, now: float) -> None:
 class _Heartbeat:
     """Renews a lease from time to time, until `end`; a short turn ends before the first."""
 
-    def __init__(self, desk: Desk, lease: Lease) -> None:
+    def __init__(self, desk: Taker, lease: Lease) -> None:
         self._desk, self._lease = desk, lease
         self._loop = asyncio.get_running_loop()
         self._renewing: asyncio.Task[None] | None = None

@@ -1,6 +1,7 @@
 """Every piece is found, wherever it stands, and no other."""
 
 import random
+from typing import Any
 
 import pytest
 
@@ -54,3 +55,30 @@ def test_there_is_an_end_to_pieces_but_not_to_values() -> None:
     assert len(cut_pieces(short, ["4711"])) == MOST_SHORT + 1
     long = [f"a sentence of its own {number:05d}" for number in range(MOST_PIECES + 10)]
     assert len(cut_pieces(long)) == MOST_PIECES
+
+
+def test_pieces_made_of_the_same_words_are_not_looked_for_one_by_one() -> None:
+    class Counted(bytes):
+        looked = 0  # bytes that were looked at
+
+        def __getitem__(self, place: Any) -> Any:
+            part = super().__getitem__(place)
+            Counted.looked += len(part)
+            return part
+
+        def __contains__(self, wanted: Any) -> bool:
+            Counted.looked += len(self)
+            return super().__contains__(wanted)
+
+    words = ["the same ", "because ", "whatever ", "everyone ", "nothing but ", "sometimes "]
+    dice = random.Random(5)
+    pieces = cut_pieces("".join(dice.choices(words, k=4)) + f"{number:04d}" for number in range(3_000))
+    text = "".join(dice.choices(words, k=20_000)).encode()
+    first = min(pieces[7])
+    assert Scanner(form for piece in pieces for form in piece).scan(Counted(text + first)) >= {first}
+    assert Counted.looked < 20 * len(text)
+
+
+def test_pieces_with_the_same_beginning_are_told_apart() -> None:
+    pieces = [b"the very same words and then one" + bytes([letter]) for letter in range(65, 91)]
+    assert Scanner(pieces).scan(b"Here are the very same words and then oneC.") == {pieces[2]}

@@ -18,6 +18,7 @@ from turnkeep import AsyncChat, ConversationNotFound, ForgetReceipt, UsageError
 from turnkeep.audit import forgetting as rewriting
 from turnkeep.audit.folder import Folder
 from turnkeep.audit.journal import read_lines
+from turnkeep.context.mentions import Mention
 from turnkeep.engine.absent import AbsentEngine
 from turnkeep.errors import EngineProtocolError, StoreError
 from turnkeep.forgetting.cleaning import FILE
@@ -300,9 +301,9 @@ def test_a_value_stands_in_no_record_when_nobody_needs_it_any_more(tmp_path: Pat
     rewritten = list[str]()
 
     class Watched(SqliteStore):
-        async def rewrite_file(self) -> None:
+        async def rewrite_file(self) -> bool:
             rewritten.append("anew")
-            await super().rewrite_file()
+            return await super().rewrite_file()
 
     async def script(store: SqliteStore, conversation: str) -> None:
         receipt = await forgetter(store).forget("local", EveryMention(value=SECRET))
@@ -511,6 +512,9 @@ class StrictJournal:
         if not dry_run:
             self.file.write_text("", "utf-8")
         return 1
+
+    async def forget_keys(self, owner: str | None, mention: Mention, *, dry_run: bool) -> int:
+        raise AssertionError("nobody forgets a value here")
 
     def paths(self) -> list[Path]:
         return [self.file]

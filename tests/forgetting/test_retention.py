@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.forgetting.test_course import forgetter, talk
+from turnkeep import holding
 from turnkeep.errors import UsageError
 from turnkeep.forgetting.retention import Retention, check_days
 from turnkeep.store.sqlite import SqliteStore
@@ -42,6 +43,28 @@ def retention(store: SqliteStore, days: int, *, later: float) -> Retention:
 async def left(store: SqliteStore) -> list[str]:
     owners = await store.list_owners()
     return sorted([row.id for owner in owners for row in await store.list_conversations(owner)])
+
+
+def test_a_conversation_that_is_written_to_keeps_no_other_from_being_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(holding, "PATIENCE_SECONDS", 0.0)
+
+    async def script(store: SqliteStore, conversations: list[str]) -> None:
+        lease = await store.take_lease(
+            f"conversation:{conversations[0]}", "elsewhere/1/0", now=time.time(), seconds=60.0
+        )
+        assert lease is not None
+        receipts = await retention(store, 30, later=31).run()
+        assert [receipt.conversations for _, receipt in receipts] == [(each,) for each in conversations[1:]]
+        assert await left(store) == conversations[:1]
+        (told,) = [record.getMessage() for record in caplog.records if record.name == "turnkeep.retention"]
+        assert told.startswith("what is old of local is forgotten the next time: Another program is writing")
+        await store.drop_lease(lease)
+        assert [owner for owner, _ in await retention(store, 30, later=31).run()] == ["local"]
+        assert await left(store) == []
+
+    run(tmp_path, script)
 
 
 def test_what_is_old_goes_of_all_owners(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Forgetting one item takes what the wire shows as one, and all that was made of it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from tests.store.keeper import begin, call, ledger, make_row, result, use_tools
@@ -217,7 +218,10 @@ def test_what_was_made_of_the_item_goes(on_store: OnStore) -> None:
         assert (await load(writer, number)).lines == lines[1:]
         assert (await items(writer, 3))[:2] == [Recalled(("user: Tea.",), (2,)), Forgotten("note")]
         assert await books.load_events(OWNER, made.id) == []
-        assert await books.load_response(OWNER, made.id) == made  # its other items can still be seen
+        assert not await books.save_events(OWNER, made.id, [(0, "I see.")])  # nor are they kept from now on
+        assert await books.load_events(OWNER, made.id) == []
+        left = await books.load_response(OWNER, made.id)  # its other items can still be seen
+        assert replace(left, head=made.head) == made
         assert await books.find_digests(OWNER, [bytes([turn]) * 16 for turn in (1, 2)]) is None
         assert await books.find_id(OWNER, "msg_a") is None
         assert await books.find_id(OWNER, "msg_b") == reply.id

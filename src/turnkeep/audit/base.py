@@ -115,6 +115,10 @@ class Audit(Protocol):
         """Write it, durable when this returns. Raises `AuditFailed`."""
         ...
 
+    async def drain(self) -> None:
+        """Wait until everything is written, or cannot be."""
+        ...
+
     async def forget(self, *which: Which, dry_run: bool = False) -> Forgotten:
         """Take the texts of turns that any of these mean out, for good. Raises `AuditFailed`; asking again goes on with what was begun."""
         ...

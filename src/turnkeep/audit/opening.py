@@ -1,6 +1,8 @@
 """Open the recorder that belongs to a store."""
 
-from collections.abc import Sequence
+import asyncio
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import MissingExtra, UsageError
@@ -8,10 +10,12 @@ from ..privacy.kinds import Rule
 from ..store.base import Store
 from ..store.heads import Heads
 from .base import Audit, AuditRules, Forgotten, Which
+from .chain import Record
 from .folder import Folder
 from .masking import find_masking
+from .reading import read_records
 from .recorder import Recorder
-from .sealing import find_sealer
+from .sealing import find_sealer, open_records
 
 
 def open_recorder(
@@ -78,6 +82,54 @@ async def forget_audit(
         return await own.forget(*which, dry_run=dry_run)
     finally:
         await own.close()
+
+
+async def find_keyed(store: Store, owner: str | None, is_meant: Callable[[str], bool]) -> list[Which]:
+    """Find the turns that came with a key whose name is one of those that are meant.
+
+    Args:
+        store: whose journal; where it is encrypted, the names are, too.
+        owner: whose turns; None: everybody's.
+        is_meant: tells it of a name.
+
+    Raises:
+        AuditFailed: the journal cannot be read.
+    """
+    path = getattr(store, "path", None)
+    if not isinstance(path, Path) or not (folder := Folder.of(path)).exists:
+        return []
+    sealer, found = find_sealer(store), list[Which]()
+    records = ((file, record) for file, record in read_records(folder) if _has_texts(record, owner))
+    if sealer is None:
+        return await asyncio.to_thread(
+            lambda: [
+                _only(record) for _, record in records if record is not None and _is_named(record, is_meant)
+            ]
+        )
+    async for _, record in open_records(sealer, records):
+        if record is not None and _is_named(record, is_meant):
+            found.append(_only(record))
+    return found
+
+
+def _has_texts(record: Record | None, owner: str | None) -> bool:
+    return record is not None and bool(record.texts) and owner in (None, record.fields["owner"])
+
+
+def _is_named(record: Record, is_meant: Callable[[str], bool]) -> bool:
+    name = (record.texts or {}).get("key_name")
+    return name is not None and is_meant(str(name))
+
+
+def _only(record: Record) -> Which:
+    """What means this turn alone; of turns that are not stored, those up to it."""
+    fields = record.fields
+    return Which(
+        owner=fields["owner"],
+        conversation=fields["conversation"],
+        turns=frozenset({fields["turn"]}),
+        before=None if fields["turn"] else math.nextafter(fields["at"], math.inf),
+    )
 
 
 def heads_of(store: Store) -> Heads | None:

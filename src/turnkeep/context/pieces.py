@@ -11,7 +11,7 @@ Pure. Does not know which pieces stand in what is kept as well: the search asks 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 PIECE_CHARACTERS = 32
@@ -35,7 +35,7 @@ def cut_pieces(texts: Iterable[str | bytes], first: Iterable[str] = ()) -> list[
     pieces = dict.fromkeys(piece for text in texts for piece in _cut(text))
     short = [piece for piece in pieces if min(map(len, piece)) < SHORT_BYTES]
     long = [piece for piece in pieces if min(map(len, piece)) >= SHORT_BYTES]
-    return [*wanted, *_spread(short, MOST_SHORT), *_spread(long, MOST_PIECES)]
+    return [*wanted, *spread(short, MOST_SHORT), *spread(long, MOST_PIECES)]
 
 
 def _cut(text: str | bytes) -> Iterator[Piece]:
@@ -60,7 +60,7 @@ def _forms(text: str) -> Piece:
     return frozenset(form.encode("utf-8", "replace") for form in forms)
 
 
-def _spread(pieces: list[Piece], most: int) -> list[Piece]:
+def spread(pieces: Sequence[Piece], most: int) -> Sequence[Piece]:
     """At most so many of them, evenly."""
     if len(pieces) <= most:
         return pieces

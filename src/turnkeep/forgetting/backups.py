@@ -34,6 +34,7 @@ class Backups:
     store: ForgettingStore
     open_store: Callable[[Path], ForgettingStore]
     name: str = "backups"
+    rewrites: bool = True
     known: tuple[Path, ...] = ()  # those that were looked at last: a search looks at them again
 
     async def forget(self, task: Task) -> PlaceReceipt:
@@ -100,10 +101,8 @@ class Backups:
                 for conversation in touched
             ]
             leases = [lease for lease in taken if lease is not None]
-            return (
-                bool(touched)
-                and await store.erase(task.owner, task.what, leases=leases, now=task.now) is not None
-            )
+            erased = await store.erase(task.owner, task.what, leases=leases, now=task.now)
+            return erased is not None and bool(touched or erased.rewritten)  # rewritten: a key's name alone
         except ConversationNotFound:
             return False  # the backup is older than the conversation, or has no such turn
 

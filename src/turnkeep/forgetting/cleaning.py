@@ -11,11 +11,13 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..context.pieces import Piece
+from ..context.pieces import Piece, spread
 from ..store.erasing import Eraser
 from .places import search_files
 
 FILE = "database file"
+MOST_WAITING = 100_000  # pieces of all forgets that wait: some 40 MB
+LEAST_EACH = 32  # pieces that a forget keeps whatever others wait with
 
 
 class Cleaner:
@@ -29,6 +31,8 @@ class Cleaner:
     def __init__(self, store: Eraser, database: Path | None) -> None:
         self._store, self._database = store, database
         self._waiting: dict[int, Sequence[Piece] | None] = {}
+        self._rewritten: set[int] = set()  # those that only wait for the log to be emptied
+        self._cleaning = asyncio.Lock()
 
     @property
     def waiting(self) -> frozenset[int]:
@@ -40,35 +44,55 @@ class Cleaner:
 
         Args:
             record: its record in the store, which goes when the file is clean.
-            pieces: what to look for; None: nobody knows.
+            pieces: what to look for; None: nobody knows. Evenly fewer where very many wait already.
         """
+        if pieces is not None:
+            room = MOST_WAITING - sum(len(each or ()) for each in self._waiting.values())
+            pieces = spread(pieces, max(LEAST_EACH, room))
         self._waiting[record] = pieces
 
-    async def clean(self) -> None:
-        """Do it for all that wait.
+    async def clean(self) -> bool:
+        """Do it for all that wait; False: somebody who reads keeps the old file, and all of them wait on.
 
         Raises:
             StoreError: the file could not be written anew; all of them wait on.
         """
-        batch = dict(self._waiting)
-        if batch and self._database is not None and await self._has_rest(batch.values()):
-            await self._store.rewrite_file()
-        for record in batch:
-            await self._store.note_unfinished(record, None)
-            del self._waiting[record]
+        async with self._cleaning:
+            batch = dict(self._waiting)
+            if batch and self._database is not None and not await self._clean_file(self._database, batch):
+                return False
+            for record in batch:
+                await self._store.note_unfinished(record, None)
+                del self._waiting[record]
+                self._rewritten.discard(record)
+            return True
 
-    async def _has_rest(self, batch: Iterable[Sequence[Piece] | None]) -> bool:
+    async def _clean_file(self, database: Path, batch: dict[int, Sequence[Piece] | None]) -> bool:
+        if not await self._store.empty_log():
+            return (
+                False  # the file is not what the database is; to write it anew would only make the log longer
+            )
+        wanted = [pieces for record, pieces in batch.items() if record not in self._rewritten]
+        if not await self._has_rest(database, wanted):
+            return True
+        emptied = await self._store.rewrite_file()
+        self._rewritten.update(batch)
+        return emptied
+
+    async def _has_rest(self, database: Path, batch: Iterable[Sequence[Piece] | None]) -> bool:
         wanted = list[Piece]()
         for pieces in batch:
             if pieces is None:
                 return True
             wanted += pieces
-        assert self._database is not None
+        if not wanted:
+            return False
         forms = [form for piece in wanted for form in piece]
-        searched = await asyncio.to_thread(search_files, [self._database], forms)
+        searched = await asyncio.to_thread(search_files, [database], forms)
         found = frozenset[bytes]().union(*searched.found.values())
         suspects = [piece for piece in wanted if piece & found]
         if not suspects:
             return False
-        kept = await self._store.find_kept([form for piece in suspects for form in piece])
+        # Only the forms that stand there: what is kept holds the very same, and the search ends when all are seen.
+        kept = await self._store.find_kept([form for piece in suspects for form in piece & found])
         return any(not piece & kept for piece in suspects)

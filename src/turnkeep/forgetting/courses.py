@@ -16,28 +16,39 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from ..context.mentions import Mention
 from ..context.pieces import FEWEST_BYTES, Piece, cut_pieces
-from ..errors import Conflict
+from ..errors import Conflict, StoreError
+from ..holding import PATIENCE_SECONDS, hold_lease, name_holder
 from ..store.base import Lease, Store
 from ..store.erasing import Erased, Eraser, EveryMention, What
 from .cleaning import FILE, Cleaner
-from .places import Folder, Keeping, Place, Searched, Task, dump_task, load_task
+from .places import Folder, Keeping, Place, Rewriting, Searched, Task, dump_task, load_task
 from .receipt import ForgetReceipt, PlaceReceipt, Proof
 
 ATTEMPTS = 5  # a conversation that comes to be touched while others are waited for is waited for too
 LOG = "write-ahead log"
 _OURS = (LOG, FILE)  # what a forget does by itself, whatever places there are
 _READER = (
-    "Another program reads the database at this moment, so its log could not be emptied: "
-    "close that one; it is done by itself then."
+    "Another program reads the database at this moment, so its log could not be emptied: close that one."
 )
+_THEN = "What is left is done by itself then."
+
+
+_ANOTHER = "Another program forgets there at this moment: it is done by itself by the next start of turnkeep."
 
 
 class ForgettingStore(Store, Eraser, Protocol):
     """A store that forgets."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taker:
+    store: Store
+    holder: str
 
 
 Hold = Callable[[str, Sequence[str]], AbstractAsyncContextManager[Sequence[Lease]]]
@@ -75,6 +86,7 @@ class Forgetter:
         self._cleans = cleaner is None
         self.places = tuple(places)
         self._clock = clock
+        self._taker = _Taker(store, name_holder())
 
     async def forget(
         self, owner: str, what: What, *, dry_run: bool = False, prove: bool = True
@@ -108,14 +120,17 @@ class Forgetter:
         receipts = [_describe(erased)]
         pieces = cut_pieces(erased.texts, _values(erased, what))
         if dry_run:
-            receipts += [await place.forget(task) for place in self.places]
+            receipts += [await self._have_forget(place, task) for place in self.places]
         else:
             self._drop(owner, (*erased.changed, *erased.gone))
             assert erased.record is not None
             left = [place.name for place in self.places]
-            receipts += await self._finish(erased.record, task, left, pieces)
+            try:
+                receipts += await self._finish(erased.record, task, left, pieces)
+            except StoreError as error:  # the database has forgotten, and remembers what is left
+                receipts.append(_put_off(str(error)))
             if prove or self._cleans:
-                await self._cleaner.clean()
+                receipts += await self._clean()
         return ForgetReceipt.make(
             turns=erased.turns,
             conversations=erased.gone,
@@ -133,10 +148,13 @@ class Forgetter:
                 continue
             note = unfinished.note
             task = load_task(note) if "what" in note else None
-            # What stood there is not known any more, or not all of it.
-            receipts += await self._finish(unfinished.record, task, note["left"], None)
+            try:
+                # What stood there is not known any more, or not all of it.
+                receipts += await self._finish(unfinished.record, task, note["left"], None)
+            except StoreError as error:  # whoever only wants to read shall not be kept from it
+                receipts.append(_put_off(str(error)))
         if self._cleans:
-            await self._cleaner.clean()
+            receipts += await self._clean()
         return receipts
 
     # -- the database -----------------------------------------------------------------------------
@@ -147,10 +165,16 @@ class Forgetter:
         if not self.places:
             del note["texts"]  # nobody looks for them: they shall not stand in the record
         for _ in range(ATTEMPTS):
-            async with self._hold(owner, touched) as leases:
-                erased = await self._store.erase(
-                    owner, what, leases=leases, now=now, note=None if dry_run else note, dry_run=dry_run
-                )
+            erased = None
+            try:
+                async with self._hold(owner, touched) as leases:
+                    erased = await self._store.erase(
+                        owner, what, leases=leases, now=now, note=None if dry_run else note, dry_run=dry_run
+                    )
+            except StoreError:
+                if erased is None:
+                    raise
+                # It is done; a lease that cannot be given back, since the disk is full, runs out by itself.
             if erased is not None:
                 return erased
             touched = sorted({*touched, *await self._store.list_touched(owner, what)})
@@ -168,17 +192,34 @@ class Forgetter:
         await self._store.empty_log()
         receipts, pending = list[PlaceReceipt](), list[str]()
         if task is not None:
-            receipts = [await known[name].forget(task) for name in left if name in known]
+            receipts = [await self._have_forget(known[name], task) for name in left if name in known]
             pending = [name for name in left if name not in known and name not in _OURS]
             pending += [each.name for each in receipts if each.state == "pending"]
         # Without the task, unless somebody still needs it: what was forgotten would stand in the record.
         needed = dump_task(task) if task is not None and pending else {"now": self._clock()}
         await self._store.note_unfinished(record, {**needed, "left": [*pending, *_OURS]})
         if not await self._store.empty_log():
-            return [PlaceReceipt(name=LOG, state="pending", advice=_READER), *receipts]
+            return [PlaceReceipt(name=LOG, state="pending", advice=f"{_READER} {_THEN}"), *receipts]
         if not pending:
             self._cleaner.add(record, pieces)
         return [PlaceReceipt(name=LOG), *receipts]
+
+    async def _have_forget(self, place: Place, task: Task) -> PlaceReceipt:
+        if not isinstance(place, Rewriting):
+            return await place.forget(task)
+        subject = f"forgetting:{place.name}"
+        try:
+            async with hold_lease(self._taker, subject, note=place.name, patience=PATIENCE_SECONDS):
+                return await place.forget(task)
+        except Conflict:
+            return PlaceReceipt(name=place.name, state="pending", advice=_ANOTHER)
+
+    async def _clean(self) -> list[PlaceReceipt]:
+        """Clean the file; what cannot be done now stays on record."""
+        try:
+            return [] if await self._cleaner.clean() else [_put_off(_READER)]
+        except StoreError as error:
+            return [_put_off(str(error))]
 
     # -- the proof --------------------------------------------------------------------------------
     async def _prove(self, pieces: Sequence[Piece], dry_run: bool) -> Proof:
@@ -213,6 +254,11 @@ def _describe(erased: Erased) -> PlaceReceipt:
     for table, count in erased.rewritten.items():
         rows[f"{table} rewritten"] = count
     return PlaceReceipt(name="database", removed=rows)
+
+
+def _put_off(reason: str) -> PlaceReceipt:
+    """What is said of the database's file where it could not be written; the next start does it."""
+    return PlaceReceipt(name=FILE, state="pending", advice=f"{reason} {_THEN}")
 
 
 def _values(erased: Erased, what: What) -> set[str]:

@@ -37,6 +37,7 @@ class InputHistory:
     path: Path
     owner: str
     name: str = "input history"
+    rewrites: bool = True
 
     async def forget(self, task: Task) -> PlaceReceipt:
         """Take out what was typed and is forgotten; of a value, put the mark in its place."""

@@ -12,12 +12,13 @@ from typing import Protocol
 
 from ..audit.base import Audit, Which
 from ..audit.folder import Folder
-from ..audit.opening import forget_audit
+from ..audit.opening import find_keyed, forget_audit
 from ..audit.reading import read_records
+from ..context.mentions import Mention
 from ..context.scanning import Scanner
 from ..errors import TurnkeepError
 from ..store.base import Store
-from ..store.erasing import EverythingOwned
+from ..store.erasing import EveryMention, EverythingOwned
 from .places import Searched, Task, search_files
 from .receipt import PlaceReceipt
 
@@ -48,6 +49,14 @@ class Journal(Protocol):
         """
         ...
 
+    async def forget_keys(self, owner: str | None, mention: Mention, *, dry_run: bool) -> int:
+        """Take the texts of turns out whose record names a key (of an owner; None: any) by a value; returns of how many turns.
+
+        Raises:
+            TurnkeepError, OSError: as above.
+        """
+        ...
+
     def paths(self) -> Iterable[Path]:
         """The files that it writes."""
         ...
@@ -75,6 +84,9 @@ class JournalPlace:
                 turns = await self.journal.forget_texts(
                     task.owner, wanted, before=before, dry_run=task.dry_run
                 )
+            if isinstance(task.what, EveryMention) and task.what.conversation is None:
+                whose = None if task.what.keys else task.owner
+                turns += await self.journal.forget_keys(whose, Mention(task.what.value), dry_run=task.dry_run)
         except (TurnkeepError, OSError) as error:
             return PlaceReceipt(
                 name=self.name,
@@ -117,6 +129,15 @@ class AuditTexts:
         ]
         if before is not None:
             which.append(Which(owner=owner, before=before))
+        return (await forget_audit(self.store, *which, recorder=self.recorder, dry_run=dry_run)).turns
+
+    async def forget_keys(self, owner: str | None, mention: Mention, *, dry_run: bool) -> int:
+        """Take the texts of all that came with a key out whose name mentions a value."""
+        if self.recorder is not None:
+            await self.recorder.drain()
+        which = await find_keyed(self.store, owner, mention.is_in)
+        if not which:
+            return 0
         return (await forget_audit(self.store, *which, recorder=self.recorder, dry_run=dry_run)).turns
 
     def paths(self) -> Iterable[Path]:

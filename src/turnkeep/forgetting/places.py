@@ -112,6 +112,13 @@ class Place(Protocol):
 
 
 @runtime_checkable
+class Rewriting(Protocol):
+    """A place that reads files and writes them anew: of two forgets at once, one would put back what the other took out."""
+
+    rewrites: bool
+
+
+@runtime_checkable
 class Keeping(Protocol):
     """A place that keeps, beside what was said, words of its own that may be the same."""
 

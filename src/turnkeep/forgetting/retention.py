@@ -4,15 +4,19 @@ A conversation says for how many days its turns are kept, or the setting for all
 it was begun so long ago; a conversation without a newer turn goes as a whole.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import UsageError
+from ..errors import Conflict, UsageError
 from ..store.erasing import Expired
 from ..values import MOST_DAYS
 from .courses import Forgetter, ForgettingStore
 from .receipt import ForgetReceipt
+
+_HELD = "conversation:"  # what the lease of whoever writes to one begins with
+_log = logging.getLogger("turnkeep.retention")
 
 
 def check_days(days: int | None) -> int | None:
@@ -50,9 +54,20 @@ class Retention:
             return []
         receipts = []
         for owner in await self.store.list_owners():
-            what = Expired(days=self.days, now=self.clock())
-            if await self.store.list_touched(owner, what):
-                receipts.append(
-                    (owner, await self.forgetter.forget(owner, what, dry_run=dry_run, prove=prove))
-                )
+            busy = () if dry_run else await self._list_busy()
+            # Those that are being answered come last and by themselves, so that no other waits for them.
+            for but in (busy, ()) if busy else ((),):
+                what = Expired(days=self.days, now=self.clock(), but=but)
+                if not await self.store.list_touched(owner, what):
+                    continue
+                try:
+                    receipt = await self.forgetter.forget(owner, what, dry_run=dry_run, prove=prove)
+                except Conflict as error:
+                    _log.warning("what is old of %s is forgotten the next time: %s", owner, error)
+                else:
+                    receipts.append((owner, receipt))
         return receipts
+
+    async def _list_busy(self) -> tuple[str, ...]:
+        held = await self.store.held_leases(_HELD, now=time.time())
+        return tuple(lease.subject.removeprefix(_HELD).partition("/")[0] for lease in held)

@@ -83,16 +83,20 @@ class Background:
         """Keep that it failed, if it did, before that is told."""
         if told[-1][0] == "response.failed" and self.course.running.turn is None:
             error = self.course.running.task.exception()
-            await self.gateway.store.mark_response(
-                self.owner, self.course.draft.response, "failed", error=str(error)
-            )
+            with contextlib.suppress(ConversationNotFound):  # likewise
+                await self.gateway.store.mark_response(
+                    self.owner, self.course.draft.response, "failed", error=str(error)
+                )
 
     async def _keep_events(self) -> None:
         async with self._keeping:
             new = self.events[self._kept :]
             if new:
                 numbered = _number(new, self._kept)
-                await self.gateway.store.save_events(self.owner, self.course.draft.response, numbered)
+                with contextlib.suppress(
+                    ConversationNotFound
+                ):  # deleted: who follows is told the end all the same
+                    await self.gateway.store.save_events(self.owner, self.course.draft.response, numbered)
                 self._kept += len(new)
 
     async def _look(self) -> None:
@@ -271,9 +275,11 @@ async def _replay_rest(
         rest = finish_stream(kept, shown)
     if rest and shown.get("background"):
         # Kept before it is told, like the rest: whoever asks again, or at the same time, gets the same.
-        await gateway.store.save_events(owner, str(shown["id"]), _number(rest, len(kept)))
-        kept = await _load_kept(gateway, owner, str(shown["id"]))
-        rest = []
+        if await gateway.store.save_events(owner, str(shown["id"]), _number(rest, len(kept))):
+            kept = await _load_kept(gateway, owner, str(shown["id"]))
+            rest = []
+        else:  # something of it was forgotten, just now or before: what is left is told, and not kept
+            kept, rest = [], replay_response(await show_standing(gateway, owner, str(shown["id"])))
     told = [*((_name(data), data) for data in kept), *rest]
     yield render_events(told[starting_after + 1 :]) + DONE
 

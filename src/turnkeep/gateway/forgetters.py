@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..errors import TurnkeepError
+from ..errors import ConversationNotFound, TurnkeepError
 from ..forgetting.backups import Backups
 from ..forgetting.courses import Forgetter, Hold
 from ..forgetting.engines import EngineCache
@@ -80,11 +80,30 @@ async def forget(gateway: "Gateway", owner: str, *what: What) -> None:
         await forgetter.forget(owner, each, prove=False)
 
 
-def orphans_of(deleted: DeletedResponse) -> list[What]:
+async def forget_response(gateway: "Gateway", owner: str, response: str) -> None:
+    """Forget a response, and the words that nobody could reach without it.
+
+    The words first, its own turn the last of them: killed or refused in between, it is there still, and can be deleted again.
+
+    Raises:
+        ConversationNotFound: this owner has none of that id.
+        Conflict: it is still being answered, or another program holds its conversation.
+    """
+    conversation = (await gateway.store.load_response(owner, response)).conversation
+    # Of two that lead to the same words, one at a time: else each would leave them to the other.
+    async with gateway.deleting.setdefault(conversation, asyncio.Lock()):
+        orphaned = await gateway.store.find_orphans(owner, response)
+        await forget(gateway, owner, *_orphans_of(orphaned))
+        with contextlib.suppress(ConversationNotFound):  # it went with its turn
+            await gateway.store.delete_response(owner, response)
+
+
+def _orphans_of(deleted: DeletedResponse) -> list[What]:
     """What nobody can reach any more when a response is gone."""
     if deleted.empty:
         return [OneConversation(conversation=deleted.conversation)]
-    return [OneTurn(conversation=deleted.conversation, turn=turn, alike=False) for turn in deleted.orphans]
+    turns = reversed(deleted.orphans)
+    return [OneTurn(conversation=deleted.conversation, turn=turn, alike=False) for turn in turns]
 
 
 async def keep_clean(gateway: "Gateway") -> None:
@@ -97,7 +116,10 @@ async def keep_clean(gateway: "Gateway") -> None:
 async def clean(gateway: "Gateway") -> None:
     """Clean the database's file; what fails is told in the log, and tried again the next time."""
     try:
-        await gateway.cleaner.clean()
+        if not await gateway.cleaner.clean():
+            _log.warning(
+                "another program reads the database: its file is cleaned of what was forgotten later"
+            )
     except TurnkeepError as error:
         _log.warning("the database's file could not be cleaned of what was forgotten: %s", error)
 

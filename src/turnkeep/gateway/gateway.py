@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from ..audit.base import AuditRules
 from ..audit.opening import open_recorder
@@ -108,6 +109,8 @@ class Gateway:
         self.options = Options(strategy=parse_strategy(settings.strategy))
         # Of all forgets here, so that the file is searched once for many.
         self.cleaner = Cleaner(self.store, getattr(self.store, "path", None))
+        # By conversation, while responses of it are deleted.
+        self.deleting = WeakValueDictionary[str, asyncio.Lock]()
         self.recogniser = Recogniser(self.store)
         self.masking = Masking(settings.patterns) if settings.mask_prompt else None
         self.turns = Turns(

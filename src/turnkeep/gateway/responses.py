@@ -15,7 +15,7 @@ from .answering import answer_course, is_end, stream_course
 from .asking import Retry, begin_response, draft_response, make_options
 from .background import begin_background, follow_response, replay, settle_deleted, show_standing
 from .compacting import show_compacted, show_triggered
-from .forgetters import forget, orphans_of
+from .forgetters import forget_response
 from .gateway import Gateway
 from .http import Answer, Call, Route, Streamed
 from .paging import read_flag, read_page, read_whole
@@ -74,8 +74,7 @@ async def delete(call: Call) -> Answer:
     """DELETE /v1/responses/{id}: what hangs on it stays whole, words that nothing hangs on are forgotten."""
     gateway, owner, response = call.gateway, call.owner, call.params["id"]
     await settle_deleted(gateway, owner, response)
-    gone = await gateway.store.delete_response(owner, response)
-    await forget(gateway, owner, *orphans_of(gone))
+    await forget_response(gateway, owner, response)
     return Answer(body=show_deleted(response, "response"))
 
 

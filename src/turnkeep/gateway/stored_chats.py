@@ -12,11 +12,11 @@ from ..conversation.items import FinishReason, Message, Usage, assistant
 from ..errors import ConversationNotFound, RequestRefused
 from ..store.base import StoredItem, Turn
 from ..store.ids import make_id, parse_id
-from ..store.ledger import DeletedResponse, Order, StoredResponse
+from ..store.ledger import Order, StoredResponse
 from ..wire.chat_replies import render_completion, render_list, render_stored_messages
 from ..wire.chat_requests import ChatRequest
 from ..wire.responses import parse_metadata
-from .forgetters import forget, orphans_of
+from .forgetters import forget_response
 from .gateway import Gateway
 from .http import Answer, Call, Route
 from .orphans import settle_orphan
@@ -73,13 +73,8 @@ async def update_completion(call: Call) -> Answer:
 async def delete_completion(call: Call) -> Answer:
     """DELETE /v1/chat/completions/{id}: its turn is forgotten where nothing hangs on it."""
     row = await settle_orphan(call.gateway, await _load(call.gateway, call.owner, call.params["id"]))
-    await _forget(call, await call.gateway.store.delete_response(call.owner, row.id))
+    await forget_response(call.gateway, call.owner, row.id)
     return Answer(body={"id": call.params["id"], "object": "chat.completion.deleted", "deleted": True})
-
-
-async def _forget(call: Call, deleted: DeletedResponse) -> None:
-    """Forget the words that nobody can reach any more."""
-    await forget(call.gateway, call.owner, *orphans_of(deleted))
 
 
 async def list_messages(call: Call) -> Answer:

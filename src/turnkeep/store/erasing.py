@@ -50,18 +50,27 @@ class OlderThan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expired:
-    """What is older than it is to be kept: per conversation where that says so, else `days`; None: for ever."""
+    """What is older than it is to be kept: per conversation where that says so, else `days`; None: for ever.
+
+    but: conversations that are left for later.
+    """
 
     days: int | None
     now: float
+    but: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EveryMention:
-    """Every mention of a value (context/mentions.py), in one conversation or all of the owner's."""
+    """Every mention of a value (context/mentions.py), in one conversation or all of the owner's.
+
+    With all of the owner's, in the names of the owner's keys too; with `keys`, in those of everybody's: they are words of
+    whoever runs the gateway.
+    """
 
     value: str
     conversation: str | None = None
+    keys: bool = False
 
 
 What: TypeAlias = OneItem | OneTurn | OneConversation | EverythingOwned | OlderThan | Expired | EveryMention
@@ -143,8 +152,11 @@ class Eraser(Protocol):
         """Empty the write-ahead log; False where somebody who reads holds it open."""
         ...
 
-    async def rewrite_file(self) -> None:
-        """Write the whole file anew, so that nothing is left in its unused space."""
+    async def rewrite_file(self) -> bool:
+        """Write the whole file anew, so that nothing is left in its unused space.
+
+        False where somebody who reads keeps the old one: the new one is in place once the log can be emptied.
+        """
         ...
 
     async def find_kept(self, pieces: Sequence[bytes]) -> set[bytes]:

@@ -265,6 +265,10 @@ class Ledger(Protocol):
         """Replace metadata or head; None leaves as it is."""
         ...
 
+    async def find_orphans(self, owner: str, response: str) -> DeletedResponse:
+        """Say which turns nobody could reach any more without a response. Errors as of `delete_response`."""
+        ...
+
     async def delete_response(self, owner: str, response: str) -> DeletedResponse:
         """Remove a response with its events and aliases; its turn's words are left to the caller to forget.
 
@@ -299,8 +303,11 @@ class Ledger(Protocol):
         ...
 
     # -- events of background responses ----------------------------------------------------
-    async def save_events(self, owner: str, response: str, events: Sequence[tuple[int, str]]) -> None:
-        """Keep events: sequence number and JSON text, as sent. A number that is kept already stays."""
+    async def save_events(self, owner: str, response: str, events: Sequence[tuple[int, str]]) -> bool:
+        """Keep events: sequence number and JSON text, as sent. A number that is kept already stays.
+
+        False, and none is kept: something that they may say was forgotten.
+        """
         ...
 
     async def load_events(

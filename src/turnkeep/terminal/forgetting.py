@@ -173,8 +173,10 @@ async def _find(store: Store, asked: _Asked) -> tuple[What, str]:
     where = None if asked.name is None else await _find_id(store, who, asked.name)
     place = f" of {asked.name}" if asked.name is not None else ""
     if asked.value is not None:
+        # Whoever runs the machine names the keys of all: nobody else could take a name out.
+        everyone = asked.owner is None and where is None
         return EveryMention(
-            value=asked.value, conversation=where
+            value=asked.value, conversation=where, keys=everyone
         ), f"Forget every mention of {asked.value!r}?"
     if asked.older_than is not None:
         before = time.time() - asked.older_than * DAY_SECONDS

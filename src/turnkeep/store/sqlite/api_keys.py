@@ -2,8 +2,10 @@
 
 import secrets
 import sqlite3
+from itertools import count
 from typing import Any
 
+from ...context.mentions import Mention
 from ...errors import Conflict, UsageError
 from ..keys import KEY_OWNER_PREFIX
 from ..ledger import ApiKey
@@ -52,6 +54,26 @@ def revoke_key(database: Database, key: str, now: float) -> ApiKey:
         raise UsageError(f"There is no live key {key!r}: list the keys to see which there are.")
     database.execute("UPDATE api_key SET revoked = ? WHERE id = ?", (now, *row))
     return _key(database.execute(_SELECT + "WHERE id = ?", row).fetchone())
+
+
+def rewrite_names(database: Database, owner: str | None, value: str) -> None:
+    """Put the mark in the place of a value in the names of keys, of all owners if None; the keys go on working."""
+    mention = Mention(value)
+    rows = database.execute(
+        "SELECT number, name FROM api_key WHERE ?1 IS NULL OR owner = ?1 ORDER BY number",
+        (None if owner is None else plain(owner),),
+    ).fetchall()
+    for number, name in rows:
+        if mention.is_in(name):
+            free = _free_name(database, number, mention.rewrite(name))
+            database.execute("UPDATE api_key SET name = ? WHERE number = ?", (free, number))
+
+
+def _free_name(database: Database, number: int, name: str) -> str:
+    """The name, or with a number behind it where another live key has it."""
+    names = (name if attempt == 1 else f"{name} {attempt}" for attempt in count(1))
+    taken = "SELECT 1 FROM api_key WHERE name = ? AND number <> ? AND revoked IS NULL"
+    return next(free for free in names if database.execute(taken, (free, number)).fetchone() is None)
 
 
 def find_key(database: Database, digest: bytes) -> ApiKey | None:

@@ -145,18 +145,20 @@ def _is_written(part: Path) -> bool:
 
 
 def _drop_texts(copy: Path) -> None:
-    """Drop the texts that are still looked for where a forget is not done: nobody would take them out of a copy.
+    """Drop what a forget that is not done has left: nobody would take it out of a copy.
 
-    Of an encrypted database they are encrypted too, and stay so: a forget that opens the backup drops them.
+    That is the texts that it still looks for, and what unused space holds of rows that are gone. Of an encrypted database they are encrypted too, and stay so: a forget that opens the backup drops them.
     """
     database = sqlite3.connect(copy, isolation_level=None)
     try:
-        changed = database.execute(
+        unfinished = database.execute("SELECT 1 FROM forgetting").fetchone()
+        database.execute(
             "UPDATE forgetting SET note = json_set(note, '$.texts', json('[]')) "
             "WHERE CASE WHEN typeof(note) = 'text' THEN json_array_length(note, '$.texts') END > 0"
-        ).rowcount
-        if changed:
-            database.execute("VACUUM")  # what stood there is in no unused space either
+        )
+        if unfinished:
+            database.execute("PRAGMA temp_store = MEMORY")  # nothing that was said goes into a temporary file
+            database.execute("VACUUM")
             _sync(copy)
     finally:
         database.close()
@@ -224,7 +226,7 @@ def restore(database_file: Path, backup: Path, told: Told) -> Path | None:
         Where the database that was there is kept; None: there was none.
 
     Raises:
-        UsageError: the backup is not there, or another program uses the database.
+        UsageError: the backup is not there or was written anew meanwhile, or another program uses the database.
         StoreError: the backup is damaged, or of a newer turnkeep; nothing was changed.
     """
     if not backup.is_file():
@@ -233,7 +235,12 @@ def restore(database_file: Path, backup: Path, told: Told) -> Path | None:
         raise UsageError(f"{backup} is the database itself: name a backup of it.")
     part = new_beside(database_file)
     try:
+        before = backup.stat()
         _copy_checked(backup, part, told)
+        if not os.path.samestat(before, backup.stat()):
+            raise UsageError(
+                f"{backup} was written anew meanwhile, to forget something: restore it again, as it is now."
+            )
         return put_in_place(part, database_file)
     except sqlite3.Error as error:
         raise explain(error, str(backup)) from error

@@ -22,6 +22,7 @@ from ..erasing import (
     What,
 )
 from ..ids import conversation_id
+from .api_keys import rewrite_names
 from .appends import settle_turns
 from .conversations import Place, delete_conversation, delete_owner, find_place
 from .database import Database
@@ -64,7 +65,8 @@ def list_touched(database: Database, owner: str, what: What) -> list[str]:
             return sorted(
                 conversation
                 for place, conversation in _all(database, owner, _named(what))
-                if _has_older(database, place, _cutoff(database, place, what))
+                if not (isinstance(what, Expired) and conversation in what.but)
+                and _has_older(database, place, _cutoff(database, place, what))
             )
         case EveryMention():
             places = _all(database, owner, what.conversation)
@@ -136,6 +138,8 @@ def _take_out(course: _Course, what: What, touched: Sequence[str]) -> None:
             copied = {name: take_copies(database, *place, what.value) for name, place in places.items()}
             for name, place in places.items():
                 course.turns[name] = rewrite_mentions(database, *place, what.value, copied[name])
+            if what.conversation is None:
+                rewrite_names(database, None if what.keys else owner, what.value)
         case _:
             assert_never(what)
 

@@ -1,6 +1,7 @@
 """The part of the store that forgets: transactions, the record of what is left to do, the log and the file."""
 
 import asyncio
+import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from .wiping import drop_unfinished
 
 READER_SECONDS = 1.0  # how long emptying the log waits for somebody who reads
 KEPT_BYTES = 1024 * 1024  # of kept text that is searched at a time
+RECORD_STEP = 2**40  # at most, between two records' numbers
 
 
 class _TakeBack(Exception):
@@ -75,10 +77,10 @@ class ErasureCalls(Calls):
         """Empty the write-ahead log; False where somebody who reads holds it open."""
         return await self._worker.run(_empty_log)
 
-    async def rewrite_file(self) -> None:
-        """Write the whole file anew; SQLite holds the new one in memory meanwhile."""
+    async def rewrite_file(self) -> bool:
+        """Write the whole file anew; SQLite holds the new one in memory meanwhile, then in the log."""
         await self._worker.run(_vacuum)
-        await self.empty_log()
+        return await self.empty_log()
 
     async def find_kept(self, pieces: Sequence[bytes]) -> set[bytes]:
         """Which of these stand in what is kept."""
@@ -123,9 +125,12 @@ def _erase(
         return erased
     went = {"turns": erased.changed, "gone": erased.gone}
     texts = [text for text in erased.texts if isinstance(text, str)] if "texts" in note else []
-    (record,) = database.execute("SELECT coalesce(max(number), 0) + 1 FROM forgetting").fetchone()
-    _save_note(database, int(record), now, {**note, **went, "texts": texts})
-    return replace(erased, record=int(record))
+    (newest,) = database.execute("SELECT coalesce(max(number), 0) FROM forgetting").fetchone()
+    # Never a number that was given before: a process that has not heard that another one finished its forget
+    # would take this one's record for its own, and delete it.
+    record = int(newest) + 1 + secrets.randbelow(RECORD_STEP)
+    _save_note(database, record, now, {**note, **went, "texts": texts})
+    return replace(erased, record=record)
 
 
 def _load_unfinished(database: Database) -> list[Unfinished]:
@@ -177,6 +182,8 @@ def _find_kept(database: Database, pieces: Sequence[bytes]) -> set[bytes]:
     for part in _join(_kept_texts(database)):
         found |= scanner.scan(part)
         scanner.drop(found)
+        if scanner.is_done:
+            break
     return found
 
 

@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 
 from .database import Database
-from .responses import find_response
+from .responses import find_response, keeps_events
 from .rows import keep_exact
 
 
-def save_events(database: Database, owner: str, response: str, events: Sequence[tuple[int, str]]) -> None:
-    """Insert events; a number that is there already stays."""
+def save_events(database: Database, owner: str, response: str, events: Sequence[tuple[int, str]]) -> bool:
+    """Insert events; a number that is there already stays. False: something was forgotten that they may say."""
     place, tag = find_response(database, owner, response)
+    if not keeps_events(database, place, tag):
+        return False
     database.executemany(
         "INSERT OR IGNORE INTO response_event (owner, conversation, response, seq, body) VALUES (?, ?, ?, ?, ?)",
         [(*place, tag, seq, keep_exact(body)) for seq, body in events],
     )
+    return True
 
 
 def load_events(

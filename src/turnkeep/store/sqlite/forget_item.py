@@ -29,7 +29,7 @@ from .forget import (
 from .leases import check_lease
 from .marks import forget_unsaid
 from .paths import Parents
-from .responses import drop_claims, drop_compactions
+from .responses import drop_claims, drop_compactions, forget_events
 from .rows import SELECT_ITEMS, load_stored
 from .turns import find_turn
 
@@ -70,7 +70,7 @@ def take_item_out(
     drop_claims(database, place)
     drop_compactions(database, place)
     for turn in turns:
-        _drop_events(database, place, turn.number)
+        forget_events(database, place, turn.number)
     gone = [each for change in changes for each in change.gone]
     drop_aliases(database, place, gone)
     forget_unsaid(database, place)
@@ -104,15 +104,6 @@ def _take_out(database: Database, place: Place, key: str, changes: Sequence[_Cha
 
 def _text(item: Item | None) -> str:
     return item.text if isinstance(item, Message) else ""
-
-
-def _drop_events(database: Database, place: Place, turn: int) -> None:
-    """Drop what the turn's responses streamed: the item is in there."""
-    database.execute(
-        "DELETE FROM response_event WHERE owner = ? AND conversation = ? AND response IN ("
-        "SELECT tag FROM response WHERE owner = ? AND conversation = ? AND turn = ?)",
-        (*place, *place, turn),
-    )
 
 
 # -- what goes --------------------------------------------------------------------------------------

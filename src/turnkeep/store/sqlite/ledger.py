@@ -131,6 +131,10 @@ class LedgerCalls(ErasureCalls):
         """Replace metadata or head; None leaves as it is."""
         return await self._write(responses.update_response, owner, response, metadata, head)
 
+    async def find_orphans(self, owner: str, response: str) -> DeletedResponse:
+        """Say which turns nobody could reach any more without a response."""
+        return await self._read(responses.find_orphans, owner, response)
+
     async def delete_response(self, owner: str, response: str) -> DeletedResponse:
         """Remove a response, from the file and from the write-ahead log, and say what it leaves behind."""
         return await self._erase(responses.delete_response, owner, response)
@@ -160,9 +164,9 @@ class LedgerCalls(ErasureCalls):
         return await self._read(responses.orphaned_responses, now)
 
     # -- events of background responses ---------------------------------------------
-    async def save_events(self, owner: str, response: str, events: Sequence[tuple[int, str]]) -> None:
-        """Keep events: sequence number and JSON text."""
-        await self._note(event_rows.save_events, owner, response, events)
+    async def save_events(self, owner: str, response: str, events: Sequence[tuple[int, str]]) -> bool:
+        """Keep events: sequence number and JSON text; False: something that they may say was forgotten."""
+        return await self._note(event_rows.save_events, owner, response, events)
 
     async def load_events(
         self, owner: str, response: str, *, starting_after: int = -1, limit: int = 1_000

@@ -24,7 +24,7 @@ from .forget import forget_copies, forget_elsewhere, mark_newest, replace_item, 
 from .gone import leaves
 from .marks import forget_unsaid, forget_values
 from .postings import index_rewritten
-from .responses import drop_claims, drop_compactions
+from .responses import drop_claims, drop_compactions, forget_events
 from .rows import SELECT_ITEMS, dump_json, load_body, load_json, load_mapping, load_stored
 from .turns import find_turn
 
@@ -104,7 +104,8 @@ def rewrite_mentions(
     turns = [find_turn(database, place, number) for number in numbers]
     drop_digests(database, place, turns)
     drop_claims(database, place)
-    _drop_streamed(database, place, numbers, mention)
+    forget_events(database, place)  # instructions and metadata stand in there too
+    _drop_aliases(database, place, mention)
     _rewrite_views(database, place, numbers, mention)
     told = set[int]()
     for table, columns in _COLUMNS.items():
@@ -157,14 +158,7 @@ def _embed_again(database: Database, place: Place, turn: int) -> None:
     )
 
 
-def _drop_streamed(database: Database, place: Place, turns: Sequence[int], mention: Mention) -> None:
-    """Drop what responses of these turns streamed, piece by piece, and aliases that hold the value."""
-    for turn in turns:
-        database.execute(
-            "DELETE FROM response_event WHERE owner = ? AND conversation = ? AND response IN ("
-            "SELECT tag FROM response WHERE owner = ? AND conversation = ? AND turn = ?)",
-            (*place, *place, turn),
-        )
+def _drop_aliases(database: Database, place: Place, mention: Mention) -> None:
     aliases = database.execute(
         "SELECT text FROM alias WHERE owner = ? AND conversation = ?", place
     ).fetchall()

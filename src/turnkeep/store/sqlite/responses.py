@@ -4,7 +4,7 @@ A response's words are its turn's. Its row goes when it is deleted; what continu
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +34,7 @@ _IS_OF_KIND: dict[ResponseKind, str] = {
     "response": "response.kind = 'response'",
     "chat_completion": "response.kind = 'chat_completion'",
 }
+FORGOTTEN = "forgotten"  # in a head: something that its events may say was forgotten
 _BEHIND_ALL = (1 << 63) - 1  # no row has a greater number
 _ID_KINDS: dict[str, ResponseKind] = {"resp": "response", "chatcmpl": "chat_completion"}
 # Whoever works on it holds a lease: nobody does when that is given back or has run out.
@@ -254,20 +255,27 @@ def orphaned_responses(database: Database, now: float) -> list[StoredResponse]:
 # -- deleting ---------------------------------------------------------------------------------------
 def delete_response(database: Database, owner: str, response: str) -> DeletedResponse:
     """Remove its row, and say which turns nobody can reach any more."""
+    orphaned = find_orphans(database, owner, response)
+    place, tag = find_response(database, owner, response)
+    _drop(database, place, _load(database, place, tag).id, tag)
+    return orphaned
+
+
+def find_orphans(database: Database, owner: str, response: str) -> DeletedResponse:
+    """Say which turns nobody could reach any more without a response."""
     place, tag = find_response(database, owner, response)
     found = _load(database, place, tag)
     turn = None if found.turn is None else find_turn(database, place, found.turn)
     if turn is not None and turn.state == "open":
         raise Conflict(f"{response!r} is still being answered: cancel it first.")
-    _drop(database, place, found.id, tag)
     (kind,) = database.execute(
         "SELECT kind FROM conversation WHERE owner = ? AND number = ?", place
     ).fetchone()
-    orphans = tuple(_orphans(database, place, turn, kind)) if turn is not None else ()
+    orphans = tuple(_orphans(database, place, turn, kind, tag)) if turn is not None else ()
     return DeletedResponse(
         conversation=found.conversation,
         orphans=orphans,
-        empty=kind in ("chain", "history") and not _has_more(database, place, set(orphans)),
+        empty=kind in ("chain", "history") and not _has_more(database, place, set(orphans), tag),
     )
 
 
@@ -292,15 +300,36 @@ def drop_compactions(database: Database, place: Place) -> None:
         "AND json_extract(head, '$.compaction') IS NOT NULL",
         place,
     ).fetchall()
+    _forget_events(database, place, rows)
+
+
+def forget_events(database: Database, place: Place, turn: int | None = None) -> None:
+    """Drop what the responses of a turn streamed, of all turns if None; and let nobody keep it afterwards.
+
+    Whoever runs one in the background holds its last events in memory, and may come to keep them only now.
+    """
+    rows = database.execute(
+        "SELECT tag, head FROM response WHERE owner = ?1 AND conversation = ?2 AND (?3 IS NULL OR turn = ?3)",
+        (*place, turn),
+    ).fetchall()
+    _forget_events(database, place, rows)
+
+
+def _forget_events(database: Database, place: Place, rows: Iterable[tuple[int, str]]) -> None:
     for tag, text in rows:
         head = {name: value for name, value in load_mapping(text).items() if name != "compaction"}
         database.execute(
             "UPDATE response SET head = ? WHERE owner = ? AND conversation = ? AND tag = ?",
-            (dump_json(head), *place, tag),
+            (dump_json({**head, FORGOTTEN: True}), *place, tag),
         )
         database.execute(
             "DELETE FROM response_event WHERE owner = ? AND conversation = ? AND response = ?", (*place, tag)
         )
+
+
+def keeps_events(database: Database, place: Place, tag: int) -> bool:
+    """Whether a response's events may be kept: nothing that they might say was forgotten."""
+    return FORGOTTEN not in _load(database, place, tag).head
 
 
 def drop_claims(database: Database, place: Place) -> None:
@@ -323,13 +352,13 @@ def has_descendants(database: Database, owner: str, response: str) -> bool:
     return turn is not None and _is_needed(database, place, find_turn(database, place, turn), set())
 
 
-def _orphans(database: Database, place: Place, turn: Turn, kind: str) -> list[int]:
-    """The turn, unless something needs it; in a chain also those before it whose responses are deleted too."""
+def _orphans(database: Database, place: Place, turn: Turn, kind: str, but: int) -> list[int]:
+    """Without the response of a tag: the turn, unless something needs it; in a chain also those before it whose responses are deleted too."""
     if kind in ("named", "chat"):
         return []  # the client knows the conversation, and may list its items
     gone: list[int] = []
     at: Turn | None = turn
-    while at is not None and not _is_answered(database, place, at):
+    while at is not None and not _is_answered(database, place, at, but):
         if _is_needed(database, place, at, set(gone)):
             break
         if _is_told(database, place, at):
@@ -338,10 +367,11 @@ def _orphans(database: Database, place: Place, turn: Turn, kind: str) -> list[in
     return gone
 
 
-def _is_answered(database: Database, place: Place, turn: Turn) -> bool:
-    """Whether there is a response of the turn."""
+def _is_answered(database: Database, place: Place, turn: Turn, but: int) -> bool:
+    """Whether there is a response of the turn, that of a tag apart."""
     row = database.execute(
-        "SELECT 1 FROM response WHERE owner = ? AND conversation = ? AND turn = ?", (*place, turn.number)
+        "SELECT 1 FROM response WHERE owner = ? AND conversation = ? AND turn = ? AND tag <> ?",
+        (*place, turn.number, but),
     ).fetchone()
     return row is not None
 
@@ -385,9 +415,10 @@ def _parent(database: Database, place: Place, turn: Turn) -> Turn | None:
     return None if row is None else find_turn(database, place, row[0])
 
 
-def _has_more(database: Database, place: Place, gone: set[int]) -> bool:
-    """Whether the conversation has responses, or turns that are not forgotten, besides these."""
-    if database.execute("SELECT 1 FROM response WHERE owner = ? AND conversation = ?", place).fetchone():
+def _has_more(database: Database, place: Place, gone: set[int], but: int) -> bool:
+    """Whether the conversation has responses, that of a tag apart, or turns that are not forgotten, besides these."""
+    others = "SELECT 1 FROM response WHERE owner = ? AND conversation = ? AND tag <> ?"
+    if database.execute(others, (*place, but)).fetchone():
         return True
     told = database.execute(
         "SELECT DISTINCT turn FROM item WHERE owner = ? AND conversation = ? AND kind <> 'forgotten'", place
