@@ -121,7 +121,8 @@ class _Text:
         if self._ended:
             return False
         rest = self._text[self._at :]
-        data = self._file.read(max(_AT_ONCE, len(rest)))
+        # As much again, so that a long element is not parsed too often; and not far beyond the longest.
+        data = self._file.read(max(_AT_ONCE, min(len(rest), _MOST - len(rest) + 1)))
         self._ended = not data
         try:
             more = self._decoder.decode(data, final=self._ended)
