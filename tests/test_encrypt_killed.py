@@ -105,7 +105,7 @@ def count_moments(work: Callable[[], object], told: Callable[[str], None]) -> No
     connect = sqlite3.connect
 
     def connect_told(*arguments: object, **more: object) -> sqlite3.Connection:
-        database = connect(*arguments, **more)  # type: ignore[call-overload]  # whatever is given
+        database: sqlite3.Connection = connect(*arguments, **more)  # type: ignore[call-overload]  # whatever is given
         database.set_progress_handler(lambda: told("step"), 1)
         return database
 
@@ -117,7 +117,7 @@ def count_moments(work: Callable[[], object], told: Callable[[str], None]) -> No
             told("edge" if file.endswith(EDGES) else "line")
         return trace
 
-    sqlite3.connect = connect_told
+    sqlite3.connect = connect_told  # type: ignore[assignment]  # it takes whatever is given
     sys.settrace(trace)
     try:
         work()

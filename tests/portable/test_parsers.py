@@ -171,9 +171,17 @@ def test_times_of_every_unit_are_seconds(factor: int) -> None:
 
 
 # -- llm --------------------------------------------------------------------------
+def read_whole(log: sqlite3.Connection) -> list[ImportedConversation]:
+    """The conversations of a log, none of which is damaged."""
+    found = list(read_log(log, 1.0))
+    whole = [one for one in found if isinstance(one, ImportedConversation)]
+    assert len(whole) == len(found)
+    return whole
+
+
 def test_both_generations_of_llms_log_are_read(tmp_path: Path) -> None:
     log = open_log(write_log(tmp_path / "logs.db"))
-    new, old, alone = list(read_log(log, 1.0))
+    new, old, alone = read_whole(log)
     assert turns_of(new) == [
         (None, ["u:A text about fens.\nSo?", "a:Well."]),
         (None, ["u:A text about fens.\nSo?", 'call up {"t": "x"} k', "result X k", "a:X it is."]),
@@ -202,7 +210,7 @@ def test_a_log_without_the_newer_tables_is_read(tmp_path: Path) -> None:
             older.execute(f"DROP TABLE {table}")
     older.close()
     log = open_log(path)
-    assert [len(list(one.turns)) for one in read_log(log, 1.0)] == [3, 1]
+    assert [len(list(one.turns)) for one in read_whole(log)] == [3, 1]
     log.close()
 
 

@@ -68,11 +68,11 @@ def _open_counted(path: Path, count: Callable[[], None], secret: Secret | None) 
     connect = sqlite3.connect
 
     def connect_counted(*args: object, **kwargs: object) -> sqlite3.Connection:
-        database = connect(*args, **kwargs)  # type: ignore[call-overload]  # whatever is given
+        database: sqlite3.Connection = connect(*args, **kwargs)  # type: ignore[call-overload]  # whatever is given
         database.set_progress_handler(count, 1)
         return database
 
-    sqlite3.connect = connect_counted
+    sqlite3.connect = connect_counted  # type: ignore[assignment]  # it takes whatever is given
     try:
         open_database(path, ALL, secret=secret).close()
     finally:
