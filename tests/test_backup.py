@@ -25,7 +25,7 @@ from turnkeep.store.sqlite.examine import QUESTIONS, examine
 from turnkeep.store.sqlite.repair import repair
 
 ROOT = Path(__file__).parents[1]
-KILLS = int(os.environ.get("TURNKEEP_KILLS", "6"))  # 300 for the whole test
+KILLS = int(os.environ.get("STORE_TEST_KILLS", "6"))  # 300 for the whole test
 
 
 def nothing(_done: int, _total: int) -> None:

@@ -1,6 +1,6 @@
 """Large files of each program: in little memory, and killed in the middle.
 
-TURNKEEP_IMPORT_MB in the environment says how large; 100 for the whole test.
+IMPORT_TEST_MB in the environment says how large; 100 for the whole test.
 """
 
 import json
@@ -23,7 +23,7 @@ from turnkeep.store.sqlite import SqliteStore
 from turnkeep.transfer import sweep_unfinished
 
 OWNER = "local"
-LARGE = int(os.environ.get("TURNKEEP_IMPORT_MB", "1")) * 1_000_000  # bytes
+LARGE = int(os.environ.get("IMPORT_TEST_MB", "1")) * 1_000_000  # bytes
 MOST_BYTES = 16_000_000  # 13.7 MB for 100 MB, the modules that are loaded meanwhile included
 TEXT = "board nail oak glue über 日本 🪵 saw " * 120  # 5 kB
 FORMS = ("chatgpt", "openwebui", "sillytavern", "llm", "jsonl", "jsonl of one")

@@ -21,7 +21,7 @@ from turnkeep.store.sqlite.database import APPLICATION_ID, Database, open_databa
 ROOT = Path(__file__).parents[2]
 RELEASED = load_migrations("sqlite")
 KILLS = int(
-    os.environ.get("TURNKEEP_KILLS", "20")
+    os.environ.get("STORE_TEST_KILLS", "20")
 )  # of databases that hold something; 300 for the whole test
 
 
