@@ -184,6 +184,25 @@ def test_what_was_written_before_the_database_was_encrypted_stays_as_it_was(
     assert b"Lisbon" not in files(home)
 
 
+def test_a_value_in_a_keys_name_is_found_though_the_name_is_sealed(
+    home: Path, tmp_path: Path, key: KeyFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def talk(store: SqliteStore) -> None:
+        for name, what in (("Ana's laptop", "It rains."), ("phone", "It snows.")):
+            caller.set(name)
+            await say(store, what, what)
+
+    async def look(store: SqliteStore) -> None:
+        assert await read(store) == [None, {"key_name": "phone", "input": "It snows.", "output": REPLY}]
+        await check(store)
+
+    with_store(home / "turnkeep.db", talk, key)
+    given = ["--db", str(home / "turnkeep.db"), "--encryption-key-file", str(tmp_path / "key")]
+    assert run(["forget", "--value", "Ana's laptop", "--yes", *given]) == 0
+    assert "audit: turns 1" in capsys.readouterr().out
+    with_store(home / "turnkeep.db", look, key)
+
+
 class Broken:
     """Seals nothing."""
 

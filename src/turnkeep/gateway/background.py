@@ -67,9 +67,8 @@ class Background:
                     if self._followers or is_end(told):
                         await self._keep_events()
                     self._tell()
-        except (
-            ConversationNotFound
-        ):  # deleted with its conversation, or by another gateway: nobody waits for it
+        except ConversationNotFound:
+            # Deleted with its conversation, or by another gateway: nobody waits for it.
             await self.course.running.stop()
         except Exception:
             _log.exception("a background response broke")
@@ -93,9 +92,8 @@ class Background:
             new = self.events[self._kept :]
             if new:
                 numbered = _number(new, self._kept)
-                with contextlib.suppress(
-                    ConversationNotFound
-                ):  # deleted: who follows is told the end all the same
+                # Where it is deleted, who follows is told the end all the same.
+                with contextlib.suppress(ConversationNotFound):
                     await self.gateway.store.save_events(self.owner, self.course.draft.response, numbered)
                 self._kept += len(new)
 
