@@ -69,9 +69,7 @@ class Cleaner:
 
     async def _clean_file(self, database: Path, batch: dict[int, Sequence[Piece] | None]) -> bool:
         if not await self._store.empty_log():
-            return (
-                False  # the file is not what the database is; to write it anew would only make the log longer
-            )
+            return False  # the file is not the whole database, and writing it anew would go into the log
         wanted = [pieces for record, pieces in batch.items() if record not in self._rewritten]
         if not await self._has_rest(database, wanted):
             return True
