@@ -10,6 +10,7 @@ that forgets is killed at a random moment: it is wholly done or wholly not, once
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -25,7 +26,7 @@ from pathlib import Path
 
 from tests.chats import asks_for_summary
 from tests.embedders import WordEmbedder
-from turnkeep import AsyncChat, AuditRules
+from turnkeep import AsyncChat, AuditRules, UsageError
 from turnkeep.audit.folder import Folder
 from turnkeep.audit.reading import check_folder, read_records
 from turnkeep.context.scanning import Scanner
@@ -135,7 +136,8 @@ async def _make_conversation(world: World, owner: str, length: int) -> None:
             if kind < 0.05:
                 await chat.regenerate()
             elif kind < 0.1:
-                await chat.remember(f"Keep {world.canary()} in mind.")
+                with contextlib.suppress(UsageError):  # the room for such is full
+                    await chat.remember(f"Keep {world.canary()} in mind.")
             else:
                 text = _say(world)
                 if owner == "local":
