@@ -116,6 +116,20 @@ def test_without_the_key_nothing_is_shown(
     assert "encrypted" in told.err
 
 
+def test_an_export_without_the_key_leaves_no_file_in_the_way_of_the_next(
+    home: Path, tmp_path: Path, key: KeyFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def script(store: SqliteStore) -> None:
+        await say(store, "first", SAID)
+
+    with_store(home / "turnkeep.db", script, key)
+    asked = ["audit", "export", "--db", str(home / "turnkeep.db"), "-o", str(tmp_path / "out.jsonl")]
+    assert run(asked) == 2
+    assert not (tmp_path / "out.jsonl").exists()
+    assert run([*asked, "--encryption-key-file", str(tmp_path / "key")]) == 0
+    assert "xylophonist" in (tmp_path / "out.jsonl").read_text("utf-8")
+
+
 def test_what_is_forgotten_is_forgotten_here_too(home: Path, key: KeyFile) -> None:
     async def script(store: SqliteStore) -> None:
         conversation = await say(store, "first", SAID, "It rains.")

@@ -127,7 +127,7 @@ class _Queue:
 
     def _strip_unready(self) -> None:
         """Leave sizes alone of what has still to be masked or sealed: nobody is there any more who could."""
-        for each in self.waiting:
+        for each in list(self.waiting):
             if each.draft is None and each.entry is not None:
                 each.draft = make_draft(each.entry, None)
 
