@@ -3,7 +3,8 @@
 import asyncio
 import json
 import shutil
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tests.stores import with_store
 from turnkeep import AsyncChat, AuditRules
 from turnkeep.audit.base import Level, Which, caller
 from turnkeep.audit.folder import Folder
-from turnkeep.audit.opening import forget_audit
+from turnkeep.audit.opening import find_keyed, forget_audit, open_recorder
 from turnkeep.audit.preparing import Preparer
 from turnkeep.audit.reading import check_folder, read_records
 from turnkeep.audit.sealing import SEALED, find_sealer, open_records
@@ -87,6 +88,7 @@ def test_what_was_said_stands_in_no_file_and_is_shown_to_who_has_the_key(
     with_store(home / "turnkeep.db", script, key)
     for word in (b"xylophonist", b"ana@example", b"wonderful", b"laptop"):
         assert word not in files(home)
+    assert not Folder.of(home / "turnkeep.db").holds_texts()  # that anybody could read
     given = ["--db", str(home / "turnkeep.db"), "--encryption-key-file", str(tmp_path / "key")]
     assert run(["audit", "verify", *given]) == 0
     capsys.readouterr()
@@ -112,6 +114,20 @@ def test_without_the_key_nothing_is_shown(
     told = capsys.readouterr()
     assert "xylophonist" not in told.out + told.err
     assert "encrypted" in told.err
+
+
+def test_an_export_without_the_key_leaves_no_file_in_the_way_of_the_next(
+    home: Path, tmp_path: Path, key: KeyFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def script(store: SqliteStore) -> None:
+        await say(store, "first", SAID)
+
+    with_store(home / "turnkeep.db", script, key)
+    asked = ["audit", "export", "--db", str(home / "turnkeep.db"), "-o", str(tmp_path / "out.jsonl")]
+    assert run(asked) == 2
+    assert not (tmp_path / "out.jsonl").exists()
+    assert run([*asked, "--encryption-key-file", str(tmp_path / "key")]) == 0
+    assert "xylophonist" in (tmp_path / "out.jsonl").read_text("utf-8")
 
 
 def test_what_is_forgotten_is_forgotten_here_too(home: Path, key: KeyFile) -> None:
@@ -201,6 +217,102 @@ def test_a_value_in_a_keys_name_is_found_though_the_name_is_sealed(
     assert run(["forget", "--value", "Ana's laptop", "--yes", *given]) == 0
     assert "audit: turns 1" in capsys.readouterr().out
     with_store(home / "turnkeep.db", look, key)
+
+
+@pytest.mark.parametrize("level", ["sizes", "full"])
+def test_the_name_of_the_key_is_sealed_also_where_nothing_that_was_said_is_kept(
+    home: Path, key: KeyFile, level: Level
+) -> None:
+    async def script(store: SqliteStore) -> None:
+        caller.set("Ana's laptop")
+        conversation = await say(store, "first", SAID, level="off")
+        recorder = open_recorder(store, AuditRules(level=level))
+        assert recorder is not None
+        unstored = entry(0, conversation="")
+        for turn in (entry(1, conversation=conversation), unstored):
+            recorder.note(replace(turn, key="Ana's laptop"))
+        await recorder.close()
+        names = [texts and texts["key_name"] for texts in await read(store)]
+        assert names == ["Ana's laptop", "Ana's laptop"]
+        assert b"laptop" not in files(home)
+        found = await find_keyed(store, None, lambda name: "Ana" in name)
+        assert (await forget_audit(store, *found)).turns == 2
+        assert await read(store) == [None, None]
+        await check(store)
+
+    with_store(home / "turnkeep.db", script, key)
+
+
+def test_what_is_sealed_of_one_owner_without_a_conversation_is_not_opened_for_another(
+    home: Path, key: KeyFile
+) -> None:
+    async def script(store: SqliteStore) -> None:
+        (sealed,) = await store.seal_texts("ana", "", ["laptop"])
+        assert await store.open_texts([("ana", "", sealed), ("bob", "", sealed)]) == ["laptop", None]
+
+    with_store(home / "turnkeep.db", script, key)
+
+
+def test_half_a_character_keeps_nothing_from_being_shown(
+    home: Path, tmp_path: Path, key: KeyFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def script(store: SqliteStore) -> None:
+        conversation = await say(store, "first", SAID, level="off")
+        recorder = open_recorder(store, AuditRules(level="full"))
+        assert recorder is not None
+        recorder.note(entry(1, "Half \ud800", conversation=conversation))
+        await recorder.close()
+
+    with_store(home / "turnkeep.db", script, key)
+    given = ["--db", str(home / "turnkeep.db"), "--encryption-key-file", str(tmp_path / "key")]
+    for command in ("show", "export"):
+        assert run(["audit", command, *given]) == 0
+        assert "Half \ufffd 1" in capsys.readouterr().out
+
+
+def test_a_turn_that_nobody_can_seal_any_more_is_written_by_its_sizes(home: Path, key: KeyFile) -> None:
+    async def script(store: SqliteStore) -> None:
+        conversation = await say(store, "first", SAID, level="off")
+        recorder = open_recorder(store, AuditRules(level="full"))
+        assert recorder is not None
+        recorder.note(entry(1, conversation=conversation))
+        await recorder.drain()
+        recorder.note(entry(2, conversation=conversation))
+        recorder._last()  # what is called when a program ends without closing
+        assert [texts and texts["input"] for texts in await read(store)] == ["hello 1", None]
+        await check(store)
+
+    with_store(home / "turnkeep.db", script, key)
+
+
+def test_a_turn_that_holds_a_value_and_came_with_a_key_named_by_it_is_counted_once(
+    home: Path, tmp_path: Path, key: KeyFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def script(store: SqliteStore) -> None:
+        caller.set("Ana's laptop")
+        await say(store, "first", "Call Ana.", "It rains.")
+
+    with_store(home / "turnkeep.db", script, key)
+    given = ["--db", str(home / "turnkeep.db"), "--encryption-key-file", str(tmp_path / "key")]
+    for how in ("--dry-run", "--yes"):
+        assert run(["forget", "--value", "Ana", how, *given]) == 0
+        assert "audit: turns 2" in capsys.readouterr().out
+
+
+def test_the_journal_is_not_read_where_others_would_wait_for_it(home: Path, key: KeyFile) -> None:
+    async def script(store: SqliteStore) -> None:
+        async def read_here() -> list[threading.Thread]:
+            def records() -> Iterator[tuple[str, None]]:
+                threads.append(threading.current_thread())
+                yield "0001-000001.jsonl", None
+
+            threads = list[threading.Thread]()
+            assert [each async for each in open_records(store, records())] == [("0001-000001.jsonl", None)]
+            return threads
+
+        assert threading.current_thread() not in await read_here()
+
+    with_store(home / "turnkeep.db", script, key)
 
 
 class Broken:

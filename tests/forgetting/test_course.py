@@ -513,7 +513,9 @@ class StrictJournal:
             self.file.write_text("", "utf-8")
         return 1
 
-    async def forget_keys(self, owner: str | None, mention: Mention, *, dry_run: bool) -> int:
+    async def forget_keys(
+        self, owner: str | None, mention: Mention, *, besides: object = None, dry_run: bool
+    ) -> int:
         raise AssertionError("nobody forgets a value here")
 
     def paths(self) -> list[Path]:

@@ -27,6 +27,7 @@ from typing import IO
 from .. import private
 from ..errors import AuditFailed
 from .chain import KEY_BYTES, Secret
+from .sealing import SEALED
 
 SUFFIX = ".jsonl"
 _NAME = re.compile(r"(\d{4})-(\d{6,})\.jsonl")
@@ -56,7 +57,7 @@ class Folder:
         return self.path.is_dir()
 
     def holds_texts(self) -> bool:
-        """Whether any record holds what was said, masked or not."""
+        """Whether any record holds what was said, masked or not, for all to read."""
         for name in self.list():
             with self.file(name).open("rb") as file:
                 if any(_holds_text(line) for line in file):
@@ -169,11 +170,11 @@ class Folder:
 
 
 def _holds_text(line: bytes) -> bool:
-    """Whether a line holds more than a key's name. A line that is none of ours may hold anything."""
+    """Whether a line holds more than a key's name, and that not sealed. A line that is none of ours may hold anything."""
     if b'"texts":' not in line:  # inside of a text its quotes would be escaped
         return False
     try:
-        return bool(json.loads(line)["texts"].keys() - {"key_name"})
+        return bool(json.loads(line)["texts"].keys() - {"key_name", SEALED})
     except (ValueError, TypeError, KeyError, AttributeError):
         return True
 

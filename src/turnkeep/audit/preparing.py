@@ -33,9 +33,10 @@ class Preparer:
     def prepare_now(self, entry: Entry) -> Draft | None:
         """The record, where nothing has to be masked or sealed for it; else None."""
         kept = self.keeps(entry)
-        if kept and (self.level == "masked" or self._sealer is not None):
+        texts = _with_key(entry, kept)
+        if (kept and self.level == "masked") or (texts and self._sealer is not None):
             return None
-        return make_draft(entry, _with_key(entry, kept))
+        return make_draft(entry, texts)
 
     async def prepare(self, entry: Entry) -> Draft:
         """The record; with sizes alone where its texts cannot be masked or sealed."""

@@ -116,6 +116,7 @@ class _Queue:
         if self.pid != os.getpid() or not self.lock.acquire(timeout=1):
             return
         try:
+            self._strip_unready()
             while self.journal.is_ready and (ready := self.take_ready()):
                 self._append(ready)
         except AuditFailed as error:
@@ -123,6 +124,12 @@ class _Queue:
         finally:
             self.lock.release()
             self.journal.close()
+
+    def _strip_unready(self) -> None:
+        """Leave sizes alone of what has still to be masked or sealed: nobody is there any more who could."""
+        for each in list(self.waiting):
+            if each.draft is None and each.entry is not None:
+                each.draft = make_draft(each.entry, None)
 
 
 class Recorder:

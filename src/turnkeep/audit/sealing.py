@@ -3,6 +3,7 @@
 The chain and its digests hold the sealed form, so that a check needs no key of the store's.
 """
 
+import asyncio
 import base64
 import binascii
 import json
@@ -12,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from ..store.outside import TextSealer
-from .chain import Record
+from .chain import Record, clean
 
 SEALED = "sealed"  # stands alone in the place of a record's texts
 _TOGETHER = 64  # records that are opened in one call
@@ -24,12 +25,12 @@ def find_sealer(store: Any) -> TextSealer | None:  # Any: whatever is a store
 
 
 async def seal(sealer: TextSealer, owner: str, conversation: str, texts: Mapping[str, str]) -> dict[str, str]:
-    """Seal a record's texts into one.
+    """Seal a record's texts into one; those of a turn that is not stored, of no conversation, by the store's own key.
 
     Raises:
         ConversationNotFound: it is gone.
     """
-    (sealed,) = await sealer.seal_texts(owner, conversation, [json.dumps(texts)])
+    (sealed,) = await sealer.seal_texts(owner, conversation, [json.dumps(clean(texts), ensure_ascii=False)])
     return {SEALED: base64.b64encode(sealed).decode()}
 
 
@@ -43,7 +44,7 @@ async def open_records(
 ) -> AsyncIterator[tuple[str, Record | None]]:
     """Yield records, with their texts opened where their key is there yet."""
     rest = iter(records)
-    while batch := list(islice(rest, _TOGETHER)):
+    while batch := await asyncio.to_thread(lambda: list(islice(rest, _TOGETHER))):  # it may read files
         there = [record for _, record in batch if record is not None and is_sealed(record)]
         texts = await sealer.open_texts([_place(record) for record in there])
         opened = {id(record): _read(text) for record, text in zip(there, texts, strict=True)}

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from ..audit.base import Audit, Which
 from ..audit.folder import Folder
@@ -21,6 +21,8 @@ from ..store.base import Store
 from ..store.erasing import EveryMention, EverythingOwned
 from .places import Searched, Task, search_files
 from .receipt import PlaceReceipt
+
+Turns: TypeAlias = tuple[str, Mapping[str, Sequence[int] | None]]  # whose, by conversation; None: all of it
 
 
 class Journal(Protocol):
@@ -49,8 +51,16 @@ class Journal(Protocol):
         """
         ...
 
-    async def forget_keys(self, owner: str | None, mention: Mention, *, dry_run: bool) -> int:
-        """Take the texts of turns out whose record names a key (of an owner; None: any) by a value; returns of how many turns.
+    async def forget_keys(
+        self, owner: str | None, mention: Mention, *, besides: Turns | None = None, dry_run: bool
+    ) -> int:
+        """Take the texts of turns out whose record names a key by a value; returns of how many turns.
+
+        Args:
+            owner: whose; None: anybody's.
+            mention: the value.
+            besides: of whom, and which turns are forgotten anyway, so that they are not counted again.
+            dry_run: only count them.
 
         Raises:
             TurnkeepError, OSError: as above.
@@ -86,7 +96,9 @@ class JournalPlace:
                 )
             if isinstance(task.what, EveryMention) and task.what.conversation is None:
                 whose = None if task.what.keys else task.owner
-                turns += await self.journal.forget_keys(whose, Mention(task.what.value), dry_run=task.dry_run)
+                turns += await self.journal.forget_keys(
+                    whose, Mention(task.what.value), besides=(task.owner, wanted), dry_run=task.dry_run
+                )
         except (TurnkeepError, OSError) as error:
             return PlaceReceipt(
                 name=self.name,
@@ -131,11 +143,14 @@ class AuditTexts:
             which.append(Which(owner=owner, before=before))
         return (await forget_audit(self.store, *which, recorder=self.recorder, dry_run=dry_run)).turns
 
-    async def forget_keys(self, owner: str | None, mention: Mention, *, dry_run: bool) -> int:
+    async def forget_keys(
+        self, owner: str | None, mention: Mention, *, besides: Turns | None = None, dry_run: bool
+    ) -> int:
         """Take the texts of all that came with a key out whose name mentions a value."""
         if self.recorder is not None:
             await self.recorder.drain()
-        which = await find_keyed(self.store, owner, mention.is_in)
+        found = await find_keyed(self.store, owner, mention.is_in)
+        which = [each for each in found if besides is None or not _is_among(each, *besides)]
         if not which:
             return 0
         return (await forget_audit(self.store, *which, recorder=self.recorder, dry_run=dry_run)).turns
@@ -160,3 +175,11 @@ class AuditTexts:
                 if record is not None:
                     found |= scanner.scan(json.dumps(record.fields, ensure_ascii=False).encode())
         return found
+
+
+def _is_among(which: Which, owner: str, turns: Mapping[str, Sequence[int] | None]) -> bool:
+    """Whether a turn is one of these."""
+    if which.owner != owner or which.conversation is None or which.conversation not in turns:
+        return False
+    numbers = turns[which.conversation]
+    return numbers is None or (which.turns or frozenset()) <= set(numbers)

@@ -13,7 +13,7 @@ class TextSealer(Protocol):
         ...
 
     async def seal_texts(self, owner: str, conversation: str, texts: Sequence[str]) -> list[bytes]:
-        """Seal texts by their conversation's key.
+        """Seal texts by their conversation's key; where that is "", by the store's own.
 
         Raises:
             ConversationNotFound: it is gone, and its key with it.

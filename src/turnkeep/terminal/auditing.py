@@ -223,14 +223,18 @@ async def _next(records: "AsyncIterator[T]") -> "T | None":
 
 
 def _save(lines: Iterator[str], path: Path) -> int:
-    """Write lines into a new file, for its owner only; returns how many."""
+    """Write lines into a new file, for its owner only, all or none of them; returns how many."""
     count = 0
     try:
         descriptor = private.create(path)
     except FileExistsError as error:
         raise UsageError(f"There is a file {path} already: name a new one.") from error
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        for line in lines:
-            file.write(line)
-            count += 1
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            for line in lines:
+                file.write(line)
+                count += 1
+    except BaseException:
+        path.unlink(missing_ok=True)  # half of it would pass for all, and stand in the way of the next try
+        raise
     return count

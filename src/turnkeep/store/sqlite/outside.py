@@ -11,10 +11,13 @@ _COLUMN = "outside.text"  # what a sealed text is bound to, beside its conversat
 
 
 def seal_texts(database: Database, owner: str, conversation: str, texts: Sequence[str]) -> list[bytes]:
-    """Seal texts of a conversation."""
+    """Seal texts of a conversation; of none, by the store's own key."""
     assert isinstance(database, SealedDatabase)
-    place, _ = find_place(database, owner, conversation)
-    sealed = [database.sealer.seal(text, database.load_key(*place), _COLUMN, *place) for text in texts]
+    if not conversation:
+        sealed = [database.sealer.seal_own(text, _COLUMN, owner) for text in texts]
+    else:
+        place, _ = find_place(database, owner, conversation)
+        sealed = [database.sealer.seal(text, database.load_key(*place), _COLUMN, *place) for text in texts]
     return [each for each in sealed if each is not None]
 
 
@@ -26,8 +29,11 @@ def open_texts(database: Database, sealed: Sequence[tuple[str, str, bytes]]) -> 
 
 def _open(database: SealedDatabase, owner: str, conversation: str, sealed: bytes) -> str | None:
     try:
-        place, _ = find_place(database, owner, conversation)
-        text = database.sealer.unseal(sealed, database.load_key(*place), _COLUMN, *place)
+        if not conversation:
+            text = database.sealer.unseal_own(sealed, _COLUMN, owner)
+        else:
+            place, _ = find_place(database, owner, conversation)
+            text = database.sealer.unseal(sealed, database.load_key(*place), _COLUMN, *place)
     except (ConversationNotFound, StoreDamaged):
         return None
     return text if isinstance(text, str) else None
