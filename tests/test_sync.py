@@ -1,10 +1,15 @@
 """`Chat`: the facade for code without an event loop."""
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from turnkeep import Chat, UsageError
+from turnkeep.audit.folder import Folder
+from turnkeep.audit.reading import read_records
 from turnkeep.testing import EphemeralStore, ScriptedEngine
 
 
@@ -29,6 +34,44 @@ def test_a_chat_can_be_used_again_after_it_was_closed() -> None:
     assert chat.ask("Hi again.").text == "Again."
     assert [turn.user for turn in chat.history()] == ["Hi.", "Hi again."]
     chat.close()
+
+
+UNCLOSED = """
+import sys
+from turnkeep import AuditRules, Chat, sync
+from turnkeep.testing import ScriptedEngine
+
+sync.EXIT_SECONDS = float(sys.argv[2])
+chat = Chat(ScriptedEngine(["Hello."]), conversation="ana", db=sys.argv[1], embeddings="off", audit=AuditRules(level="full"))
+print(chat.ask("Hi.").text)
+stream = iter(chat.stream("And?")) if len(sys.argv) > 3 else None
+if stream:
+    next(stream)
+"""
+
+
+def run_unclosed(*arguments: str) -> tuple[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", UNCLOSED, *arguments], capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("more", [(), ("streams",)])
+def test_what_a_program_that_closes_nothing_has_said_is_in_the_audit(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    path = tmp_path / "turnkeep.db"
+    assert run_unclosed(str(path), "30", *more) == ("Hello.\n", "")
+    records = [record for _, record in read_records(Folder.of(path)) if record is not None]
+    said = [record.texts and record.texts["input"] for record in records if record.kind == "turn"]
+    assert said == ["Hi.", "And?"][: 1 + len(more)]
+
+
+def test_a_chat_that_cannot_be_closed_in_time_keeps_no_program_from_ending(tmp_path: Path) -> None:
+    said, told = run_unclosed(str(tmp_path / "turnkeep.db"), "0")
+    assert said == "Hello.\n"
+    assert "a chat was not closed" in told
 
 
 def test_a_stream_gives_its_pieces_and_then_the_reply() -> None:

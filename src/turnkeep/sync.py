@@ -5,14 +5,18 @@ A facade over one loop in a background thread; no logic of its own.
 
 from __future__ import annotations
 
+import atexit
+import os
 import threading
+import weakref
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     # At run time this is imported when the first `Chat` is made: with asyncio and all that the
     # library needs, it is four fifths of what importing turnkeep would cost.
     import asyncio
-    from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from .context.facts import Fact
@@ -31,10 +35,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _Loop:
-    """An event loop in a daemon thread, started at the first call."""
+EXIT_SECONDS = 5.0  # that a program's end waits for a chat that nobody has closed
 
-    def __init__(self) -> None:
+
+class _Loop:
+    """An event loop in a daemon thread, started at the first call.
+
+    Args:
+        close: what ends the chat; called when the program ends and nobody has closed it.
+    """
+
+    def __init__(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._close, self._pid = close, 0
+        self.ended = False  # with the program: nothing can be run here any more
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -50,12 +63,31 @@ class _Loop:
                     target=_serve, args=(self._loop,), name="turnkeep", daemon=True
                 )
                 self._thread.start()
+                self._pid = os.getpid()
+                _close_at_exit(self)
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
+
+    def close(self) -> None:
+        """Close the chat and end the thread, within `EXIT_SECONDS`."""
+        import asyncio
+        import logging
+
+        from .errors import TurnkeepError
+
+        if self._loop is None or self._pid != os.getpid():  # a forked process has no thread of ours
+            return
+        self.ended = True
+        try:
+            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(EXIT_SECONDS)
+        except (TurnkeepError, TimeoutError) as error:
+            logging.getLogger("turnkeep").warning("a chat was not closed, and its end is missing: %s", error)
+        else:
+            self.stop()
 
     def stop(self) -> None:
         """End the thread, and wait for its end."""
@@ -64,6 +96,28 @@ class _Loop:
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 self._thread.join()
                 self._loop = self._thread = None
+
+
+_running: weakref.WeakSet[_Loop] = weakref.WeakSet()
+
+
+def _close_at_exit(loop: _Loop) -> None:
+    """Have a chat closed when the program ends: its last turn may still have to go to the audit journal."""
+    _running.add(loop)
+    _hook_exit()
+
+
+@cache
+def _hook_exit() -> None:
+    import concurrent.futures.thread  # noqa: F401 - it stops lending threads at the end, and we have to come before
+
+    # What `atexit` calls comes after that; where Python has no such hook any more, the log says what was missed.
+    getattr(threading, "_register_atexit", atexit.register)(_close_all)
+
+
+def _close_all() -> None:
+    for loop in list(_running):
+        loop.close()
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
@@ -92,7 +146,8 @@ class StreamingText:
             while (piece := self._loop.run(_next(pieces))) is not None:
                 yield piece
         finally:
-            self._loop.run(pieces.aclose())
+            if not self._loop.ended:
+                self._loop.run(pieces.aclose())
 
 
 async def _next(pieces: AsyncGenerator[str, None]) -> str | None:
@@ -125,7 +180,7 @@ class Chat:
         from .library import AsyncChat
 
         self._chat = AsyncChat(engine, **options)
-        self._loop = _Loop()
+        self._loop = _Loop(self._chat.close)
 
     def open(self) -> Opened:
         """See `AsyncChat.open`."""
