@@ -74,7 +74,7 @@ def _hold(gateway: "Gateway") -> Hold:
 
 
 async def forget(gateway: "Gateway", owner: str, *what: What) -> None:
-    """Forget at a client's request; the file is searched soon after, which would make the client wait."""
+    """Forget at a client's request; the file is searched soon after (`keep_clean`), so that the client need not wait."""
     forgetter = gateway.forgetter()
     for each in what:
         await forgetter.forget(owner, each, prove=False)
